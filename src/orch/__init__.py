@@ -1,0 +1,77 @@
+"""The workflow author's API, resolved lazily: `from orch import do, RunAgent, Gather`.
+
+Importing `orch` itself loads nothing, so that the command line stays quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orch._version import __version__
+
+if TYPE_CHECKING:
+    from orch.model.attempt import AgentResult as AgentResult
+    from orch.model.effect import (
+        Commit as Commit,
+        CommandResult as CommandResult,
+        CreatePR as CreatePR,
+        CreateWorktree as CreateWorktree,
+        Effect as Effect,
+        Gate as Gate,
+        GateAnswer as GateAnswer,
+        Log as Log,
+        MergeBranches as MergeBranches,
+        Now as Now,
+        Push as Push,
+        Random as Random,
+        Retry as Retry,
+        RunAgent as RunAgent,
+        RunCommand as RunCommand,
+    )
+    from orch.model.errors import (
+        AgentFailed as AgentFailed,
+        Cancelled as Cancelled,
+        CommandFailed as CommandFailed,
+        GateRejected as GateRejected,
+        MergeConflict as MergeConflict,
+        NoChange as NoChange,
+        PushRejected as PushRejected,
+        StepError as StepError,
+        StepTimeout as StepTimeout,
+    )
+    from orch.model.pull import PullRequest as PullRequest
+    from orch.model.ticket import Ticket as Ticket
+    from orch.model.worktree import Worktree as Worktree
+    from orch.workflow.program import Gather as Gather, do as do
+
+_HOMES = {
+    "orch.model.attempt": ("AgentResult",),
+    "orch.model.effect": (
+        "Commit", "CommandResult", "CreatePR", "CreateWorktree", "Effect", "Gate", "GateAnswer",
+        "Log", "MergeBranches", "Now", "Push", "Random", "Retry", "RunAgent", "RunCommand",
+    ),
+    "orch.model.errors": (
+        "AgentFailed", "Cancelled", "CommandFailed", "GateRejected", "MergeConflict", "NoChange",
+        "PushRejected", "StepError", "StepTimeout",
+    ),
+    "orch.model.pull": ("PullRequest",),
+    "orch.model.ticket": ("Ticket",),
+    "orch.model.worktree": ("Worktree",),
+    "orch.workflow.program": ("Gather", "do"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'orch' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

@@ -1,0 +1,156 @@
+"""The engine: whoever holds the lock. It takes runs up, watches for what people ask, hands over.
+
+Invariant: one engine per home (the lock), proven in every write by its epoch. Only runs of living
+owners and runs whose owner died are driven; a blocked run waits for a person, except where an abort
+was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from orch.engine.runner import Prepare, Runner
+from orch.engine.world import ENGINE, World
+from orch.model.command import TakeEngine, TakeRun
+from orch.model.errors import Conflict, NotFound
+from orch.model.event import EngineTaken
+from orch.model.naming import terminal
+from orch.model.run import TERMINAL, Owner, Run
+
+LOOK_S = 0.05
+
+
+class Engine:
+    """Drives runs in this process. `me` identifies the process."""
+
+    def __init__(self, world: World, me: Owner, prepare: Prepare) -> None:
+        self._world = world
+        self._me = me
+        self._prepare = prepare
+        self._epoch = 0
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._runners: dict[str, Runner] = {}
+        self._changes = -1
+        self._told = asyncio.Event()
+        self._leaving = False
+        self._stops: dict[str, str] = {}
+
+    async def run(self, mine: Collection[str]) -> None:
+        """Drive until all runs of `mine` are ended or blocked, then leave the others to whoever
+        comes next. Faults of the store are raised."""
+        await self._take_over()
+        try:
+            while True:
+                self._look_for_runs()
+                self._raise_faults()
+                if all(self._is_settled(run) for run in mine):
+                    return
+                await self._wait()
+        finally:
+            await self.leave()
+
+    async def leave(self) -> None:
+        """Start nothing more, finish the acts in flight, leave programs in their terminals."""
+        self._leaving = True
+        for runner in self._runners.values():
+            runner.stop("leave")
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    async def _take_over(self) -> None:
+        events = await self._world.journal.send(TakeEngine(self._me))
+        for event in events:
+            if isinstance(event.data, EngineTaken):
+                self._epoch = event.data.epoch
+        await self._end_strays()
+
+    async def _end_strays(self) -> None:
+        """Terminals of ours without a live attempt are ended: nobody waits for them any more."""
+        world = self._world
+        live = {attempt.terminal for attempt in world.store.live_attempts()}
+        for name in await world.call("terminal.names", world.terminals.names):
+            identifier = name.removeprefix("orch-")
+            if name in live or name != terminal(identifier):
+                continue
+            if world.store.attempt(identifier) is not None:
+                await world.call(
+                    "terminal.stop", world.terminals.stop, name,
+                    world.attempt_directory(identifier), grace_s=world.limits.stop_grace_s,
+                )  # fmt: skip
+
+    def _is_settled(self, run: str) -> bool:
+        if run in self._tasks:
+            return False
+        known = self._world.store.run(run)
+        return known is None or known.status in TERMINAL or not _wanted(known)
+
+    def _look_for_runs(self) -> None:
+        """Take up every run that should go on; pass on what people asked for."""
+        for run in self._world.store.live_runs():
+            if run.id in self._tasks:
+                self._pass_on(run)
+            elif _wanted(run) and not self._leaving:
+                self._tasks[run.id] = asyncio.ensure_future(self._drive(run))
+
+    def _pass_on(self, run: Run) -> None:
+        runner = self._runners.get(run.id)
+        if runner is None:
+            return
+        if run.stop and self._stops.get(run.id) != run.stop:
+            self._stops[run.id] = run.stop
+            runner.stop(run.stop)
+        runner.look_at_gates()
+
+    async def _drive(self, run: Run) -> None:
+        world = self._world
+        try:
+            repo = world.store.repo(run.repo)
+            if repo is None:
+                raise NotFound(f"run {run.id} names the unknown repository {run.repo}")
+            owner = run.owner
+            if run.status == "blocked" or owner is None or not world.alive(owner):
+                owner = self._me
+            if run.status != "running" or owner != run.owner:
+                await world.journal.send(TakeRun(run.id, owner, run.owner), ENGINE)
+            fresh = world.store.run(run.id) or run
+            runner = Runner(world, fresh, repo, self._epoch, self._prepare)
+            self._runners[run.id] = runner
+            if self._leaving:
+                return
+            self._pass_on(fresh)
+            await runner.drive()
+        except Conflict as refusal:
+            if refusal.code not in ("run_is_final", "run_owned"):
+                raise
+        finally:
+            self._told.set()
+
+    def _raise_faults(self) -> None:
+        for run, task in list(self._tasks.items()):
+            if task.done():
+                del self._tasks[run]
+                self._runners.pop(run, None)
+                self._stops.pop(run, None)
+                error = task.exception()
+                if error is not None:
+                    raise error
+
+    async def _wait(self) -> None:
+        """Until something of ours happened, or another process has written."""
+        while not self._told.is_set():
+            changes = self._world.store.changes()
+            if changes != self._changes:
+                self._changes = changes
+                return
+            try:
+                await asyncio.wait_for(self._told.wait(), LOOK_S)
+            except TimeoutError:
+                continue
+        self._told.clear()
+
+
+def _wanted(run: Run) -> bool:
+    """A blocked run waits for a person, unless one asked for its end. Everything else goes on: a
+    living owner waits for the engine to drive it, a dead one's run is taken up."""
+    return run.status != "blocked" or run.stop == "abort"

@@ -1,0 +1,132 @@
+"""Steps that run a program in a terminal: agents, commands, dependency installation.
+
+Invariant: start, then wait. The attempt is journaled before its terminal exists; terminal and
+directory are named from it; a restarted engine finds the terminal, the exit file, or neither (then
+it never ran, or it is lost and the next attempt continues in the same worktree). Exit files are
+collected before anything is concluded from a missing terminal (H23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from orch.engine.step_context import Done, Interrupted, StepContext, Unknown
+from orch.model.attempt import FINAL, Attempt, ExitRecord, Launch
+from orch.model.command import AttemptEnd
+from orch.model.effect import Retry
+
+
+class Program(Protocol):
+    """What is special about one kind of program."""
+
+    fields: dict[str, Any]
+    retry: Retry
+
+    async def launch(self, attempt: Attempt) -> Launch:
+        """The command line; made only if the program never started."""
+
+    async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
+        """What its end means."""
+
+
+class Judged:
+    """`final` settles the step; else another attempt may follow (`failure` if none may)."""
+
+    def __init__(self, end: AttemptEnd, make: Callable[[AttemptEnd], Done], *, retry: bool) -> None:
+        self.end = end
+        self.make = make
+        self.retry = retry
+
+    def settle(self) -> Done:
+        return self.make(self.end)
+
+
+async def carry_out(ctx: StepContext, program: Program, lost: Callable[[Attempt], Done]) -> Done:
+    """Run attempts of `program` until one settles the step or the policy is spent."""
+    attempt = await _current(ctx, program)
+    while True:
+        record = await _run_once(ctx, program, attempt)
+        if record is None:
+            end = AttemptEnd(
+                id=attempt.id, status="lost", code="lost",
+                message="its terminal went away without a result",
+            )  # fmt: skip
+            if _count(ctx, "lost") + 1 >= max(1, program.retry.lost):
+                finished = lost(attempt)
+                return Done(finished.outcome, finished.facts, end)
+            attempt = await _next(ctx, program, end)
+            continue
+        judged = await program.judge(attempt, record)
+        if not judged.retry or _count(ctx, "failed") + 1 >= program.retry.attempts:
+            return judged.settle()
+        failures = _count(ctx, "failed")
+        attempt = await _next(ctx, program, judged.end)
+        pause = min(program.retry.max_s, program.retry.base_s * 2.0**failures)
+        await ctx.wait(ctx.world.clock.sleep(pause))
+
+
+async def _current(ctx: StepContext, program: Program) -> Attempt:
+    """The attempt to work on: the last one if it has not ended, else a new one."""
+    if ctx.attempts and ctx.attempts[-1].status not in FINAL:
+        return ctx.attempts[-1]
+    attempt = ctx.new_attempt(len(ctx.attempts) + 1, **program.fields)
+    await ctx.begin(attempt)
+    return attempt
+
+
+async def _next(ctx: StepContext, program: Program, end: AttemptEnd) -> Attempt:
+    attempt = ctx.new_attempt(len(ctx.attempts) + 1, **program.fields)
+    await ctx.begin(attempt, end)
+    return attempt
+
+
+def _count(ctx: StepContext, status: str) -> int:
+    return sum(1 for attempt in ctx.attempts if attempt.status == status)
+
+
+async def _run_once(ctx: StepContext, program: Program, attempt: Attempt) -> ExitRecord | None:
+    """Start it if it never was, wait for its end; None when it is lost."""
+    world, terminals = ctx.world, ctx.world.terminals
+    name, directory = attempt.terminal, attempt.directory
+    state = await world.call("terminal.probe", terminals.probe, name, directory)
+    if state == "absent":
+        if ctx.interrupted is not None:
+            raise Interrupted(ctx.interrupted, _stopped(attempt))
+        launch = await program.launch(attempt)
+        await world.call("terminal.start", terminals.start, name, directory, attempt.id, launch)
+        state = "alive"
+    if state in ("alive", "unknown"):
+        await ctx.note_running(attempt)
+        try:
+            await ctx.wait(terminals.ended(name, directory))
+        except Interrupted as asked:
+            return await _interrupted(ctx, attempt, asked)
+        state = await world.call("terminal.probe", terminals.probe, name, directory)
+    record = await world.call("terminal.collect", terminals.exit_record, directory)
+    if record is None and state == "unknown":
+        raise Unknown(f"tmux does not answer about terminal {name}")
+    if record is None or record.lost or record.stopped:
+        # Whatever survived its terminal must not work beside the next attempt.
+        grace = world.limits.stop_grace_s
+        await world.call("terminal.stop", terminals.stop, name, directory, grace_s=grace)
+        return None
+    return record
+
+
+async def _interrupted(ctx: StepContext, attempt: Attempt, asked: Interrupted) -> ExitRecord | None:
+    if asked.mode == "leave":
+        raise asked
+    world, directory = ctx.world, attempt.directory
+    record = await world.call("terminal.collect", world.terminals.exit_record, directory)
+    if record is not None and not record.lost:
+        return record  # it ended by itself a moment ago: its result counts
+    await world.call(
+        "terminal.stop", world.terminals.stop, attempt.terminal, directory,
+        grace_s=world.limits.stop_grace_s,
+    )  # fmt: skip
+    raise Interrupted(asked.mode, _stopped(attempt))
+
+
+def _stopped(attempt: Attempt) -> AttemptEnd:
+    return AttemptEnd(id=attempt.id, status="stopped", code="stopped", message="stopped by request")

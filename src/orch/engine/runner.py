@@ -1,0 +1,243 @@
+"""The runner drives one run: workflow code on one side, steps on the other, the journal between.
+
+Invariant: strictly sequential moves. A move delivers outcomes to the workflow, then writes them with
+everything the workflow asked for next in one transaction; only then does anything act. So a crash at
+any point leaves either the old or the new state, and a replay arrives at the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from orch.engine.flights import Flights
+from orch.engine.moves import Move, Moves
+from orch.engine.step_context import Done, Mode
+from orch.engine.world import World
+from orch.model.command import Advance, Finish
+from orch.model.errors import NonDeterminism, OrchError, failure_of
+from orch.model.repo import Repo
+from orch.model.run import Reason, Run
+from orch.workflow.driver import Progress
+from orch.workflow.sources import Modules
+
+Prepare = Callable[[Run, Modules], Any]
+FATAL = frozenset({"disk_full", "engine_replaced", "database_corrupt", "database_io"})
+
+
+class Runner:
+    """Drives one run until it ends, blocks, or is left. `epoch` proves that we are the engine;
+    `prepare` makes the program of a run from its modules."""
+
+    def __init__(self, world: World, run: Run, repo: Repo, epoch: int, prepare: Prepare) -> None:
+        self._world = world
+        self._run = run
+        self._epoch = epoch
+        self._prepare = prepare
+        self._moves = Moves(world, run)
+        self._mail: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        self._flights = Flights(world, run, repo, epoch, lambda *m: self._mail.put_nowait(m))
+        self._leaving: Mode | None = None
+        self._aborting = run.cancel_seq > 0
+        self._deadline = 0.0
+        self._over = False
+
+    def stop(self, mode: str) -> None:
+        """`stop` (resumable), `abort` (final) or `leave` (somebody else goes on)."""
+        self._mail.put_nowait(("ask", mode))
+
+    def look_at_gates(self) -> None:
+        """An answer may have been recorded."""
+        self._mail.put_nowait(("gates", None))
+
+    async def drive(self) -> None:
+        """Until the run has ended, is blocked, or was left. Faults of the journal are raised."""
+        if self._aborting:
+            self._set_deadline()
+        try:
+            move = await self._arrive()
+            if move is not None:
+                await self._write(move)
+                await self._loop()
+        finally:
+            await self._flights.land()
+
+    async def _arrive(self) -> Move | None:
+        """Replay; None when that already ended or blocked the run."""
+        store = self._world.store
+        sources = {source.module: source for source in store.sources(self._run.id)}
+        steps = store.steps(self._run.id)
+
+        def load() -> Move:
+            modules = Modules(sources)
+            return self._moves.arrive(self._prepare(self._run, modules), modules, steps)
+
+        try:
+            return await self._advance(load)
+        except NonDeterminism as error:
+            hint = f"orch show {self._run.id}"
+            await self._block(Reason("human", error.code, error.message, hint))
+        except TimeoutError:
+            await self._block(self._stuck())
+        except Exception as error:
+            if isinstance(error, OrchError) and error.code in FATAL:
+                raise
+            aborted = self._run.stop == "abort"
+            await self._end(
+                Finish("aborted") if aborted else Finish("error", error=failure_of(error))
+            )
+        return None
+
+    async def _loop(self) -> None:
+        while not self._over:
+            if not self._flights and self._leaving:
+                await self._left()
+                return
+            if not self._flights and self._flights.gates and not self._aborting:
+                answers = self._flights.answered()
+                if answers:
+                    await self._move(answers)
+                    continue
+                if self._mail.empty():
+                    await self._block(self._gated())
+                    return
+            batch = await self._receive()
+            if batch is None:
+                await self._end(Finish("aborted", unresolved=self._flights.unresolved()))
+                return
+            await self._handle(batch)
+
+    async def _receive(self) -> list[tuple[str, Any]] | None:
+        """All mail there is; None when an aborted run's time is up."""
+        try:
+            if self._aborting:
+                left = self._deadline - self._world.clock.monotonic()
+                first = await asyncio.wait_for(self._mail.get(), max(0.0, left))
+            else:
+                first = await self._mail.get()
+        except TimeoutError:
+            return None
+        batch = [first]
+        while not self._mail.empty():
+            batch.append(self._mail.get_nowait())
+        return batch
+
+    async def _handle(self, batch: list[tuple[str, Any]]) -> None:
+        outcomes = [content for word, content in batch if word == "done"]
+        for word, content in batch:
+            if word == "fault":
+                raise content
+            if word == "gates":
+                outcomes.extend(self._flights.answered())
+        if outcomes or any(word == "more" for word, _ in batch):
+            await self._move(outcomes)
+        for word, content in batch:
+            if self._over:
+                return
+            if word == "ask":
+                await self._asked(content)
+            elif word == "unknown":
+                await self._unreachable(*content)
+
+    async def _advance(self, work: Callable[[], Move]) -> Move:
+        """Run the workflow's own code: off the loop, with a deadline."""
+        move: Move = await asyncio.wait_for(
+            _awaited(self._world.advance(work)), self._world.limits.advance_deadline_s
+        )
+        return move
+
+    async def _move(self, outcomes: list[tuple[str, Done]], *, cancel: bool = False) -> None:
+        try:
+            move = await self._advance(lambda: self._moves.deliver(outcomes, cancel=cancel))
+        except TimeoutError:
+            await self._block(self._stuck())
+            return
+        await self._write(move)
+
+    async def _write(self, move: Move) -> None:
+        """Journal a move, then act on it."""
+        starts = [] if self._leaving else move.starts
+        for request in starts:
+            plan = move.planned.get(request.path)
+            if plan is not None:
+                attempt = self._flights.first_attempt(request)
+                move.planned[request.path] = msgspec.structs.replace(plan, attempt=attempt)
+        finish = self._finish(move.finished) if move.finished else None
+        if move.settled or move.planned or move.cancel or finish:
+            await self._world.journal.send(
+                Advance(
+                    run=self._run.id, epoch=self._epoch, settled=tuple(move.settled),
+                    planned=tuple(move.planned.values()), cancel=move.cancel, finish=finish,
+                )
+            )  # fmt: skip
+        if finish is not None:
+            self._over = True
+            return
+        for request in starts:
+            self._flights.start(request, self._moves.name_of(request.path))
+        for path in move.interrupt:
+            self._flights.interrupt(path, "cancel")
+        if move.more:
+            self._mail.put_nowait(("more", None))
+
+    def _finish(self, progress: Progress) -> Finish:
+        unresolved = self._flights.unresolved()
+        if self._aborting:
+            return Finish("aborted", unresolved=unresolved)
+        if progress.failure is not None:
+            return Finish("error", error=progress.failure, unresolved=unresolved)
+        result = msgspec.to_builtins(progress.value, enc_hook=repr, str_keys=True)
+        return Finish("done", result=result, unresolved=unresolved)
+
+    async def _asked(self, mode: str) -> None:
+        if mode == "abort" and not self._aborting:
+            self._aborting, self._leaving = True, None
+            self._set_deadline()
+            await self._move([], cancel=True)
+        elif not self._aborting and self._leaving is None and mode != "abort":
+            self._leaving = "stop" if mode == "stop" else "leave"
+            self._flights.interrupt_all(self._leaving)
+        elif mode == "leave":
+            self._leaving = "leave"
+            self._over = True  # an abort under way is taken up by the next engine
+
+    def _set_deadline(self) -> None:
+        limits = self._world.limits
+        self._deadline = self._world.clock.monotonic() + limits.cancel_deadline_s
+
+    async def _left(self) -> None:
+        if self._leaving == "stop":
+            hint = f"orch resume {self._run.id}"
+            await self._block(Reason("stopped", "stopped", "stopped by a person", hint))
+
+    async def _unreachable(self, path: str, kind: str, why: str) -> None:
+        hint = f"orch resume {self._run.id}"
+        message = f"step {path} ({kind}) did not get an answer: {why}"
+        await self._block(Reason("dependency", "unreachable", message, hint))
+
+    async def _block(self, reason: Reason) -> None:
+        await self._world.journal.send(Advance(run=self._run.id, epoch=self._epoch, blocked=reason))
+        self._over = True
+
+    async def _end(self, finish: Finish) -> None:
+        await self._world.journal.send(Advance(run=self._run.id, epoch=self._epoch, finish=finish))
+        self._over = True
+
+    def _gated(self) -> Reason:
+        message = f"waits for a person: {self._flights.questions()}"
+        return Reason("human", "gate", message, f"orch gate approve {self._run.id}")
+
+    def _stuck(self) -> Reason:
+        return Reason(
+            "human",
+            "workflow_stuck",
+            "the workflow's own code did not come back in time; it may only ask for effects",
+            f"orch stop --abort {self._run.id}",
+        )
+
+
+async def _awaited(thing: Any) -> Any:
+    return await thing

@@ -1,0 +1,119 @@
+"""What a handler knows about the step it carries out, and how it waits.
+
+Invariant: a handler waits only through `wait`, so that it can be interrupted while nothing is half
+done; an act in flight is always finished and journaled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Literal
+
+import msgspec
+
+from orch.engine.world import World
+from orch.model.attempt import Attempt
+from orch.model.command import AttemptEnd, Fact, NextAttempt, NoteAttempt
+from orch.model.effect import encode_result
+from orch.model.errors import Failure, StepError
+from orch.model.ids import attempt_id, step_key
+from orch.model.naming import terminal
+from orch.model.repo import Repo
+from orch.model.run import Run
+from orch.model.step import Outcome
+
+Mode = Literal["cancel", "stop", "leave"]
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: somebody wants the step no more
+    """`cancel`: settle as cancelled; `stop`: end the program, keep the step; `leave`: let all be."""
+
+    def __init__(self, mode: Mode, end: AttemptEnd | None = None) -> None:
+        super().__init__(mode)
+        self.mode = mode
+        self.end = end
+
+
+class Unknown(Exception):  # noqa: N818
+    """The outcome of an act is not known (no answer, network): look again later."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a handler brings back: the outcome, facts it made true, how its attempt ended."""
+
+    outcome: Outcome
+    facts: tuple[Fact, ...] = ()
+    end: AttemptEnd | None = None
+
+
+def done(value: Any, *facts: Fact, end: AttemptEnd | None = None) -> Done:
+    return Done(Outcome(msgspec.Raw(encode_result(value))), facts, end)
+
+
+def failed(error: StepError, *facts: Fact, end: AttemptEnd | None = None) -> Done:
+    failure = Failure(error.code, error.message, error.hint, type(error).__name__, dict(error.data))
+    return Done(Outcome(failure=failure), facts, end)
+
+
+class StepContext:
+    """One step in flight. `key` names its effect on the world for ever."""
+
+    def __init__(
+        self, world: World, run: Run, repo: Repo, epoch: int, path: str, name: str,
+        attempts: list[Attempt],
+    ) -> None:  # fmt: skip
+        self.world = world
+        self.run = run
+        self.repo = repo
+        self.path = path
+        self.worktree_name = name
+        self.attempts = attempts
+        self.key = step_key(world.store.install, run.id, path)
+        self._epoch = epoch
+        self._interrupt: asyncio.Future[Mode] = asyncio.get_running_loop().create_future()
+
+    def interrupt(self, mode: Mode) -> None:
+        """Ask the handler to end; it answers at its next wait."""
+        if not self._interrupt.done():
+            self._interrupt.set_result(mode)
+
+    @property
+    def interrupted(self) -> Mode | None:
+        return self._interrupt.result() if self._interrupt.done() else None
+
+    async def wait(self, what: Coroutine[Any, Any, None]) -> None:
+        """Wait for `what`, or raise `Interrupted`."""
+        task = asyncio.ensure_future(what)
+        both: set[asyncio.Future[Any]] = {task, self._interrupt}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+                return
+            raise Interrupted(self._interrupt.result())
+        finally:
+            if not task.done():
+                task.cancel()
+
+    def new_attempt(self, n: int, **fields: Any) -> Attempt:
+        """The n-th attempt of this step; its id and terminal follow from the path."""
+        identifier = attempt_id(self.world.store.install, self.run.id, self.path, n)
+        return Attempt(
+            id=identifier, run=self.run.id, path=self.path, n=n, status="starting",
+            terminal=terminal(identifier), directory=self.world.attempt_directory(identifier),
+            started_at=self.world.clock.now(), **fields,
+        )  # fmt: skip
+
+    async def begin(self, attempt: Attempt, end: AttemptEnd | None = None) -> None:
+        """Journal that `attempt` begins (in place of one that ended)."""
+        await self.world.journal.send(
+            NextAttempt(self.run.id, self._epoch, self.path, attempt, end)
+        )
+        if self.attempts and end is not None:
+            last = self.attempts[-1]
+            self.attempts[-1] = msgspec.structs.replace(last, status=end.status)
+        self.attempts.append(attempt)
+
+    async def note_running(self, attempt: Attempt) -> None:
+        await self.world.journal.send(NoteAttempt(self.run.id, self._epoch, attempt.id))

@@ -1,0 +1,107 @@
+"""Everything the engine may touch, handed in: ports, clock, randomness, failpoints, limits.
+
+Invariant: the engine reaches the world only through `World.call`, which runs a blocking port call
+off the loop with a failpoint on either side: the places at which the crash tests kill it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from orch.model.command import Command
+from orch.model.event import Actor, Event
+from orch.model.run import Owner
+from orch.ports import (
+    Agent,
+    Clock,
+    Failpoints,
+    Forge,
+    Git,
+    Ids,
+    Store,
+    Terminals,
+    Tracker,
+)
+
+T = TypeVar("T")
+ENGINE = Actor("engine")
+
+
+class Journal(Protocol):
+    """The store as the engine writes it: commands of one moment may share a commit."""
+
+    async def send(self, command: Command, actor: Actor = ENGINE) -> list[Event]:
+        """Durable when it returns. A refusal is raised."""
+
+
+class Agents(Protocol):
+    """Agents by name."""
+
+    def choose(self, asked: str | None, run: str) -> str:
+        """The effect's, else the run's, else the configured default, else the only one."""
+
+    def get(self, name: str) -> Agent: ...
+
+    def names(self) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds and counts; see the `[run]` table of the configuration."""
+
+    lost_attempts: int = 3
+    cancel_deadline_s: float = 20.0
+    advance_deadline_s: float = 10.0
+    stop_grace_s: float = 5.0
+    look_attempts: int = 4
+    look_base_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class World:
+    """See the module. `offload` runs a blocking call off the loop; `advance` runs the workflow's
+    own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
+    from; `alive` tells whether an owner's process still lives."""
+
+    home: Path
+    store: Store
+    journal: Journal
+    git: Git
+    terminals: Terminals
+    forge: Forge
+    tracker: Tracker
+    agents: Agents
+    clock: Clock
+    ids: Ids
+    failpoints: Failpoints
+    environ: Mapping[str, str]
+    command_environ: Mapping[str, str]
+    alive: Callable[[Owner], bool]
+    offload: Callable[[Callable[[], Any]], Awaitable[Any]]
+    advance: Callable[[Callable[[], Any]], Awaitable[Any]]
+    dependencies: Callable[[str, str], Any]
+    limits: Limits = Limits()
+
+    async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a port call off the loop, between the failpoints `<name>.before` and `.after`."""
+
+        def guarded() -> T:
+            self.failpoints.hit(f"{name}.before")
+            result = function(*args, **kwargs)
+            self.failpoints.hit(f"{name}.after")
+            return result
+
+        result: T = await self.offload(guarded)
+        return result
+
+    def attempt_directory(self, attempt: str) -> str:
+        return str(self.home / "attempts" / attempt)
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """`World.offload` for real life."""
+    return await asyncio.get_running_loop().run_in_executor(None, call)

@@ -1,0 +1,193 @@
+"""Something asked for. Faces send them, the engine sends them; `decide` answers with events.
+
+Invariant: a command carries facts and wishes, never a state to be set.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from orch.model.attempt import Attempt, AttemptStatus
+from orch.model.effect import GateAnswer
+from orch.model.errors import Failure
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from orch.model.run import Owner, Reason, Source, Unresolved
+from orch.model.step import Outcome
+from orch.model.ticket import Ticket
+from orch.model.worktree import Worktree
+
+
+class Command(msgspec.Struct, frozen=True, tag_field="command", tag=True):
+    """Base of all commands."""
+
+
+class RegisterRepo(Command, frozen=True):
+    repo: Repo
+
+
+class TakeEngine(Command, frozen=True):
+    """The sender holds the engine's lock: from now on only its epoch may move runs."""
+
+    owner: Owner
+
+
+class CreateRun(Command, frozen=True, kw_only=True):
+    """A task and its run, planned and owned by the sender. Nothing is acted on yet."""
+
+    id: str
+    workflow: str
+    entry: str
+    repo: str
+    title: str
+    params: dict[str, Any]
+    sources: tuple[Source, ...]
+    issue: Ticket | None = None
+    agent: str = ""
+    owner: Owner | None = None
+
+
+class WorktreeMade(msgspec.Struct, frozen=True, tag=True):
+    """Fact: a worktree exists."""
+
+    worktree: Worktree
+
+
+class PullOpened(msgspec.Struct, frozen=True, tag=True):
+    """Fact: a pull request is at the forge."""
+
+    pull: PullRequest
+
+
+class Noted(msgspec.Struct, frozen=True, tag=True):
+    """Fact for whoever watches: one sentence."""
+
+    message: str
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+Fact = WorktreeMade | PullOpened | Noted
+
+
+class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended; `status` is final."""
+
+    id: str
+    status: AttemptStatus
+    exit_code: int | None = None
+    code: str = ""
+    message: str = ""
+    usage: dict[str, Any] = {}
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A step the workflow asked for. With `intend` it is intended in the same transaction;
+    `attempt` is its first try, where it starts a program."""
+
+    path: str
+    kind: str
+    request: bytes
+    intend: bool = True
+    attempt: Attempt | None = None
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """The outcome of a step, with the facts it made true and the end of its attempt. A `plan` is
+    given when the step was never journaled before (pure effects)."""
+
+    path: str
+    outcome: Outcome
+    facts: tuple[Fact, ...] = ()
+    end: AttemptEnd | None = None
+    plan: Plan | None = None
+    abandoned: bool = False
+
+
+class Finish(msgspec.Struct, frozen=True):
+    status: Literal["done", "error", "aborted"]
+    result: Any = None
+    error: Failure | None = None
+    unresolved: tuple[Unresolved, ...] = ()
+
+
+class Advance(Command, frozen=True, kw_only=True):
+    """One move of a run, in one transaction: outcomes in the order in which the workflow received
+    them, then what it asked for next, then its end or why it waits."""
+
+    run: str
+    epoch: int
+    settled: tuple[Settle, ...] = ()
+    planned: tuple[Plan, ...] = ()
+    cancel: bool = False
+    finish: Finish | None = None
+    blocked: Reason | None = None
+
+
+class NextAttempt(Command, frozen=True):
+    """An attempt of an intended step begins, in place of one that ended (`end`, if there is one)."""
+
+    run: str
+    epoch: int
+    path: str
+    attempt: Attempt
+    end: AttemptEnd | None = None
+
+
+class EndAttempt(Command, frozen=True):
+    """An attempt ended without settling its step (stopped by a person; a later one continues)."""
+
+    run: str
+    epoch: int
+    end: AttemptEnd
+
+
+class NoteAttempt(Command, frozen=True):
+    """The terminal of an attempt is up."""
+
+    run: str
+    epoch: int
+    attempt: str
+
+
+class TakeRun(Command, frozen=True):
+    """The sender answers for this run from now on; a blocked one goes on. With `after` it is only
+    taken while its owner is still that one (who is known to be dead)."""
+
+    run: str
+    owner: Owner
+    dead: Owner | None = None
+
+
+class RequestStop(Command, frozen=True):
+    """A person wants the run to stop (resumable) or to end (`abort`)."""
+
+    run: str
+    abort: bool = False
+
+
+class DetachRun(Command, frozen=True):
+    """A person stopped watching: agents go on, the run waits for `orch resume`."""
+
+    run: str
+
+
+class AnswerGate(Command, frozen=True):
+    """`decision` is `approve`, `reject` or `answer`."""
+
+    run: str
+    path: str
+    answer: GateAnswer
+
+
+class RecordWorktree(Command, frozen=True):
+    """A person's own worktree was made."""
+
+    worktree: Worktree
+
+
+Any_ = (
+    RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
+    | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
+)  # fmt: skip

@@ -1,0 +1,312 @@
+"""What is allowed: a command against the present state gives events, or a refusal. Pure.
+
+Invariant: called inside the transaction that reads the state, so that what it allows is still true
+when the events are applied. No clock, no IO. A refusal is an `OrchError` as a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from orch.model import command as cmd
+from orch.model import event as ev
+from orch.model.attempt import FINAL
+from orch.model.errors import Conflict, NotFound, OrchError
+from orch.model.ledger import Reader
+from orch.model.run import TERMINAL, Reason, Run, TaskState
+from orch.model.step import SETTLED
+
+Decision = list[ev.EventData] | OrchError
+
+
+def decide(state: Reader, command: cmd.Command) -> Decision:
+    """The events that `command` causes in `state`, in order, or why it is refused."""
+    return _DECIDE[type(command)](state, command)
+
+
+def _register_repo(state: Reader, command: cmd.RegisterRepo) -> Decision:
+    known = state.repo(command.repo.slug)
+    if known is not None and known.common_dir != command.repo.common_dir:
+        return Conflict(
+            f"the name {command.repo.slug!r} is taken by {known.local_path}",
+            code="repo_exists",
+            hint=f"orch repo add {command.repo.local_path} --slug OTHER-NAME",
+        )
+    return [] if known == command.repo else [ev.RepoAdded(command.repo)]
+
+
+def _take_engine(state: Reader, command: cmd.TakeEngine) -> Decision:
+    return [ev.EngineTaken(state.epoch() + 1, command.owner)]
+
+
+def _create_run(state: Reader, command: cmd.CreateRun) -> Decision:
+    if state.run(command.id) is not None:
+        return Conflict(f"run {command.id} exists already", code="run_exists")
+    task = state.next_task()
+    issue = command.issue.id if command.issue else ""
+    return [
+        ev.TaskCreated(task, command.title, command.repo, issue),
+        ev.RunCreated(
+            id=command.id, workflow=command.workflow, entry=command.entry, repo=command.repo,
+            task=task, params=command.params, issue=command.issue, agent=command.agent,
+            owner=command.owner, sources=tuple(s.digest for s in command.sources),
+        ),
+        ev.TaskMoved(task, "routed"),
+    ]  # fmt: skip
+
+
+def _live_run(state: Reader, run_id: str, epoch: int) -> Run | OrchError:
+    """The run, if the sender may still move it."""
+    if epoch != state.epoch():
+        return Conflict(
+            "another process drives the runs now; this one has stopped acting",
+            code="engine_replaced",
+        )
+    run = state.run(run_id)
+    if run is None:
+        return NotFound(f"there is no run {run_id}", code="unknown_run")
+    if run.status in TERMINAL:
+        return final(run)
+    return run
+
+
+def final(run: Run) -> Conflict:
+    """The refusal for everything that is asked of an ended run (H106)."""
+    return Conflict(
+        f"run {run.id} is {run.status}; that never changes again",
+        code="run_is_final",
+        hint=f"orch show {run.id}",
+    )
+
+
+def _advance(state: Reader, command: cmd.Advance) -> Decision:
+    run = _live_run(state, command.run, command.epoch)
+    if isinstance(run, OrchError):
+        return run
+    events: list[ev.EventData] = []
+    for settle in command.settled:
+        refusal = _may_settle(state, command.run, settle)
+        if refusal is not None:
+            return refusal
+        events.extend(_settled(settle))
+    if command.cancel:
+        events.append(ev.RunCancelling())
+    for plan in command.planned:
+        if state.step(command.run, plan.path) is not None:
+            return Conflict(
+                f"step {plan.path} of run {run.id} is planned already", code="step_exists"
+            )
+        events.append(ev.StepPlanned(plan.path, plan.kind, plan.request.decode(), plan.intend))
+        if plan.attempt is not None:
+            events.append(ev.AttemptStarting(plan.attempt))
+    if command.finish is not None:
+        end = command.finish
+        events.append(ev.RunFinished(end.status, end.result, end.error, end.unresolved))
+    elif command.blocked is not None:
+        events.append(ev.RunBlocked(command.blocked))
+    events.extend(_task_move(state, run, command))
+    return events
+
+
+def _may_settle(state: Reader, run: str, settle: cmd.Settle) -> OrchError | None:
+    step = state.step(run, settle.path)
+    if settle.plan is not None:
+        if step is None:
+            return None
+        return Conflict(f"step {settle.path} is planned already", code="step_exists")
+    if step is None:
+        return NotFound(f"run {run} has no step {settle.path}", code="unknown_step")
+    if step.status in SETTLED:
+        return Conflict(f"step {settle.path} is settled already", code="step_settled")
+    return None
+
+
+def _settled(settle: cmd.Settle) -> Iterator[ev.EventData]:
+    for fact in settle.facts:
+        match fact:
+            case cmd.WorktreeMade():
+                yield ev.WorktreeRecorded(fact.worktree)
+            case cmd.PullOpened():
+                yield ev.PullRecorded(fact.pull)
+            case cmd.Noted():
+                yield ev.Logged(fact.message, fact.level)
+    if settle.end is not None:
+        yield _ended(settle.end)
+    plan = settle.plan
+    yield ev.StepSettled(
+        settle.path,
+        plan.kind if plan else "",
+        _verdict(settle),
+        settle.outcome,
+        plan.request.decode() if plan else None,
+    )
+
+
+def _verdict(settle: cmd.Settle) -> Any:
+    if settle.abandoned:
+        return "abandoned"
+    return "confirmed" if settle.outcome.ok else "refused"
+
+
+def _ended(end: cmd.AttemptEnd) -> ev.AttemptEnded:
+    return ev.AttemptEnded(
+        id=end.id, status=end.status, exit_code=end.exit_code, code=end.code,
+        message=end.message, usage=end.usage,
+    )  # fmt: skip
+
+
+def _task_move(state: Reader, run: Run, command: cmd.Advance) -> Iterator[ev.EventData]:
+    """A task's state is read off its run's current step (ARCHITECTURE §1)."""
+    wanted = _task_state(command)
+    task = state.task(run.task) if wanted else None
+    if wanted and task is not None and task.state != wanted:
+        yield ev.TaskMoved(task.id, wanted)
+
+
+def _task_state(command: cmd.Advance) -> TaskState | None:
+    if command.finish is not None:
+        opened = _names_pull(command.finish.result)
+        ends: dict[str, TaskState] = {
+            "done": "in_review" if opened else "done",
+            "error": "needs_review",
+            "aborted": "cancelled",
+        }
+        return ends[command.finish.status]
+    if command.blocked is not None:
+        return task_state_of(command.blocked)
+    if any(plan.kind.startswith("RunAgent/") for plan in command.planned):
+        return "in_progress"
+    return None
+
+
+def task_state_of(reason: Reason) -> TaskState:
+    """`needs_review` where a human must act, else `blocked`."""
+    return "needs_review" if reason.kind == "human" else "blocked"
+
+
+def _names_pull(result: Any) -> bool:
+    return isinstance(result, dict) and {"number", "head", "base", "url"} <= result.keys()
+
+
+def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
+    run = _live_run(state, command.run, command.epoch)
+    if isinstance(run, OrchError):
+        return run
+    if state.attempt(command.attempt.id) is not None:
+        return Conflict(f"attempt {command.attempt.id} exists already", code="attempt_exists")
+    ended = _end_once(state, command.end) if command.end else []
+    return [
+        *ended,
+        ev.StepIntended(command.path, command.attempt.n),
+        ev.AttemptStarting(command.attempt),
+    ]
+
+
+def _end_attempt(state: Reader, command: cmd.EndAttempt) -> Decision:
+    run = _live_run(state, command.run, command.epoch)
+    if isinstance(run, OrchError):
+        return run
+    return _end_once(state, command.end)
+
+
+def _end_once(state: Reader, end: cmd.AttemptEnd) -> list[ev.EventData]:
+    attempt = state.attempt(end.id)
+    if attempt is None or attempt.status in FINAL:
+        return []
+    return [_ended(end)]
+
+
+def _note_attempt(state: Reader, command: cmd.NoteAttempt) -> Decision:
+    run = _live_run(state, command.run, command.epoch)
+    if isinstance(run, OrchError):
+        return run
+    attempt = state.attempt(command.attempt)
+    if attempt is None or attempt.status != "starting":
+        return []
+    return [ev.AttemptRunning(command.attempt)]
+
+
+def _take_run(state: Reader, command: cmd.TakeRun) -> Decision:
+    run = state.run(command.run)
+    if run is None:
+        return NotFound(f"there is no run {command.run}", code="unknown_run")
+    if run.status in TERMINAL:
+        return final(run)
+    if command.dead is not None and run.owner != command.dead:
+        return Conflict(f"run {run.id} has an owner again", code="run_owned")
+    events: list[ev.EventData] = [ev.RunTaken(command.owner, "running")]
+    task = state.task(run.task)
+    if task is not None and task.state in ("blocked", "needs_review"):
+        events.append(ev.TaskMoved(task.id, "in_progress"))
+    return events
+
+
+def _request_stop(state: Reader, command: cmd.RequestStop) -> Decision:
+    run = state.run(command.run)
+    if run is None:
+        return NotFound(f"there is no run {command.run}", code="unknown_run")
+    if run.status in TERMINAL:
+        return final(run)
+    mode: Literal["stop", "abort"] = "abort" if command.abort or run.stop == "abort" else "stop"
+    if run.stop == mode:
+        return []
+    if mode == "stop" and run.status == "blocked" and run.reason and run.reason.code == "stopped":
+        return []
+    return [ev.StopRequested(mode)]
+
+
+def _detach_run(state: Reader, command: cmd.DetachRun) -> Decision:
+    run = state.run(command.run)
+    if run is None or run.status in TERMINAL or run.status == "blocked":
+        return []
+    reason = Reason(
+        "human",
+        "detached",
+        "detached by a person; its agents go on working in their terminals",
+        f"orch resume {run.id}",
+    )
+    return [ev.RunBlocked(reason), ev.TaskMoved(run.task, "needs_review")]
+
+
+def _answer_gate(state: Reader, command: cmd.AnswerGate) -> Decision:
+    run = state.run(command.run)
+    if run is None:
+        return NotFound(f"there is no run {command.run}", code="unknown_run")
+    if run.status in TERMINAL:
+        return final(run)
+    step = state.step(command.run, command.path)
+    if step is None or not step.kind.startswith("Gate/"):
+        return NotFound(
+            f"run {run.id} has no gate at {command.path}",
+            code="unknown_gate",
+            hint=f"orch gate list {run.id}",
+        )
+    if step.status in SETTLED:
+        return Conflict(
+            f"the gate {command.path} of run {run.id} was answered already",
+            code="gate_answered",
+            hint=f"orch show {run.id}",
+        )
+    return [ev.GateAnswered(command.path, command.answer)]
+
+
+def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:
+    known = state.worktree(command.worktree.repo, command.worktree.name)
+    return [] if known == command.worktree else [ev.WorktreeRecorded(command.worktree)]
+
+
+_DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
+    cmd.RegisterRepo: _register_repo,
+    cmd.TakeEngine: _take_engine,
+    cmd.CreateRun: _create_run,
+    cmd.Advance: _advance,
+    cmd.NextAttempt: _next_attempt,
+    cmd.EndAttempt: _end_attempt,
+    cmd.NoteAttempt: _note_attempt,
+    cmd.TakeRun: _take_run,
+    cmd.RequestStop: _request_stop,
+    cmd.DetachRun: _detach_run,
+    cmd.AnswerGate: _answer_gate,
+    cmd.RecordWorktree: _record_worktree,
+}

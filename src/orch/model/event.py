@@ -1,0 +1,178 @@
+"""A numbered fact. Everything that happened is an event; every face shows events.
+
+Envelope: `seq, at, kind, v, actor, cause, repo, task, run, step, data`. `seq` is the cursor of every
+follower. One Struct per kind, its tag is the kind; `v` is the version of that Struct.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from orch.model.attempt import Attempt, AttemptStatus
+from orch.model.effect import GateAnswer
+from orch.model.errors import Failure
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from orch.model.run import Owner, Reason, RunStatus, TaskState, Unresolved
+from orch.model.step import Outcome
+from orch.model.ticket import Ticket
+from orch.model.worktree import Worktree
+
+
+class Data(msgspec.Struct, frozen=True, tag_field="kind", tag=True, omit_defaults=True):
+    """Base of all kinds."""
+
+
+class EngineTaken(Data, frozen=True):
+    epoch: int
+    owner: Owner
+
+
+class RepoAdded(Data, frozen=True):
+    repo: Repo
+
+
+class TaskCreated(Data, frozen=True):
+    id: int
+    title: str
+    repo: str
+    issue: str
+
+
+class TaskMoved(Data, frozen=True):
+    id: int
+    state: TaskState
+
+
+class RunCreated(Data, frozen=True, kw_only=True):
+    id: str
+    workflow: str
+    entry: str
+    repo: str
+    task: int
+    params: dict[str, Any]
+    issue: Ticket | None
+    agent: str
+    owner: Owner | None
+    sources: tuple[str, ...]
+
+
+class RunTaken(Data, frozen=True):
+    owner: Owner
+    status: RunStatus
+
+
+class RunCancelling(Data, frozen=True):
+    """The workflow is told to end; outcomes with a higher number come after it."""
+
+
+class RunBlocked(Data, frozen=True):
+    reason: Reason
+
+
+class RunFinished(Data, frozen=True):
+    status: RunStatus
+    result: Any = None
+    error: Failure | None = None
+    unresolved: tuple[Unresolved, ...] = ()
+
+
+class StopRequested(Data, frozen=True):
+    mode: Literal["stop", "abort"]
+
+
+class StepPlanned(Data, frozen=True):
+    """With `intended` the step is both in one transaction."""
+
+    path: str
+    effect: str
+    request: str
+    intended: bool
+
+
+class StepIntended(Data, frozen=True):
+    path: str
+    attempt: int
+
+
+class StepSettled(Data, frozen=True):
+    path: str
+    effect: str
+    status: Literal["confirmed", "refused", "abandoned"]
+    outcome: Outcome
+    request: str | None = None
+
+
+class AttemptStarting(Data, frozen=True):
+    attempt: Attempt
+
+
+class AttemptRunning(Data, frozen=True):
+    id: str
+
+
+class AttemptEnded(Data, frozen=True, kw_only=True):
+    id: str
+    status: AttemptStatus
+    exit_code: int | None = None
+    code: str = ""
+    message: str = ""
+    usage: dict[str, Any] = {}
+
+
+class GateAnswered(Data, frozen=True):
+    path: str
+    answer: GateAnswer
+
+
+class WorktreeRecorded(Data, frozen=True):
+    worktree: Worktree
+
+
+class PullRecorded(Data, frozen=True):
+    pull: PullRequest
+
+
+class Logged(Data, frozen=True):
+    message: str
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+EventData = (
+    EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
+    | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
+    | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
+    | PullRecorded | Logged
+)  # fmt: skip
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who caused it: `kind` is `person`, `engine` or `agent`; `id` a user name or process."""
+
+    kind: Literal["person", "engine", "agent"]
+    id: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The envelope. `at` is seconds since the epoch; `step` is a path; empty means none."""
+
+    seq: int
+    at: float
+    actor: Actor
+    data: EventData
+    v: int = 1
+    cause: int = 0
+    repo: str = ""
+    task: int = 0
+    run: str = ""
+    step: str = ""
+
+    @property
+    def kind(self) -> str:
+        return str(type(self.data).__struct_config__.tag)
+
+
+DATA_ENCODER = msgspec.json.Encoder()
+DATA_DECODER: msgspec.json.Decoder[EventData] = msgspec.json.Decoder(EventData)

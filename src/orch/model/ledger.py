@@ -1,0 +1,229 @@
+"""The books: what each event changes, written once for every store.
+
+Invariant: state changes only here, only by an event, and only through `Tables`, so that the SQLite
+store and the memory double cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from orch.model import event as ev
+from orch.model.attempt import Attempt
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from orch.model.run import Run, Source, Task
+from orch.model.step import Step
+from orch.model.worktree import Worktree
+
+
+class Reader(Protocol):
+    """State as the current transaction sees it. Absent things are None."""
+
+    def epoch(self) -> int: ...
+    def next_task(self) -> int: ...
+    def repo(self, slug: str) -> Repo | None: ...
+    def run(self, run: str) -> Run | None: ...
+    def task(self, task: int) -> Task | None: ...
+    def step(self, run: str, path: str) -> Step | None: ...
+    def attempt(self, attempt: str) -> Attempt | None: ...
+    def worktree(self, repo: str, name: str) -> Worktree | None: ...
+
+
+class Tables(Reader, Protocol):
+    """`Reader` with the writes that events make."""
+
+    def put_epoch(self, epoch: int) -> None: ...
+    def put_repo(self, repo: Repo) -> None: ...
+    def put_run(self, run: Run) -> None: ...
+    def put_task(self, task: Task) -> None: ...
+    def put_step(self, step: Step) -> None: ...
+    def put_attempt(self, attempt: Attempt) -> None: ...
+    def put_worktree(self, worktree: Worktree) -> None: ...
+    def put_pull(self, pull: PullRequest, run: str) -> None: ...
+    def put_sources(self, run: str, sources: tuple[Source, ...]) -> None: ...
+
+
+def apply(tables: Tables, event: ev.Event) -> None:
+    """Make the state follow one event. Faults here are bugs: they abort the transaction."""
+    handler = _APPLY.get(type(event.data))
+    if handler is not None:
+        handler(tables, event, event.data)
+
+
+def _run(tables: Tables, event: ev.Event) -> Run:
+    run = tables.run(event.run)
+    if run is None:
+        raise LookupError(f"event {event.seq} names the unknown run {event.run}")
+    return run
+
+
+def _step(tables: Tables, event: ev.Event, path: str) -> Step:
+    step = tables.step(event.run, path)
+    if step is None:
+        raise LookupError(f"event {event.seq} names the unknown step {event.run}/{path}")
+    return step
+
+
+def _engine_taken(tables: Tables, event: ev.Event, data: ev.EngineTaken) -> None:
+    tables.put_epoch(data.epoch)
+
+
+def _repo_added(tables: Tables, event: ev.Event, data: ev.RepoAdded) -> None:
+    tables.put_repo(data.repo)
+
+
+def _task_created(tables: Tables, event: ev.Event, data: ev.TaskCreated) -> None:
+    tables.put_task(
+        Task(id=data.id, title=data.title, state="new", repo=data.repo, issue=data.issue)
+    )
+
+
+def _task_moved(tables: Tables, event: ev.Event, data: ev.TaskMoved) -> None:
+    task = tables.task(data.id)
+    if task is not None:
+        tables.put_task(replace(task, state=data.state, run=event.run or task.run))
+
+
+def _run_created(tables: Tables, event: ev.Event, data: ev.RunCreated) -> None:
+    run = Run(
+        id=data.id, workflow=data.workflow, status="pending", repo=data.repo, task=data.task,
+        entry=data.entry, params=data.params, issue=data.issue, agent=data.agent, owner=data.owner,
+        created_at=event.at, updated_at=event.at,
+    )  # fmt: skip
+    tables.put_run(run)
+
+
+def _run_taken(tables: Tables, event: ev.Event, data: ev.RunTaken) -> None:
+    run = _run(tables, event)
+    stop = run.stop if run.stop == "abort" else ""
+    tables.put_run(
+        replace(
+            run, owner=data.owner, status=data.status, reason=None, stop=stop, updated_at=event.at
+        )
+    )
+
+
+def _run_cancelling(tables: Tables, event: ev.Event, data: ev.RunCancelling) -> None:
+    run = _run(tables, event)
+    tables.put_run(replace(run, stop="abort", cancel_seq=event.seq, updated_at=event.at))
+
+
+def _run_blocked(tables: Tables, event: ev.Event, data: ev.RunBlocked) -> None:
+    run = _run(tables, event)
+    stop = run.stop if run.stop == "abort" else ""  # an abort asked for meanwhile still stands
+    tables.put_run(
+        replace(
+            run, status="blocked", reason=data.reason, owner=None, stop=stop, updated_at=event.at
+        )
+    )
+
+
+def _run_finished(tables: Tables, event: ev.Event, data: ev.RunFinished) -> None:
+    run = _run(tables, event)
+    tables.put_run(
+        replace(
+            run, status=data.status, result=data.result, error=data.error, reason=None, stop="",
+            owner=None, unresolved=data.unresolved, updated_at=event.at, ended_at=event.at,
+        )
+    )  # fmt: skip
+
+
+def _stop_requested(tables: Tables, event: ev.Event, data: ev.StopRequested) -> None:
+    tables.put_run(replace(_run(tables, event), stop=data.mode, updated_at=event.at))
+
+
+def _step_planned(tables: Tables, event: ev.Event, data: ev.StepPlanned) -> None:
+    tables.put_step(
+        Step(
+            run=event.run, path=data.path, kind=data.effect, request=data.request.encode(),
+            status="intended" if data.intended else "planned", planned_at=event.at,
+            intended_at=event.at if data.intended else 0.0,
+        )
+    )  # fmt: skip
+
+
+def _step_intended(tables: Tables, event: ev.Event, data: ev.StepIntended) -> None:
+    step = _step(tables, event, data.path)
+    tables.put_step(
+        replace(
+            step, status="intended", attempt=data.attempt,
+            intended_at=step.intended_at or event.at,
+        )
+    )  # fmt: skip
+
+
+def _step_settled(tables: Tables, event: ev.Event, data: ev.StepSettled) -> None:
+    if data.request is not None:
+        step = Step(
+            run=event.run, path=data.path, kind=data.effect, request=data.request.encode(),
+            status="intended", planned_at=event.at, intended_at=event.at,
+        )  # fmt: skip
+    else:
+        step = _step(tables, event, data.path)
+    tables.put_step(
+        replace(
+            step, status=data.status, outcome=data.outcome, settled_seq=event.seq,
+            settled_at=event.at,
+        )
+    )  # fmt: skip
+
+
+def _attempt_starting(tables: Tables, event: ev.Event, data: ev.AttemptStarting) -> None:
+    tables.put_attempt(data.attempt)
+
+
+def _attempt_running(tables: Tables, event: ev.Event, data: ev.AttemptRunning) -> None:
+    attempt = tables.attempt(data.id)
+    if attempt is not None and attempt.status == "starting":
+        tables.put_attempt(replace(attempt, status="running"))
+
+
+def _attempt_ended(tables: Tables, event: ev.Event, data: ev.AttemptEnded) -> None:
+    attempt = tables.attempt(data.id)
+    if attempt is None:
+        raise LookupError(f"event {event.seq} names the unknown attempt {data.id}")
+    tables.put_attempt(
+        replace(
+            attempt, status=data.status, exit_code=data.exit_code, code=data.code,
+            message=data.message, usage=data.usage, ended_at=event.at,
+        )
+    )  # fmt: skip
+
+
+def _gate_answered(tables: Tables, event: ev.Event, data: ev.GateAnswered) -> None:
+    tables.put_step(replace(_step(tables, event, data.path), answer=data.answer))
+
+
+def _worktree_recorded(tables: Tables, event: ev.Event, data: ev.WorktreeRecorded) -> None:
+    tables.put_worktree(data.worktree)
+
+
+def _pull_recorded(tables: Tables, event: ev.Event, data: ev.PullRecorded) -> None:
+    tables.put_pull(data.pull, event.run)
+
+
+_APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
+    ev.EngineTaken: _engine_taken,
+    ev.RepoAdded: _repo_added,
+    ev.TaskCreated: _task_created,
+    ev.TaskMoved: _task_moved,
+    ev.RunCreated: _run_created,
+    ev.RunTaken: _run_taken,
+    ev.RunCancelling: _run_cancelling,
+    ev.RunBlocked: _run_blocked,
+    ev.RunFinished: _run_finished,
+    ev.StopRequested: _stop_requested,
+    ev.StepPlanned: _step_planned,
+    ev.StepIntended: _step_intended,
+    ev.StepSettled: _step_settled,
+    ev.AttemptStarting: _attempt_starting,
+    ev.AttemptRunning: _attempt_running,
+    ev.AttemptEnded: _attempt_ended,
+    ev.GateAnswered: _gate_answered,
+    ev.WorktreeRecorded: _worktree_recorded,
+    ev.PullRecorded: _pull_recorded,
+}

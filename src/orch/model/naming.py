@@ -1,0 +1,73 @@
+"""Names made from people's words: slugs, branches, worktree and terminal names.
+
+Invariant: what comes out is built from `[a-z0-9-]` (and `/` in branches) whatever went in, is cut on
+characters (H17), and never starts or ends with a dash. Rules: SEED-CONTRACT 1A and ARCHITECTURE §2.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+SLUG_LENGTH = 40
+_PERSON_PREFIXES = {
+    "fix": "fix", "bug": "fix", "feat": "feat", "release": "release", "chore": "chore",
+    "docs": "docs", "refactor": "refactor", "test": "test", "ci": "ci", "perf": "perf",
+}  # fmt: skip
+
+
+def slug(text: str, length: int = SLUG_LENGTH) -> str:
+    """`text` in lower case, everything but letters and digits collapsed to single dashes.
+
+    Accents are folded (`Änderung` -> `anderung`); scripts without a Latin form vanish, so the result
+    may be empty: callers have an id in front of it.
+    """
+    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", folded)[: length + 1].strip("-")[:length].strip("-")
+
+
+def run_worktree(subject: str, title: str, suffix: str, run_short: str) -> str:
+    """`<subject>-<slug>[-<suffix>]-<short run id>`: the directory's last component.
+
+    `subject` is the issue's id or `task-<n>`; with the `orch/` prefix it is also the branch.
+    """
+    parts = [slug(subject), slug(title), slug(suffix), run_short]
+    return "-".join(part for part in parts if part)
+
+
+def run_branch(name: str) -> str:
+    return f"orch/{name}"
+
+
+def person_branch(name: str) -> tuple[str, str]:
+    """(`slug`, `branch`) of a person's worktree: `fix-crash` -> (`fix-crash`, `fix/crash`).
+
+    An unknown prefix gets `feat`; `fix/crash` is understood as `fix-crash`. Empty when nothing
+    usable is left.
+    """
+    cleaned = slug(name.replace("/", "-"), 60)
+    if not cleaned:
+        return "", ""
+    head, _, rest = cleaned.partition("-")
+    if rest and head in _PERSON_PREFIXES:
+        return cleaned, f"{_PERSON_PREFIXES[head]}/{rest}"
+    return cleaned, f"feat/{cleaned}"
+
+
+def repo_slug(location: str) -> str:
+    """The last path segment of a path or URL without `.git`, as a slug (`thing.git` -> `thing`)."""
+    trimmed = location.rstrip("/")
+    last = re.split(r"[/:\\]", trimmed)[-1]
+    return slug(last.removesuffix(".git"), 60)
+
+
+def terminal(attempt: str) -> str:
+    """`orch-<attempt id>`: the terminal's name, unique for ever because the id is."""
+    return f"orch-{attempt}"
+
+
+def nearest(word: str, known: list[str]) -> list[str]:
+    """The known words most like `word`, best first, at most three."""
+    import difflib
+
+    return difflib.get_close_matches(word, known, n=3, cutoff=0.5)

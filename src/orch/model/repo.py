@@ -1,0 +1,37 @@
+"""A registered git repository, and what git itself says about a checkout."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Repo(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered repository. Paths are absolute and resolved.
+
+    `common_dir` is git's common directory (`.git`, or the bare repository itself). `pinned_dir` is
+    the service's own view of it: the same objects and refs, our own configuration (see `orch.git`).
+    `remote_name` and `remote_url` are empty when there is no remote.
+    """
+
+    slug: str
+    local_path: str
+    common_dir: str
+    pinned_dir: str
+    workspace_dir: str
+    default_branch: str
+    remote_name: str = ""
+    remote_url: str = ""
+
+
+class Checkout(msgspec.Struct, frozen=True, kw_only=True):
+    """What git says about a path. `top` is the work tree's root, empty in a bare repository;
+    `main_path` is the main checkout (or the bare repository); `branch` is empty when detached."""
+
+    common_dir: str
+    main_path: str
+    top: str
+    bare: bool
+    branch: str
+    head: str
+    remotes: dict[str, str]
+    default_branch: str

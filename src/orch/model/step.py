@@ -1,0 +1,51 @@
+"""A step: an effect of a run, keyed by its path, with what is known about its outcome.
+
+`planned -> intended -> confirmed | refused | abandoned`. `intended` is durable before a byte leaves;
+whatever is unknown stays `intended` and is looked for before it is done again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from orch.model.effect import GateAnswer
+from orch.model.errors import Failure
+
+StepStatus = Literal["planned", "intended", "confirmed", "refused", "abandoned"]
+SETTLED: frozenset[str] = frozenset({"confirmed", "refused", "abandoned"})
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a settled step gave: the encoded `value` (JSON), or the `failure` it raises."""
+
+    value: msgspec.Raw = msgspec.Raw(b"null")
+    failure: Failure | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """`path` as in `2/gather.1/0`; `kind` as in `RunAgent/1`; `request` the encoded effect;
+    `settled_seq` the event number of its outcome: the order in which a replay delivers outcomes."""
+
+    run: str
+    path: str
+    kind: str
+    request: bytes
+    status: StepStatus
+    attempt: int = 1
+    outcome: Outcome | None = None
+    settled_seq: int = 0
+    looks: int = 0
+    planned_at: float = 0.0
+    intended_at: float = 0.0
+    settled_at: float = 0.0
+    answer: GateAnswer | None = None
+
+
+ENCODER = msgspec.json.Encoder()
+OUTCOME_DECODER: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)

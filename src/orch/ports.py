@@ -1,0 +1,334 @@
+"""What the engine needs of the world: Protocols that every adapter fits.
+
+Invariants for every port:
+
+- Calls block; the engine runs them off its loop. Nothing here is a coroutine but `Terminals.ended`.
+- Each act takes the step's `key` (or a name made from it) and is safe to repeat: it looks for its
+  effect first, so that a crash between act and confirm is answered by the same call again.
+- Expected outcomes are values; faults are `OrchError`s with a code and a hint, translated once.
+- Every text handed in is data: adapters never give it to a shell, an option parser or a template.
+
+Each port has a deterministic double in its room's `memory.py` and a contract suite in
+`tests/contract/` which the real adapter passes too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from orch.model.attempt import Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
+from orch.model.command import Command
+from orch.model.effect import Strategy
+from orch.model.errors import OrchError
+from orch.model.event import Actor, Event
+from orch.model.pull import PullRequest
+from orch.model.repo import Checkout, Repo
+from orch.model.run import Run, Source, Task
+from orch.model.step import Step
+from orch.model.ticket import Ticket
+from orch.model.worktree import Base, TreeState, Worktree
+
+
+class Clock(Protocol):
+    """Wall time and waiting; tests hand in a frozen or virtual one."""
+
+    def now(self) -> float:
+        """Seconds since the epoch (UTC)."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for deadlines."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Ids(Protocol):
+    """Randomness for identifiers and for the `Random` effect."""
+
+    def run_id(self) -> str:
+        """12 hex digits."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+
+
+class Failpoints(Protocol):
+    """Named places at which a test may end the process. The product's default does nothing."""
+
+    def hit(self, name: str) -> None: ...
+
+
+class Git(Protocol):
+    """The only way to git. Names are validated, refs are full, configuration is pinned (RELIABILITY
+    §0.4): nothing that an agent can write makes the service run anything. All commit ids are full.
+
+    Common errors: `ToolFailed` (`git_failed`, `disk_full`), `UsageError` (`bad_name`),
+    `NotFound` (`not_a_repository`, `unknown_branch`), `Conflict` (`no_commits`, `worktree_foreign`,
+    `branch_foreign`, `branch_moved`).
+    """
+
+    def version(self) -> tuple[int, ...]:
+        """`(2, 39, 5)`. `ToolFailed(code="git_missing")` when there is none; `git_too_old` is the
+        caller's judgement (needs 2.38)."""
+
+    def inspect(self, path: str) -> Checkout:
+        """What repository `path` (anywhere inside a checkout, worktree or bare repository) is in.
+        From a linked worktree the main checkout is reported. Unborn HEAD: `Conflict(no_commits)`."""
+
+    def clone(self, url: str, target: str) -> None:
+        """Clone into `target`, which must not exist; complete or absent, never half."""
+
+    def pin(self, common_dir: str, pinned_dir: str) -> None:
+        """Make (or refresh) the service's own view of a repository: objects, refs, logs and
+        worktrees shared, configuration ours, hooks none. Taken when the person registers it."""
+
+    def resolve_base(self, repo: Repo, branch: str | None, *, fetch: bool) -> Base:
+        """The base for new work: `branch` (or the default branch), fetched where possible. The
+        local branch wins unless it is strictly behind its remote one. Fetch failure only warns."""
+
+    def add_worktree(self, repo: Repo, worktree: Worktree, *, key: str) -> None:
+        """Make `worktree` exist: branch at `base_commit`, directory complete, HEAD on the branch,
+        locked against pruning. Reconciles whatever an interrupted call left (196/196 recipe).
+        Work already there (branch moved on from the base by us) is kept. A branch or path that is not ours is
+        `Conflict`; ownership is recorded under `refs/orch/made/<branch>` = base commit."""
+
+    def remove_worktree(self, repo: Repo, worktree: Worktree) -> None:
+        """Undo `add_worktree` where nothing was done in it: refuses (`Conflict`,
+        `worktree_has_work`) when dirty or ahead. Never follows symlinks out (RELIABILITY §0.5)."""
+
+    def branch_exists(self, repo: Repo, branch: str) -> bool: ...
+
+    def worktrees(self, repo: Repo) -> Sequence[tuple[str, str]]:
+        """(path, branch) of every linked worktree git knows; branch empty when detached."""
+
+    def state(self, repo: Repo, worktree: Worktree) -> TreeState:
+        """`NotFound(code="worktree_missing")` when the directory is gone or was replaced."""
+
+    def commit(
+        self, repo: Repo, worktree: Worktree, message: str, *, key: str, author: str = ""
+    ) -> str:
+        """Commit all changed and untracked (not ignored) files on the worktree's branch with the
+        trailer `Orch-Key: <key>`; gives the branch's tip, the old one when nothing changed (H69).
+        No hooks. HEAD elsewhere than on the branch: `Conflict(branch_moved)`. Repeating with the
+        same key after an unseen success gives the same commit."""
+
+    def merge(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        branches: Sequence[str],
+        strategy: Strategy,
+        *,
+        key: str,
+    ) -> str:
+        """Merge `branches` in order into the worktree's (clean) branch; gives the new tip. On a
+        conflict nothing has changed and `MergeConflict` carries `files`. Already contained
+        branches are skipped (H73)."""
+
+    def push(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        *,
+        remote: str = "",
+        force: bool = False,
+        expected: str = "",
+    ) -> str:
+        """Push the branch as it stands; gives the pushed commit. The remote tip must be absent, an
+        ancestor, equal, or `expected` (the tip we pushed before, with `force`); anything else is
+        `PushRejected`. Never pushes the repository's default branch."""
+
+    def remote_tip(self, repo: Repo, branch: str, *, remote: str = "") -> str:
+        """The commit of `branch` at the remote, or empty when it is not there."""
+
+    def diff(self, repo: Repo, base: str, head: str) -> str:
+        """`git diff base...head` as text, without external diff or textconv, capped at 1 MiB."""
+
+
+class Terminals(Protocol):
+    """The only way to tmux: programs that outlive us, one terminal each, named from the key."""
+
+    def version(self) -> tuple[int, ...]:
+        """`(3, 3)`. `ToolFailed(code="tmux_missing")` when there is none (needs 3.2)."""
+
+    def start(self, name: str, directory: str, attempt: str, launch: Launch) -> None:
+        """Start `launch` in terminal `name` (`[a-z0-9-]{1,40}`), its files in `directory`.
+
+        At most once for ever per directory: where a start was recorded or the name is taken, this
+        does nothing. Files in `directory` (0700): `launch.json` (0600), `prompt`, `started`
+        (pid, start time, boot), `stdout`, `stderr`, `exit.json`, and `launch.files`.
+        """
+
+    def probe(self, name: str, directory: str) -> str:
+        """`absent` (never started), `alive`, `ended` (exit file is there), `lost` (started, gone,
+        no exit file) or `unknown` (cannot tell; never a reason to kill)."""
+
+    async def ended(self, name: str, directory: str) -> None:
+        """Return as soon as the terminal has ended or is gone. Told by the kernel, not polled."""
+
+    def exit_record(self, directory: str) -> ExitRecord | None:
+        """The exit file, or None while there is none. A broken one is `ToolFailed`."""
+
+    def stop(self, name: str, directory: str, *, grace_s: float) -> None:
+        """End the whole process tree (TERM, after `grace_s` KILL), daemonised children too, and the
+        terminal. Nothing of the attempt is alive afterwards. Harmless when it has ended."""
+
+    def output(self, directory: str, stream: str, *, tail_bytes: int = 0) -> bytes:
+        """What the program wrote to `stdout`, `stderr` or (io=tty) `pane`; the last `tail_bytes` if
+        given. Empty when there is none."""
+
+    def names(self) -> Sequence[str]:
+        """All live terminals of this home."""
+
+
+class Forge(Protocol):
+    """Where PRs live."""
+
+    name: str
+
+    def open_pr(
+        self,
+        repo: Repo,
+        *,
+        head: str,
+        base: str,
+        head_sha: str,
+        title: str,
+        body: str,
+        draft: bool,
+        labels: Sequence[str],
+        key: str,
+    ) -> PullRequest:
+        """The PR for `head`: an existing one in any state is an answer (never a second one), else a
+        new one. Bodies carry the key in a comment marker."""
+
+    def find_pr(self, repo: Repo, head: str) -> PullRequest | None:
+        """The newest PR with that head branch, in any state."""
+
+    def list_prs(self, repo: Repo | None = None) -> Sequence[PullRequest]:
+        """All, newest first."""
+
+    def get_pr(self, repo: Repo, number: int) -> PullRequest:
+        """`NotFound(code="unknown_pr")`."""
+
+
+class Tracker(Protocol):
+    """Where tickets live."""
+
+    name: str
+
+    def create(
+        self,
+        title: str,
+        *,
+        body: str = "",
+        labels: Sequence[str] = (),
+        repo: str = "",
+        created: str,
+        key: str = "",
+    ) -> Ticket:
+        """A new ticket with the next free number; with `key`, at most one for that key."""
+
+    def get(self, identifier: str) -> Ticket:
+        """`NotFound(code="unknown_issue")` with the nearest names; a file that cannot be read as a
+        ticket is `UsageError(code="issue_broken")` with file and line, and is kept as it is."""
+
+    def list(self) -> tuple[Sequence[Ticket], Sequence[str]]:
+        """All, newest first, and one sentence for each broken file (reported, never skipped)."""
+
+    def update(self, identifier: str, **fields: Any) -> Ticket:
+        """Change `status`, `labels`, `title`, `body`, `pr_url`, `resolved`; everything else that a
+        person wrote in the file stays to the byte."""
+
+
+class AttemptFacts(Protocol):
+    """What an agent's adapter may look at to judge an ended attempt."""
+
+    @property
+    def exit(self) -> ExitRecord: ...
+    @property
+    def stdout(self) -> bytes: ...
+    @property
+    def stderr(self) -> bytes: ...
+    @property
+    def result_text(self) -> str | None: ...
+    @property
+    def changed(self) -> bool: ...
+
+
+class AgentRequest(Protocol):
+    """What an adapter turns into a command line."""
+
+    @property
+    def worktree(self) -> Worktree: ...
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def directory(self) -> str: ...
+    @property
+    def run(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def attempt(self) -> str: ...
+    @property
+    def reply(self) -> ReplyMode: ...
+
+
+class Agent(Protocol):
+    """One kind of agent program."""
+
+    name: str
+    reply: ReplyMode
+    io: IoMode
+    timeout_s: float
+
+    def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
+        """The command line and the whole environment: an allow-list of `environ`, the configured
+        `env` and `pass_env`, the `ORCH_*` words. Never a forge, tracker or chat token."""
+
+    def judge(self, reply: ReplyMode, facts: AttemptFacts) -> Verdict:
+        """What an ended attempt means. Pure."""
+
+    def probe(self, environ: Mapping[str, str]) -> str:
+        """Empty when usable, else one sentence on what is missing (no token is spent)."""
+
+
+class Store(Protocol):
+    """The books. Commands in, events out, in one transaction; views to read. Doubles and databases
+    behave alike (`tests/contract/store_contract.py`)."""
+
+    @property
+    def install(self) -> str:
+        """The random id of this home: part of every key."""
+
+    def close(self) -> None: ...
+    def send(self, command: Command, actor: Actor) -> list[Event]: ...
+    def send_all(self, commands: Sequence[tuple[Command, Actor]]) -> list[list[Event] | OrchError]:
+        """In order, in one commit; a refusal stands in its command's place."""
+
+    def repo(self, slug: str) -> Repo | None: ...
+    def repos(self) -> list[Repo]: ...
+    def run(self, run: str) -> Run | None: ...
+    def runs(self) -> list[Run]: ...
+    def live_runs(self) -> list[Run]: ...
+    def find_runs(self, prefix: str) -> list[Run]: ...
+    def last_run(self) -> Run | None: ...
+    def task(self, task: int) -> Task | None: ...
+    def steps(self, run: str) -> list[Step]: ...
+    def step(self, run: str, path: str) -> Step | None: ...
+    def open_gates(self) -> list[Step]: ...
+    def attempt(self, attempt: str) -> Attempt | None: ...
+    def attempts(self, run: str) -> list[Attempt]: ...
+    def live_attempts(self) -> list[Attempt]: ...
+    def worktrees(self) -> list[Worktree]: ...
+    def pulls(self, run: str = "") -> list[PullRequest]: ...
+    def sources(self, run: str) -> list[Source]: ...
+    def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]: ...
+    def last_event(self) -> int: ...
+    def changes(self) -> int:
+        """A number that changes when another process has committed."""
+
+    def quick_check(self) -> list[str]: ...

@@ -1,0 +1,124 @@
+"""One SQLite connection: opened, migrated, its faults translated.
+
+Invariant: WAL, `synchronous=FULL`, foreign keys on; a migration happens whole or not at all; a
+database made by a newer Orch is refused in plain words. SQLite comes with apsw: the system's own
+library may be in the range of the WAL-reset corruption bug (fixed in 3.51.3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from orch.model.errors import Conflict, OrchError, ToolFailed
+from orch.store.statements import migrations
+
+BUSY_MS = 30_000
+NEWEST = migrations
+
+
+class DatabaseCorrupt(OrchError):
+    """The file is no usable database; it is never overwritten."""
+
+    default_code = "database_corrupt"
+
+
+@contextlib.contextmanager
+def translated(path: str) -> Iterator[None]:
+    """SQLite's faults as ours: full disk, no rights, busy, corrupt."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise disk_full(path) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise DatabaseCorrupt(
+            f"the database {path} is damaged: {error}",
+            hint="orch doctor",
+        ) from error
+    except apsw.BusyError as error:
+        raise Conflict(
+            f"another program has kept the database {path} locked for {BUSY_MS // 1000} s",
+            code="database_busy",
+            hint="orch doctor",
+        ) from error
+    except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        if _is_full(path):
+            raise disk_full(path) from error
+        raise ToolFailed(
+            f"the database {path} cannot be used: {error}", code="database_io", hint="orch doctor"
+        ) from error
+
+
+def disk_full(path: str) -> ToolFailed:
+    return ToolFailed(
+        f"the disk with {path} is full; nothing was changed",
+        code="disk_full",
+        hint="free some space and repeat the command",
+    )
+
+
+def _is_full(path: str) -> bool:
+    try:
+        room = os.statvfs(Path(path).parent)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < 256 * 1024
+
+
+def open_database(path: Path) -> apsw.Connection:
+    """Open (or create, mode 0600) and bring the schema up to date."""
+    with translated(str(path)):
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(BUSY_MS)
+        if connection.pragma("journal_mode") != "wal":
+            connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("foreign_keys", True)
+        if sys.platform == "darwin":
+            connection.pragma("fullfsync", True)
+        _migrate(connection, str(path))
+    return connection
+
+
+def check_version(connection: apsw.Connection, path: str) -> int:
+    """The schema's version; a newer one than this program knows is refused."""
+    version = int(connection.pragma("user_version"))
+    newest = migrations()[-1][0]
+    if version > newest:
+        raise Conflict(
+            f"the database {path} was made by a newer Orch (schema {version}, this one knows"
+            f" {newest}); nothing was changed",
+            code="schema_newer",
+            hint="upgrade: pip install --upgrade orch-conductor",
+        )
+    return version
+
+
+def _migrate(connection: apsw.Connection, path: str) -> None:
+    if check_version(connection, path) == migrations()[-1][0]:
+        return
+    for version, text in migrations():
+        connection.execute("begin immediate")
+        try:
+            if check_version(connection, path) < version:
+                connection.execute(text)
+                connection.pragma("user_version", version)
+        except BaseException:
+            connection.execute("rollback")
+            raise
+        connection.execute("commit")
+
+
+def value(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> Any:
+    """The first column of the first row, or None."""
+    for row in connection.execute(sql, bindings):
+        return row[0]
+    return None

@@ -1,0 +1,218 @@
+"""The store in memory: the same commands, events and views, for the simulation and for tests.
+
+Invariant: decides and applies through the very same rules as SQLite; a refused or failed command
+leaves nothing behind. It can outlive an engine, as a disk would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from orch.model.attempt import FINAL, Attempt
+from orch.model.command import Command, CreateRun
+from orch.model.decide import decide
+from orch.model.errors import OrchError
+from orch.model.event import Actor, Event
+from orch.model.ledger import apply
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from orch.model.run import TERMINAL, Run, Source, Task
+from orch.model.step import Step
+from orch.model.worktree import Worktree
+
+Sent = list[Event] | OrchError
+
+
+class MemoryTables:
+    """`orch.model.ledger.Tables` on dictionaries that keep the order of insertion."""
+
+    def __init__(self) -> None:
+        self.epoch_number = 0
+        self.repo_rows: dict[str, Repo] = {}
+        self.run_rows: dict[str, Run] = {}
+        self.task_rows: dict[int, Task] = {}
+        self.step_rows: dict[tuple[str, str], Step] = {}
+        self.attempt_rows: dict[str, Attempt] = {}
+        self.worktree_rows: dict[tuple[str, str], Worktree] = {}
+        self.pull_rows: dict[tuple[str, int], tuple[PullRequest, str]] = {}
+        self.source_rows: dict[str, tuple[Source, ...]] = {}
+
+    def copy(self) -> MemoryTables:
+        twin = MemoryTables()
+        for name, rows in vars(self).items():
+            setattr(twin, name, dict(rows) if isinstance(rows, dict) else rows)
+        return twin
+
+    def epoch(self) -> int:
+        return self.epoch_number
+
+    def next_task(self) -> int:
+        return max(self.task_rows, default=0) + 1
+
+    def repo(self, slug: str) -> Repo | None:
+        return self.repo_rows.get(slug)
+
+    def run(self, run: str) -> Run | None:
+        return self.run_rows.get(run)
+
+    def task(self, task: int) -> Task | None:
+        return self.task_rows.get(task)
+
+    def step(self, run: str, path: str) -> Step | None:
+        return self.step_rows.get((run, path))
+
+    def attempt(self, attempt: str) -> Attempt | None:
+        return self.attempt_rows.get(attempt)
+
+    def worktree(self, repo: str, name: str) -> Worktree | None:
+        return self.worktree_rows.get((repo, name))
+
+    def put_epoch(self, epoch: int) -> None:
+        self.epoch_number = epoch
+
+    def put_repo(self, repo: Repo) -> None:
+        self.repo_rows[repo.slug] = repo
+
+    def put_run(self, run: Run) -> None:
+        # What a disk keeps is what the encoding keeps.
+        self.run_rows[run.id] = msgspec.json.decode(msgspec.json.encode(run), type=Run)
+
+    def put_task(self, task: Task) -> None:
+        self.task_rows[task.id] = task
+
+    def put_step(self, step: Step) -> None:
+        self.step_rows[step.run, step.path] = step
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        self.attempt_rows[attempt.id] = attempt
+
+    def put_worktree(self, worktree: Worktree) -> None:
+        self.worktree_rows[worktree.repo, worktree.name] = worktree
+
+    def put_pull(self, pull: PullRequest, run: str) -> None:
+        self.pull_rows[pull.repo, pull.number] = (pull, run)
+
+    def put_sources(self, run: str, sources: tuple[Source, ...]) -> None:
+        self.source_rows.setdefault(run, sources)
+
+
+class MemoryStore:
+    """See `orch.ports.Store`."""
+
+    def __init__(self, *, now: Callable[[], float], install: str = "memory") -> None:
+        self.install = install
+        self._now = now
+        self._tables = MemoryTables()
+        self._events: list[Event] = []
+
+    def close(self) -> None:
+        """Nothing to close: the data stays, as on a disk."""
+
+    def send(self, command: Command, actor: Actor) -> list[Event]:
+        answer = self.send_all([(command, actor)])[0]
+        if isinstance(answer, OrchError):
+            raise answer
+        return answer
+
+    def send_all(self, commands: Sequence[tuple[Command, Actor]]) -> list[Sent]:
+        tables, events = self._tables.copy(), list(self._events)
+        answers: list[Sent] = []
+        for command, actor in commands:
+            decision = decide(tables, command)
+            if isinstance(decision, OrchError):
+                answers.append(decision)
+                continue
+            made = []
+            run = command.id if isinstance(command, CreateRun) else getattr(command, "run", "")
+            for data in decision:
+                event = self._event(len(events) + 1, data, actor, tables.run(run), run)
+                apply(tables, event)
+                events.append(event)
+                made.append(event)
+            if isinstance(command, CreateRun):
+                tables.put_sources(command.id, command.sources)
+            answers.append(made)
+        self._tables, self._events = tables, events
+        return answers
+
+    def _event(self, seq: int, data: Any, actor: Actor, held: Run | None, run: str) -> Event:
+        repo = getattr(data, "repo", "")
+        return Event(
+            seq=seq, at=self._now(), actor=actor, data=data, run=run,
+            repo=held.repo if held else getattr(repo, "slug", repo),
+            task=held.task if held else 0, step=str(getattr(data, "path", "")),
+        )  # fmt: skip
+
+    def repo(self, slug: str) -> Repo | None:
+        return self._tables.repo(slug)
+
+    def repos(self) -> list[Repo]:
+        return sorted(self._tables.repo_rows.values(), key=lambda repo: repo.slug)
+
+    def run(self, run: str) -> Run | None:
+        return self._tables.run(run)
+
+    def runs(self) -> list[Run]:
+        return list(self._tables.run_rows.values())[::-1]
+
+    def live_runs(self) -> list[Run]:
+        return [run for run in self._tables.run_rows.values() if run.status not in TERMINAL]
+
+    def find_runs(self, prefix: str) -> list[Run]:
+        return [run for run in self.runs() if run.id.startswith(prefix)]
+
+    def last_run(self) -> Run | None:
+        return next(iter(self.runs()), None)
+
+    def task(self, task: int) -> Task | None:
+        return self._tables.task(task)
+
+    def steps(self, run: str) -> list[Step]:
+        found = [step for (owner, _), step in self._tables.step_rows.items() if owner == run]
+        return sorted(found, key=lambda step: (step.planned_at, step.path))
+
+    def open_gates(self) -> list[Step]:
+        rows = self._tables.step_rows.values()
+        return [s for s in rows if s.kind == "Gate/1" and s.status in ("planned", "intended")]
+
+    def step(self, run: str, path: str) -> Step | None:
+        return self._tables.step(run, path)
+
+    def attempt(self, attempt: str) -> Attempt | None:
+        return self._tables.attempt(attempt)
+
+    def attempts(self, run: str) -> list[Attempt]:
+        found = [a for a in self._tables.attempt_rows.values() if a.run == run]
+        return sorted(found, key=lambda a: (a.started_at, a.path, a.n))
+
+    def live_attempts(self) -> list[Attempt]:
+        return [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
+
+    def worktrees(self) -> list[Worktree]:
+        return list(self._tables.worktree_rows.values())[::-1]
+
+    def pulls(self, run: str = "") -> list[PullRequest]:
+        rows = self._tables.pull_rows.values()
+        if run:
+            return [pull for pull, owner in rows if owner == run]
+        return [pull for pull, _ in rows][::-1]
+
+    def sources(self, run: str) -> list[Source]:
+        return list(self._tables.source_rows.get(run, ()))
+
+    def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]:
+        found = [e for e in self._events if e.seq > since and (not run or e.run == run)]
+        return found[:limit]
+
+    def last_event(self) -> int:
+        return len(self._events)
+
+    def changes(self) -> int:
+        """Always the same: no other process can write here."""
+        return 0
+
+    def quick_check(self) -> list[str]:
+        return []

@@ -1,0 +1,1 @@
+select body from worktrees where repo = ? and name = ?

@@ -1,0 +1,1 @@
+insert or ignore into run_sources (run, position, digest, module, filename) values (?, ?, ?, ?, ?)

@@ -1,0 +1,1 @@
+select body from pulls order by recorded_seq desc, number desc

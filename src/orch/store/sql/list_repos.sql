@@ -1,0 +1,1 @@
+select body from repos order by slug

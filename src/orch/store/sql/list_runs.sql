@@ -1,0 +1,1 @@
+select body from runs order by n desc

@@ -1,0 +1,3 @@
+select run, path, kind, status, attempt, looks, request, outcome, answer, settled_seq,
+  planned_at, intended_at, settled_at
+from steps where run = ? order by planned_at, path

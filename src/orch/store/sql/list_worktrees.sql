@@ -1,0 +1,1 @@
+select body from worktrees order by recorded_seq desc, name

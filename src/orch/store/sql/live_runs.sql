@@ -1,0 +1,1 @@
+select body from runs where status in ('pending', 'running', 'blocked') order by n

@@ -1,0 +1,1 @@
+select body from pulls where run = ? order by recorded_seq

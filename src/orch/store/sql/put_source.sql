@@ -1,0 +1,1 @@
+insert or ignore into sources (digest, module, filename, text) values (?, ?, ?, ?)

@@ -1,0 +1,266 @@
+"""The store on SQLite: commands in, events out, one transaction; plain SQL to read.
+
+Invariant: events, state and planned steps of a command are written together or not at all, and a
+batch of commands shares one commit (group commit) without sharing its refusals. One connection per
+process, guarded by one lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from orch.model.attempt import Attempt
+from orch.model.command import Command, CreateRun
+from orch.model.decide import decide
+from orch.model.errors import OrchError
+from orch.model.event import DATA_DECODER, DATA_ENCODER, Actor, Event, EventData
+from orch.model.ledger import apply
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from orch.model.run import Run, Source, Task
+from orch.model.step import Step
+from orch.model.worktree import Worktree
+from orch.store.connection import check_version, open_database, translated, value
+from orch.store.statements import statement
+from orch.store.tables import SqliteTables, decoded, step_of
+
+Sent = list[Event] | OrchError
+
+
+class SqliteStore:
+    """See `orch.ports.Store`. `now` gives seconds since the epoch; `install` is a fresh random id
+    that is used only if the database is new."""
+
+    def __init__(self, path: Path, *, now: Callable[[], float], install: str) -> None:
+        self._path = str(path)
+        self._now = now
+        self._lock = threading.RLock()
+        self._db = open_database(path)
+        self._tables = SqliteTables(self._db)
+        self._install = self._first_install(install)
+
+    @property
+    def install(self) -> str:
+        """The random id of this database: part of every key of an effect."""
+        return self._install
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _first_install(self, fresh: str) -> str:
+        known = value(self._db, statement("get_meta"), ("install",))
+        if known is None:
+            with translated(self._path):
+                self._db.execute(
+                    "insert or ignore into meta (key, value) values ('install', ?)", (fresh,)
+                )
+            known = value(self._db, statement("get_meta"), ("install",))
+        return str(known)
+
+    # --- writing
+
+    def send(self, command: Command, actor: Actor) -> list[Event]:
+        """Carry out one command. A refusal is raised."""
+        answer = self.send_all([(command, actor)])[0]
+        if isinstance(answer, OrchError):
+            raise answer
+        return answer
+
+    def send_all(self, commands: Sequence[tuple[Command, Actor]]) -> list[Sent]:
+        """Carry out commands in order in one commit. A refused one changes nothing and its refusal
+        stands in its place; a fault undoes all and is raised."""
+        with self._lock, translated(self._path):
+            self._db.execute("begin immediate")
+            try:
+                check_version(self._db, self._path)
+                answers = [self._carry_out(command, actor) for command, actor in commands]
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+            try:
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+            return answers
+
+    def _carry_out(self, command: Command, actor: Actor) -> Sent:
+        decision = decide(self._tables, command)
+        if isinstance(decision, OrchError):
+            return decision
+        events = []
+        run = _run_of(command)
+        held = self._tables.run(run) if run and decision else None
+        for data in decision:
+            event = self._record(data, actor, run, held)
+            apply(self._tables, event)
+            events.append(event)
+        if isinstance(command, CreateRun):
+            self._tables.put_sources(command.id, command.sources)
+        return events
+
+    def _record(self, data: EventData, actor: Actor, run: str, held: Run | None) -> Event:
+        at = self._now()
+        repo = held.repo if held else str(getattr(data, "repo", "") or "")
+        if not isinstance(getattr(data, "repo", ""), str):
+            repo = data.repo.slug  # type: ignore[union-attr]
+        task = held.task if held else 0
+        step = str(getattr(data, "path", ""))
+        kind = str(type(data).__struct_config__.tag)
+        self._db.execute(
+            statement("insert_event"),
+            (
+                at, kind, 1, actor.kind, actor.id, 0, repo, task, run, step,
+                DATA_ENCODER.encode(data).decode(),
+            ),
+        )  # fmt: skip
+        return Event(
+            seq=self._db.last_insert_rowid(), at=at, actor=actor, data=data, repo=repo, task=task,
+            run=run, step=step,
+        )  # fmt: skip
+
+    # --- reading
+
+    def _all(self, cls: Any, name: str, *keys: Any) -> list[Any]:
+        with self._lock, translated(self._path):
+            return [decoded(cls, row[0]) for row in self._db.execute(statement(name), keys)]
+
+    def _first(self, cls: Any, name: str, *keys: Any) -> Any:
+        found = self._all(cls, name, *keys)
+        return found[0] if found else None
+
+    def repo(self, slug: str) -> Repo | None:
+        found: Repo | None = self._first(Repo, "get_repo", slug)
+        return found
+
+    def repos(self) -> list[Repo]:
+        """By slug."""
+        return self._all(Repo, "list_repos")
+
+    def run(self, run: str) -> Run | None:
+        found: Run | None = self._first(Run, "get_run", run)
+        return found
+
+    def runs(self) -> list[Run]:
+        """Newest first."""
+        return self._all(Run, "list_runs")
+
+    def live_runs(self) -> list[Run]:
+        """Runs that have not ended, oldest first."""
+        return self._all(Run, "live_runs")
+
+    def find_runs(self, prefix: str) -> list[Run]:
+        """Runs whose id begins with `prefix` (hex digits), newest first."""
+        return self._all(Run, "find_runs", prefix, prefix + "g")
+
+    def last_run(self) -> Run | None:
+        found: Run | None = self._first(Run, "last_run")
+        return found
+
+    def task(self, task: int) -> Task | None:
+        found: Task | None = self._first(Task, "get_task", task)
+        return found
+
+    def steps(self, run: str) -> list[Step]:
+        """In the order in which they were planned."""
+        return self._steps("list_steps", run)
+
+    def open_gates(self) -> list[Step]:
+        return self._steps("open_gates")
+
+    def step(self, run: str, path: str) -> Step | None:
+        found = self._steps("get_step", run, path)
+        return found[0] if found else None
+
+    def _steps(self, name: str, *keys: Any) -> list[Step]:
+        with self._lock, translated(self._path):
+            return [step_of(row) for row in self._db.execute(statement(name), keys)]
+
+    def attempt(self, attempt: str) -> Attempt | None:
+        found: Attempt | None = self._first(Attempt, "get_attempt", attempt)
+        return found
+
+    def attempts(self, run: str) -> list[Attempt]:
+        return self._all(Attempt, "list_attempts", run)
+
+    def live_attempts(self) -> list[Attempt]:
+        return self._all(Attempt, "live_attempts")
+
+    def worktrees(self) -> list[Worktree]:
+        """Newest first."""
+        return self._all(Worktree, "list_worktrees")
+
+    def pulls(self, run: str = "") -> list[PullRequest]:
+        """Newest first; those of one run oldest first."""
+        if run:
+            return self._all(PullRequest, "pulls_of_run", run)
+        return self._all(PullRequest, "list_pulls")
+
+    def sources(self, run: str) -> list[Source]:
+        """The snapshot of a run, its entry module first."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("sources_of_run"), (run,))
+            return [Source(*row) for row in rows]
+
+    def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]:
+        """Events with a number above `since`, oldest first."""
+        with self._lock, translated(self._path):
+            if run:
+                rows = self._db.execute(statement("events_of_run_since"), (run, since, limit))
+            else:
+                rows = self._db.execute(statement("events_since"), (since, limit))
+            return [_event(row) for row in rows]
+
+    def last_event(self) -> int:
+        with self._lock, translated(self._path):
+            return int(value(self._db, statement("last_event")))
+
+    def changes(self) -> int:
+        """A number that changes when another process has committed (a 3 µs look)."""
+        with self._lock, translated(self._path):
+            return int(self._db.pragma("data_version"))
+
+    # --- care
+
+    def quick_check(self) -> list[str]:
+        """What is wrong with the file, one sentence each; empty when all is well."""
+        with self._lock, translated(self._path):
+            found = [str(row[0]) for row in self._db.execute("pragma quick_check")]
+        return [] if found == ["ok"] else found
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy through SQLite's backup API, checked before it gets its name."""
+        partial = target.with_name(target.name + ".partial")
+        with self._lock, translated(self._path):
+            copy = apsw.Connection(str(partial))
+            try:
+                with copy.backup("main", self._db, "main") as backup:
+                    backup.step(-1)
+                copy.pragma("journal_mode", "delete")
+                if value(copy, "pragma quick_check") != "ok":
+                    raise OrchError(f"the copy {partial} is damaged", code="backup_failed")
+            finally:
+                copy.close()
+        partial.replace(target)
+
+
+def _run_of(command: Command) -> str:
+    if isinstance(command, CreateRun):
+        return command.id
+    return str(getattr(command, "run", ""))
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    seq, at, v, actor_kind, actor_id, cause, repo, task, run, step, data = row
+    return Event(
+        seq=seq, at=at, v=v, actor=Actor(actor_kind, actor_id), cause=cause, repo=repo, task=task,
+        run=run, step=step, data=DATA_DECODER.decode(data),
+    )  # fmt: skip

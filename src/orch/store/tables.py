@@ -1,0 +1,142 @@
+"""The state tables as `orch.model.ledger.Tables`: every row is one frozen Struct.
+
+Invariant: used only inside the transaction of the connection it was made for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from orch.model.attempt import Attempt
+from orch.model.effect import GateAnswer
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from orch.model.run import Run, Source, Task
+from orch.model.step import OUTCOME_DECODER, Step
+from orch.model.worktree import Worktree
+from orch.store.connection import value
+from orch.store.statements import statement
+
+S = TypeVar("S", bound=msgspec.Struct)
+_encode = msgspec.json.Encoder().encode
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {
+    cls: msgspec.json.Decoder(cls)
+    for cls in (Repo, Run, Task, Attempt, Worktree, PullRequest, GateAnswer)
+}
+
+
+def encoded(struct: msgspec.Struct) -> str:
+    return _encode(struct).decode()
+
+
+def decoded(cls: type[S], body: str) -> S:
+    result: S = _decoders[cls].decode(body)
+    return result
+
+
+def step_of(row: tuple[Any, ...]) -> Step:
+    outcome, answer = row[7], row[8]
+    return Step(
+        run=row[0], path=row[1], kind=row[2], status=row[3], attempt=row[4], looks=row[5],
+        request=row[6], outcome=OUTCOME_DECODER.decode(outcome) if outcome else None,
+        answer=decoded(GateAnswer, answer) if answer else None, settled_seq=row[9],
+        planned_at=row[10], intended_at=row[11], settled_at=row[12],
+    )  # fmt: skip
+
+
+class SqliteTables:
+    """See `orch.model.ledger.Tables`."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._db = connection
+
+    def _one(self, cls: type[S], name: str, *keys: Any) -> S | None:
+        body = value(self._db, statement(name), keys)
+        return None if body is None else decoded(cls, body)
+
+    def epoch(self) -> int:
+        return int(value(self._db, statement("get_meta"), ("epoch",)) or 0)
+
+    def next_task(self) -> int:
+        return int(value(self._db, statement("next_task")))
+
+    def repo(self, slug: str) -> Repo | None:
+        return self._one(Repo, "get_repo", slug)
+
+    def run(self, run: str) -> Run | None:
+        return self._one(Run, "get_run", run)
+
+    def task(self, task: int) -> Task | None:
+        return self._one(Task, "get_task", task)
+
+    def attempt(self, attempt: str) -> Attempt | None:
+        return self._one(Attempt, "get_attempt", attempt)
+
+    def worktree(self, repo: str, name: str) -> Worktree | None:
+        return self._one(Worktree, "get_worktree", repo, name)
+
+    def step(self, run: str, path: str) -> Step | None:
+        for row in self._db.execute(statement("get_step"), (run, path)):
+            return step_of(row)
+        return None
+
+    def put_epoch(self, epoch: int) -> None:
+        self._db.execute(statement("put_meta"), ("epoch", str(epoch)))
+
+    def put_repo(self, repo: Repo) -> None:
+        self._db.execute(statement("put_repo"), (repo.slug, repo.common_dir, encoded(repo)))
+
+    def put_run(self, run: Run) -> None:
+        self._db.execute(
+            statement("put_run"),
+            (run.id, run.status, run.repo, run.workflow, run.stop, run.updated_at, encoded(run)),
+        )
+
+    def put_task(self, task: Task) -> None:
+        self._db.execute(
+            statement("put_task"),
+            (task.id, task.state, task.repo, task.issue, task.run, encoded(task)),
+        )
+
+    def put_step(self, step: Step) -> None:
+        self._db.execute(
+            statement("put_step"),
+            (
+                step.run, step.path, step.kind, step.status, step.attempt, step.looks,
+                step.request, encoded(step.outcome) if step.outcome else None,
+                encoded(step.answer) if step.answer else None, step.settled_seq,
+                step.planned_at, step.intended_at, step.settled_at,
+            ),
+        )  # fmt: skip
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        self._db.execute(
+            statement("put_attempt"),
+            (
+                attempt.id, attempt.run, attempt.path, attempt.n, attempt.status,
+                attempt.started_at, encoded(attempt),
+            ),
+        )  # fmt: skip
+
+    def put_worktree(self, worktree: Worktree) -> None:
+        self._db.execute(
+            statement("put_worktree"),
+            (worktree.repo, worktree.name, worktree.path, worktree.run, encoded(worktree)),
+        )
+
+    def put_pull(self, pull: PullRequest, run: str) -> None:
+        self._db.execute(statement("put_pull"), (pull.repo, pull.number, run, encoded(pull)))
+
+    def put_sources(self, run: str, sources: tuple[Source, ...]) -> None:
+        for position, source in enumerate(sources):
+            self._db.execute(
+                statement("put_source"),
+                (source.digest, source.module, source.filename, source.text),
+            )
+            self._db.execute(
+                statement("link_source"),
+                (run, position, source.digest, source.module, source.filename),
+            )

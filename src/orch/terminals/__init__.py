@@ -1,0 +1,1 @@
+"""The only room that runs tmux: programs that outlive us, one terminal each."""

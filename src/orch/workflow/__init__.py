@@ -1,0 +1,1 @@
+"""How work is written down: workflows as Python, the pure replay driver, the shipped templates."""

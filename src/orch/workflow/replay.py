@@ -1,0 +1,100 @@
+"""Replay: bring a fresh driver to where the journal stands.
+
+Invariant: outcomes are delivered in the order in which they were journaled, never by count, and
+everything the program asks for must equal what the journal holds at that path. Anything else is
+`NonDeterminism`, with the path and both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orch.model.effect import COMPOSITE_KINDS
+from orch.model.errors import NonDeterminism
+from orch.model.step import SETTLED, Step
+from orch.workflow.driver import Driver, Progress, Request
+
+
+class Replayed:
+    """Where a replay arrived: `progress` of its last move; `requests` by path, all that were asked
+    for; `open` are those without an outcome; `unknown` those the journal has never seen."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self.requests: dict[str, Request] = {}
+        self.unknown: list[Request] = []
+        self.open: list[Request] = []
+        self.closed: dict[str, object] = {}
+        self.interrupted: list[str] = []
+
+
+def replay(driver: Driver, steps: Sequence[Step], cancel_seq: int = 0) -> Replayed:
+    """Start `driver` and deliver all outcomes of `steps`. `cancel_seq` is the event number at which
+    the program was told to end, 0 for never. Raises `NonDeterminism`."""
+    journal = {step.path: step for step in steps}
+    inner = {prefix for path in journal for prefix in _parents(path)}
+    driver.check = lambda path, kind, raw: _compare(journal, inner, path, kind, raw)
+    arrived = Replayed()
+    _note(arrived, driver.start())
+    settled = sorted(
+        (s for s in steps if s.status in SETTLED and not _composite(s)), key=lambda s: s.settled_seq
+    )
+    cancelled = cancel_seq == 0
+    for step in settled:
+        if not cancelled and step.settled_seq > cancel_seq:
+            cancelled = True
+            _note(arrived, driver.cancel())
+        if step.path not in arrived.requests or arrived.progress.finished:
+            raise _unasked(step)
+        assert step.outcome is not None
+        _note(arrived, driver.settle(step.path, step.outcome))
+    if not cancelled:
+        _note(arrived, driver.cancel())
+    driver.check = None
+    for step in steps:
+        if step.path not in arrived.requests:
+            raise _unasked(step)
+    waiting = set(driver.waiting)
+    arrived.open = [r for p, r in arrived.requests.items() if p in waiting]
+    arrived.unknown = [r for p, r in arrived.requests.items() if p not in journal]
+    return arrived
+
+
+def _note(arrived: Replayed, progress: Progress) -> None:
+    arrived.progress = progress
+    for request in progress.requests:
+        arrived.requests[request.path] = request
+    arrived.closed.update(progress.closed)
+    arrived.interrupted.extend(progress.interrupt)
+
+
+def _parents(path: str) -> list[str]:
+    """`2/gather.1/0` -> [`2`]; `3/a/1/gather.0/0` -> [`3`, `3/a/1`]."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts) - 1, 2)]
+
+
+def _composite(step: Step) -> bool:
+    return step.kind in COMPOSITE_KINDS
+
+
+def _compare(journal: dict[str, Step], inner: set[str], path: str, kind: str, raw: bytes) -> None:
+    known = journal.get(path)
+    if known is not None and (known.kind != kind or known.request != raw):
+        raise _different(
+            path, f"{known.kind} {known.request.decode():.200}", f"{kind} {raw.decode():.200}"
+        )
+    if known is None and path in inner:
+        raise _different(path, "steps inside a Gather or a called workflow", kind)
+
+
+def _different(path: str, journal: str, asked: str) -> NonDeterminism:
+    return NonDeterminism(
+        f"at {path} the workflow now asks for {asked}, but the journal holds {journal}",
+        hint="take clocks, randomness, files and environment out of the workflow; they are effects",
+        path=path,
+    )
+
+
+def _unasked(step: Step) -> NonDeterminism:
+    return _different(step.path, step.kind, "nothing")

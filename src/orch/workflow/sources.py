@@ -1,0 +1,208 @@
+"""Workflow modules as text: loaded once, stored with the run, loaded from there ever after.
+
+Invariant: a run executes exactly the text in its snapshot, built-in modules too; neither an edited
+file nor an upgraded Orch changes a run that is under way. Only modules beside the workflow's file
+(and the shipped templates) are snapshotted; libraries come from the environment.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import importlib.util
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orch.model.errors import NotFound, UsageError
+from orch.model.run import Source
+from orch.workflow.program import Workflow
+
+BUILTIN = "orch.workflow.templates."
+COMPOSITES = "orch.workflow.composites"
+ENTRY_NAMES = ("workflow", "main")
+
+
+def read_source(module: str, path: Path) -> Source:
+    """The text of one module. `UsageError` names the file when it is not readable UTF-8."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read the workflow {path}: {error}", code="workflow_unreadable"
+        ) from error
+    return Source(module, str(path), text, hashlib.sha256(text.encode()).hexdigest())
+
+
+def collect(entry: Source, root: Path | None) -> dict[str, Source]:
+    """`entry` and every module beside it (below `root`) that it imports, directly or through
+    others, wherever in the code the import stands; and the composites."""
+    found = {entry.module: entry}
+    queue = [entry]
+    while queue:
+        for name in _imports(queue.pop()):
+            located = _locate(name, root)
+            if located is not None and name not in found:
+                found[name] = read_source(name, located)
+                queue.append(found[name])
+    if COMPOSITES not in found:
+        found[COMPOSITES] = read_source(COMPOSITES, _builtin_path(COMPOSITES))
+    return found
+
+
+def _imports(source: Source) -> Iterable[str]:
+    for node in ast.walk(parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            package = source.module.rpartition(".")[0]
+            if source.filename.endswith("__init__.py"):
+                package = source.module
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*filter(None, parts), *filter(None, [node.module])])
+            yield from _with_parents(base)
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if base else alias.name
+
+
+def _with_parents(name: str) -> Iterable[str]:
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        yield ".".join(parts[:end])
+
+
+def parse(source: Source) -> ast.Module:
+    """The syntax tree; a syntax error is a `UsageError` with file and line."""
+    try:
+        return ast.parse(source.text, source.filename)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise UsageError(
+            f"{source.filename}:{line or 1}: {getattr(error, 'msg', error)}",
+            code="workflow_syntax",
+            file=source.filename,
+            line=line,
+        ) from error
+
+
+def _locate(name: str, root: Path | None) -> Path | None:
+    if name == COMPOSITES or name.startswith(BUILTIN):
+        path = _builtin_path(name)
+        return path if path.is_file() else None
+    if root is None or not name or name.split(".")[0] == "orch":
+        return None
+    base = root.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _builtin_path(name: str) -> Path:
+    return Path(__file__).parent.joinpath(*name.split(".")[2:]).with_suffix(".py")
+
+
+def builtin_names() -> list[str]:
+    """The shipped templates."""
+    folder = Path(__file__).parent / "templates"
+    return sorted(p.stem for p in folder.glob("*.py") if p.stem != "__init__")
+
+
+def builtin_source(name: str) -> Source:
+    return read_source(BUILTIN + name, _builtin_path(BUILTIN + name))
+
+
+class Modules:
+    """Executes a snapshot. Each run has its own modules; nothing enters `sys.modules`."""
+
+    def __init__(self, snapshot: Mapping[str, Source]) -> None:
+        self._snapshot = snapshot
+        self._loaded: dict[str, types.ModuleType] = {}
+        self._builtins = {**builtins.__dict__, "__import__": self._import}
+
+    def load(self, name: str) -> types.ModuleType:
+        """Execute a module of the snapshot (once)."""
+        if name in self._loaded:
+            return self._loaded[name]
+        source = self._snapshot[name]
+        module = types.ModuleType(name)
+        module.__file__ = source.filename
+        is_package = source.filename.endswith("__init__.py")
+        module.__dict__["__package__"] = name if is_package else name.rpartition(".")[0]
+        if is_package:
+            module.__dict__["__path__"] = []
+        module.__dict__["__builtins__"] = self._builtins
+        self._loaded[name] = module
+        parse(source)
+        exec(compile(source.text, source.filename, "exec"), module.__dict__)  # noqa: S102
+        parent, _, last = name.rpartition(".")
+        if parent in self._snapshot:
+            setattr(self.load(parent), last, module)
+        return module
+
+    def _import(
+        self,
+        name: str,
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        fromlist: tuple[str, ...] = (),
+        level: int = 0,
+    ) -> Any:
+        package = str((globals or {}).get("__package__") or "")
+        full = importlib.util.resolve_name("." * level + name, package) if level else name
+        if full not in self._snapshot:
+            ours = [
+                f"{full}.{item}" for item in fromlist or () if f"{full}.{item}" in self._snapshot
+            ]
+            if ours and level:
+                raise ImportError(f"{full} is not part of this run's sources")
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        for parent in _with_parents(full):
+            if parent in self._snapshot:
+                self.load(parent)
+        module = self.load(full)
+        for item in fromlist or ():
+            if f"{full}.{item}" in self._snapshot:
+                self.load(f"{full}.{item}")
+        top = full.split(".")[0]
+        if fromlist or top not in self._snapshot:
+            return module
+        return self.load(top)
+
+
+def entry_workflow(module: types.ModuleType, source: Source) -> tuple[str, Workflow[Any]]:
+    """The function a file is run by: `workflow` or `main`, else the only `@do` function defined in
+    it, else the one named like the file. `NotFound` lists what there is."""
+    own = {
+        name: item
+        for name, item in vars(module).items()
+        if isinstance(item, Workflow) and item.function.__module__ == module.__name__
+    }
+    for name in (*ENTRY_NAMES, Path(source.filename).stem):
+        if isinstance(vars(module).get(name), Workflow):
+            return name, vars(module)[name]
+    if len(own) == 1:
+        return next(iter(own.items()))
+    listed = ", ".join(sorted(own)) or "none"
+    raise NotFound(
+        f"{source.filename} does not say which workflow to run (@do functions: {listed})",
+        code="no_entry",
+        hint="name one of them `workflow` or `main`",
+    )
+
+
+def names_used(sources: Iterable[Source]) -> set[str]:
+    """Every identifier that stands in the sources: which effects a workflow may ask for."""
+    used: set[str] = set()
+    for source in sources:
+        for node in ast.walk(parse(source)):
+            if isinstance(node, ast.Name):
+                used.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                used.add(node.attr)
+    return used
