@@ -189,7 +189,7 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
         agents=Registry(config), clock=SystemClock(), ids=SystemIds(), failpoints=failpoints,
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
-        offload=in_thread, advance=_own_thread, dependencies=dependencies,
+        offload=in_thread, advance=own_thread, dependencies=dependencies,
         limits=Limits(
             lost_attempts=config.run.lost_attempts,
             cancel_deadline_s=config.run.cancel_deadline_s,
@@ -199,7 +199,7 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
     )  # fmt: skip
 
 
-async def _own_thread(work: Callable[[], Any]) -> Any:
+async def own_thread(work: Callable[[], Any]) -> Any:
     """Run a workflow's code on a daemon thread: it may hang, and then it must hold up neither the
     loop nor the end of this process."""
     import asyncio

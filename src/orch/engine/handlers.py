@@ -26,7 +26,7 @@ UNKNOWN_CODES = frozenset({"network", "timeout_unknown", "unreachable"})
 async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:
     """The step's outcome. `Unknown` when only another look can tell, `Interrupted` when asked to
     end, any other `OrchError` of a port becomes the step's failure."""
-    handler = _HANDLERS[type(effect)]
+    handler = HANDLERS[type(effect)]
     try:
         return await handler(ctx, effect)
     except StepError as error:
@@ -134,7 +134,7 @@ async def _open_pr(ctx: StepContext, effect: fx.OpenPR) -> Done:
     return done(pull, PullOpened(pull))
 
 
-_HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
+HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.ResolveBase: _resolve_base,
     fx.AddWorktree: _add_worktree,
     fx.InstallDependencies: _install,

@@ -1,0 +1,111 @@
+"""The engine on doubles in virtual time: seeded interleavings, crashes, lost answers."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from orch.engine import programs
+from orch.engine.step_context import StepContext
+from tests.sim.auditor import complaints
+from tests.sim.flows import FLOWS
+from tests.sim.universe import Universe
+
+SEEDS = int(os.environ.get("ORCH_SIM_SEEDS", "2000"))
+CHUNKS = 20
+NAMES = sorted(FLOWS)
+
+pytestmark = pytest.mark.sim
+
+
+def play(seed: int, **kwargs: Any) -> tuple[Universe, list[str]]:
+    universe = Universe(seed, NAMES[seed % len(NAMES)], **kwargs)
+    runs = [universe.create_run() for _ in range(universe.rng.choice([1, 1, 2]))]
+    universe.play(runs)
+    return universe, complaints(universe, runs)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_every_interleaving_and_every_crash_ends_as_promised(chunk: int) -> None:
+    size = SEEDS // CHUNKS
+    for seed in range(chunk * size, (chunk + 1) * size):
+        try:
+            _, wrong = play(seed)
+        except BaseException as error:
+            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
+        assert not wrong, f"seed {seed}: {wrong}"
+
+
+def test_the_seeds_do_crash_and_lose_answers() -> None:
+    universes = [play(seed)[0] for seed in range(60)]
+    assert sum(u.crashes for u in universes) > 60
+    assert any(u.flaky_rate and not u.crash_rate for u in universes)
+    assert any(len(u.store.runs()) == 2 for u in universes)
+
+
+def test_the_same_seed_plays_the_same_way() -> None:
+    first, again = play(7)[0], play(7)[0]
+    assert [e.data for e in first.store.events(0, limit=9999)] == [
+        e.data for e in again.store.events(0, limit=9999)
+    ]
+
+
+def found_by(monkeypatch: pytest.MonkeyPatch, seeds: int = 200) -> list[str]:
+    """What the auditor says about a planted bug."""
+    for seed in range(seeds):
+        try:
+            _, wrong = play(seed)
+        except Exception as error:
+            return [f"{type(error).__name__}: {error}"]
+        if wrong:
+            return wrong
+    return []
+
+
+def test_a_planted_bug_that_starts_an_attempt_anew_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def always_new(ctx: StepContext, program: programs.Program) -> Any:
+        attempt = ctx.new_attempt(len(ctx.attempts) + 1, **program.fields)
+        await ctx.begin(attempt)
+        return attempt
+
+    monkeypatch.setattr(programs, "_current", always_new)
+    assert found_by(monkeypatch)
+
+
+def test_a_planted_bug_that_crosses_parallel_results_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from orch.workflow import replay
+
+    original = replay.replay
+
+    def by_arrival(driver: Any, steps: Any, cancel_seq: int = 0) -> Any:
+        """Outcomes handed out by count instead of by path, among steps of one kind."""
+        swapped = list(steps)
+        agents = [s for s in swapped if s.kind == "RunAgent/1" and s.outcome is not None]
+        if len(agents) > 1:
+            import msgspec
+
+            one, two = agents[0], agents[1]
+            swapped[swapped.index(one)] = msgspec.structs.replace(one, outcome=two.outcome)
+            swapped[swapped.index(two)] = msgspec.structs.replace(two, outcome=one.outcome)
+        return original(driver, swapped, cancel_seq)
+
+    monkeypatch.setattr("orch.engine.moves.replay", by_arrival)
+    assert found_by(monkeypatch)
+
+
+@pytest.mark.parametrize("abort", [False, True])
+def test_stopped_and_aborted_runs_leave_nothing_alive(abort: bool) -> None:
+    for seed in range(100):
+        universe = Universe(seed, NAMES[seed % len(NAMES)])
+        runs = [universe.create_run()]
+        moment = universe.rng.random() * 8
+        universe.loop.call_later(moment, lambda u=universe, r=runs: u.stop(r[0], abort=abort))
+        universe.play(runs)
+        wrong = complaints(universe, runs)
+        assert not wrong, f"seed {seed}: {wrong}"
