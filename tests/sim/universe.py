@@ -42,19 +42,25 @@ class Crash(BaseException):
     """kill -9."""
 
 
+def _quiet_about_crashes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Whoever was in the middle of something when the crash came has nobody to tell."""
+    if not isinstance(context.get("exception"), Crash):
+        loop.default_exception_handler(context)
+
+
 class Faults:
     """Failpoints that crash, and port calls that lose their answer. Once crashed, always crashed."""
 
-    def __init__(self, rng: random.Random, crash: float) -> None:
+    def __init__(self, rng: random.Random, crash: float, end: Callable[[], None]) -> None:
         self._rng = rng
         self._crash = crash
+        self._end = end
         self.crashed = False
-        self.hits = 0
 
     def hit(self, name: str) -> None:
-        self.hits += 1
         if self.crashed or self._rng.random() < self._crash:
             self.crashed = True
+            self._end()
             raise Crash(name)
 
 
@@ -115,10 +121,11 @@ class OneAgent:
 class Universe:
     """One seed's world. `flow` names the workflow that is played."""
 
-    def __init__(self, seed: int, flow: str, *, plant: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, seed: int, flow: str) -> None:
         self.rng = random.Random(seed)
         self.flow = flow
         self.loop = VirtualLoop()
+        self.loop.set_exception_handler(_quiet_about_crashes)
         self.clock = VirtualClock(self.loop)
         self.ids = SeededIds(self.rng)
         self.store = MemoryStore(now=self.clock.now, install=f"sim-{seed}")
@@ -126,7 +133,6 @@ class Universe:
         self.forge = MemoryForge(self.clock)
         self.tracker = MemoryTracker()
         self.terminals = MemoryTerminals(self._program, self.loop.call_later, self.clock.now)
-        self.plant = plant
         self.crash_rate = self.rng.choice([0.0, 0.005, 0.02, 0.05])
         self.flaky_rate = self.rng.choice([0.0, 0.0, 0.03, 0.1])
         self.lost_rate = self.rng.choice([0.0, 0.0, 0.0, 0.1])
@@ -153,7 +159,7 @@ class Universe:
         if word == "slow":
             seconds = 5000.0
         if word.startswith("fail"):
-            return Script(seconds=seconds, exit_code=1, stdout="no")
+            return Script(seconds=seconds, exit_code=1, stdout=b"no")
         lost = self.rng.random() < self.lost_rate and self.rng.random() < 0.5
 
         def effect() -> None:
@@ -163,7 +169,7 @@ class Universe:
                 name = f"{word.replace(' ', '-')}.txt"
                 trees[launch.cwd].files[name] = f"{word} by {attempt}\n"
 
-        return Script(seconds=seconds, stdout=f"answer to {word}", effect=effect, lost=lost)
+        return Script(seconds=seconds, stdout=f"answer to {word}".encode(), effect=effect, lost=lost)
 
     # --- playing
 
@@ -181,7 +187,7 @@ class Universe:
         self.store.send(command, PERSON)
         return run
 
-    def play(self, runs: list[str], *, meddle: Callable[[Universe], None] | None = None) -> None:
+    def play(self, runs: list[str]) -> None:
         """Boot engines until every run has ended; each may crash. Gates are answered, blocked runs
         resumed, as a patient person would."""
         asyncio.set_event_loop(self.loop)
@@ -190,8 +196,6 @@ class Universe:
                 live = [run for run in self.store.live_runs() if run.id in runs]
                 if not live:
                     return
-                if meddle is not None:
-                    meddle(self)
                 self._resume(runs)
                 self._boot(runs)
             raise AssertionError("the runs did not come to an end in 400 lives of the engine")
@@ -218,24 +222,27 @@ class Universe:
         self.boots += 1
         # Late lives are calm, so that every seed comes to an end.
         calm = self.boots > 60
-        faults = Faults(self.rng, 0.0 if calm else self.crash_rate)
+        faults = Faults(self.rng, 0.0 if calm else self.crash_rate, self.loop.stop)
         engine = Engine(self._world(faults, calm), self._me(), program_of)
-        if self.plant is not None:
-            self.plant(engine)
         task = self.loop.create_task(engine.run(runs))
-        try:
-            self.loop.run_until_complete(task)
-        except Crash:
-            self.crashes += 1
-        finally:
-            self._end_life()
+        task.add_done_callback(self._stop_loop)
+        self.loop.run_forever()
+        task.remove_done_callback(self._stop_loop)
+        self.crashes += faults.crashed
+        error = None if faults.crashed or not task.done() else task.exception()
+        faults.crashed = True
+        self._end_life()
+        if error is not None:
+            raise error
+
+    def _stop_loop(self, task: asyncio.Task[None]) -> None:
+        self.loop.stop()
 
     def _end_life(self) -> None:
         """Nothing of the engine runs on; the terminals' own timers do."""
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
         left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
         if left:
             gathered = asyncio.gather(*left, return_exceptions=True)
             self.loop.run_until_complete(gathered)
@@ -268,11 +275,13 @@ class Universe:
         )  # fmt: skip
 
     def commit_keys(self) -> list[str]:
-        """The `Orch-Key` of every commit that a branch reaches, once for each commit."""
+        """The `Orch-Key` of every commit that a branch reaches, once for each commit. A merge step
+        makes one commit for each branch it brings in: those share their key."""
         world = self.git.world
         refs = world.repositories[self.repo.common_dir].refs
         reached = {commit for tip in refs.values() for commit in world.history(tip)}
-        lines = [line for name in reached for line in world.commits[name].message.splitlines()]
+        single = [world.commits[name] for name in reached if len(world.commits[name].parents) < 2]
+        lines = [line for commit in single for line in commit.message.splitlines()]
         return [line.split()[1] for line in lines if line.startswith("Orch-Key: ")]
 
     def stop(self, run: str, *, abort: bool) -> None:

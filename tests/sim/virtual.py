@@ -13,6 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 
+END_OF_TIME = 20_000.0
+
+
 class Deadlock(Exception):
     """Everybody waits, nobody will ever move."""
 
@@ -44,6 +47,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _jump(self, seconds: float) -> None:
         self._virtual += max(0.0, seconds)
+        if self._virtual > END_OF_TIME:
+            raise Deadlock(f"nothing has come to an end in {END_OF_TIME:.0f} virtual seconds")
 
     def time(self) -> float:
         return self._virtual

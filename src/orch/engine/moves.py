@@ -46,15 +46,16 @@ class Moves:
     def __init__(self, world: World, run: Run) -> None:
         self._world = world
         self._run = run
-        self._driver: Driver
+        self._driver: Driver | None = None
         self._names: dict[str, str] = {}
         self._pure: list[Request] = []
 
     def arrive(self, program: Any, modules: Modules, steps: list[Step]) -> Move:
         """Replay to where the journal stands. Raises `NonDeterminism`."""
         expand = modules.load(COMPOSITES).EXPAND
-        self._driver = Driver(program, lambda effect: expand[type(effect)](effect))
-        arrived = replay(self._driver, steps, self._run.cancel_seq)
+        driver = Driver(program, lambda effect: expand[type(effect)](effect))
+        self._driver = driver
+        arrived = replay(driver, steps, self._run.cancel_seq)
         move = Move(interrupt=arrived.interrupted)
         for request in arrived.requests.values():
             self._fix_name(request)
@@ -79,15 +80,25 @@ class Moves:
         move = Move(cancel=cancel)
         for path, done in outcomes:
             move.settled.append(Settle(path, done.outcome, done.facts, done.end))
-            self._take(move, self._driver.settle(path, done.outcome))
+            self._take(move, self._live.settle(path, done.outcome))
         self._settle_pure(move)
         if cancel:
-            self._take(move, self._driver.cancel())
+            self._take(move, self._live.cancel())
         return move
+
+    def close(self) -> None:
+        """The run is driven no further here."""
+        if self._driver is not None:
+            self._driver.close()
 
     def name_of(self, path: str) -> str:
         """The name of the worktree that the step at `path` makes, empty for other steps."""
         return self._names.get(path, "")
+
+    @property
+    def _live(self) -> Driver:
+        assert self._driver is not None, "arrive comes first"
+        return self._driver
 
     def _take(self, move: Move, progress: Progress) -> None:
         for request in progress.requests:
@@ -117,7 +128,7 @@ class Moves:
             outcome, facts = pure_steps.carry_out(self._world, request.effect)
             plan = move.planned.pop(request.path, None)
             move.settled.append(Settle(request.path, outcome, facts, plan=plan))
-            self._take(move, self._driver.settle(request.path, outcome))
+            self._take(move, self._live.settle(request.path, outcome))
             count += 1
         move.more = bool(self._pure)
 
@@ -135,5 +146,5 @@ class Moves:
         name = run_worktree(subject, title, suffix, tail)
         while name in taken:
             count += 1
-            name = run_worktree(subject, title, f"{suffix}-{count}", tail)
+            name = run_worktree(subject, title, suffix, tail, count)
         self._names[request.path] = name

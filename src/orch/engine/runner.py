@@ -63,7 +63,10 @@ class Runner:
                 await self._write(move)
                 await self._loop()
         finally:
-            await self._flights.land()
+            try:
+                await self._flights.land()
+            finally:
+                await self._let_go()
 
     async def _arrive(self) -> Move | None:
         """Replay; None when that already ended or blocked the run."""
@@ -90,6 +93,17 @@ class Runner:
                 Finish("aborted") if aborted else Finish("error", error=failure_of(error))
             )
         return None
+
+    async def _let_go(self) -> None:
+        """Close the workflow's generators; code that hangs even then is left on its thread."""
+        deadline = self._world.limits.advance_deadline_s
+        try:
+            await asyncio.wait_for(self._world.advance(self._moves.close), deadline)
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            self._moves.close()  # no time is left for doing it elsewhere
+            raise
 
     async def _loop(self) -> None:
         while not self._over:
@@ -145,7 +159,7 @@ class Runner:
     async def _advance(self, work: Callable[[], Move]) -> Move:
         """Run the workflow's own code: off the loop, with a deadline."""
         move: Move = await asyncio.wait_for(
-            _awaited(self._world.advance(work)), self._world.limits.advance_deadline_s
+            self._world.advance(work), self._world.limits.advance_deadline_s
         )
         return move
 
@@ -237,7 +251,3 @@ class Runner:
             "the workflow's own code did not come back in time; it may only ask for effects",
             f"orch stop --abort {self._run.id}",
         )
-
-
-async def _awaited(thing: Any) -> Any:
-    return await thing

@@ -152,7 +152,7 @@ class NoteAttempt(Command, frozen=True):
 
 
 class TakeRun(Command, frozen=True):
-    """The sender answers for this run from now on; a blocked one goes on. With `after` it is only
+    """The sender answers for this run from now on; a blocked one goes on. With `dead` it is only
     taken while its owner is still that one (who is known to be dead)."""
 
     run: str

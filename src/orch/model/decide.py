@@ -12,12 +12,13 @@ from typing import Any, Literal
 from orch.model import command as cmd
 from orch.model import event as ev
 from orch.model.attempt import FINAL
-from orch.model.errors import Conflict, NotFound, OrchError
+from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
 from orch.model.run import TERMINAL, Reason, Run, TaskState
 from orch.model.step import SETTLED
 
 Decision = list[ev.EventData] | OrchError
+DECISIONS = ("approve", "reject", "answer")
 
 
 def decide(state: Reader, command: cmd.Command) -> Decision:
@@ -85,18 +86,19 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
     if isinstance(run, OrchError):
         return run
     events: list[ev.EventData] = []
+    seen: set[str] = set()
     for settle in command.settled:
-        refusal = _may_settle(state, command.run, settle)
+        refusal = _may_settle(state, command.run, settle, seen)
         if refusal is not None:
             return refusal
-        events.extend(_settled(settle))
+        seen.add(settle.path)
+        events.extend(_settled(state, settle))
     if command.cancel:
         events.append(ev.RunCancelling())
     for plan in command.planned:
-        if state.step(command.run, plan.path) is not None:
-            return Conflict(
-                f"step {plan.path} of run {run.id} is planned already", code="step_exists"
-            )
+        if plan.path in seen or state.step(command.run, plan.path) is not None:
+            return _planned_already(run.id, plan.path)
+        seen.add(plan.path)
         events.append(ev.StepPlanned(plan.path, plan.kind, plan.request.decode(), plan.intend))
         if plan.attempt is not None:
             events.append(ev.AttemptStarting(plan.attempt))
@@ -109,20 +111,31 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
     return events
 
 
-def _may_settle(state: Reader, run: str, settle: cmd.Settle) -> OrchError | None:
-    step = state.step(run, settle.path)
-    if settle.plan is not None:
-        if step is None:
-            return None
-        return Conflict(f"step {settle.path} is planned already", code="step_exists")
+def _may_settle(state: Reader, run: str, settle: cmd.Settle, seen: set[str]) -> OrchError | None:
+    if settle.path in seen:
+        return _settled_already(run, settle.path)
+    if settle.plan is None:
+        return _may_act(state, run, settle.path)
+    return None if state.step(run, settle.path) is None else _planned_already(run, settle.path)
+
+
+def _may_act(state: Reader, run: str, path: str) -> OrchError | None:
+    """The refusal for a step that nothing may be done about: there is none, or it is settled."""
+    step = state.step(run, path)
     if step is None:
-        return NotFound(f"run {run} has no step {settle.path}", code="unknown_step")
-    if step.status in SETTLED:
-        return Conflict(f"step {settle.path} is settled already", code="step_settled")
-    return None
+        return NotFound(f"run {run} has no step {path}", code="unknown_step")
+    return _settled_already(run, path) if step.status in SETTLED else None
 
 
-def _settled(settle: cmd.Settle) -> Iterator[ev.EventData]:
+def _planned_already(run: str, path: str) -> Conflict:
+    return Conflict(f"step {path} of run {run} is planned already", code="step_exists")
+
+
+def _settled_already(run: str, path: str) -> Conflict:
+    return Conflict(f"step {path} of run {run} is settled already", code="step_settled")
+
+
+def _settled(state: Reader, settle: cmd.Settle) -> Iterator[ev.EventData]:
     for fact in settle.facts:
         match fact:
             case cmd.WorktreeMade():
@@ -132,7 +145,7 @@ def _settled(settle: cmd.Settle) -> Iterator[ev.EventData]:
             case cmd.Noted():
                 yield ev.Logged(fact.message, fact.level)
     if settle.end is not None:
-        yield _ended(settle.end)
+        yield from _end_once(state, settle.end)
     plan = settle.plan
     yield ev.StepSettled(
         settle.path,
@@ -193,6 +206,9 @@ def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
     run = _live_run(state, command.run, command.epoch)
     if isinstance(run, OrchError):
         return run
+    refusal = _may_act(state, command.run, command.path)
+    if refusal is not None:
+        return refusal
     if state.attempt(command.attempt.id) is not None:
         return Conflict(f"attempt {command.attempt.id} exists already", code="attempt_exists")
     ended = _end_once(state, command.end) if command.end else []
@@ -258,8 +274,10 @@ def _request_stop(state: Reader, command: cmd.RequestStop) -> Decision:
 
 def _detach_run(state: Reader, command: cmd.DetachRun) -> Decision:
     run = state.run(command.run)
-    if run is None or run.status in TERMINAL or run.status == "blocked":
-        return []
+    if run is None:
+        return NotFound(f"there is no run {command.run}", code="unknown_run")
+    if run.status in TERMINAL or run.status == "blocked":
+        return []  # it ended, or waits, by itself: there is nothing left to detach from
     reason = Reason(
         "human",
         "detached",
@@ -282,7 +300,13 @@ def _answer_gate(state: Reader, command: cmd.AnswerGate) -> Decision:
             code="unknown_gate",
             hint=f"orch gate list {run.id}",
         )
-    if step.status in SETTLED:
+    if command.answer.decision not in DECISIONS:
+        return UsageError(
+            f"{command.answer.decision!r} is no answer to a gate",
+            code="bad_decision",
+            hint=f"orch gate approve|reject|answer {run.id}",
+        )
+    if step.answer is not None or step.status in SETTLED:
         return Conflict(
             f"the gate {command.path} of run {run.id} was answered already",
             code="gate_answered",

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 import msgspec
 
 from orch.model.attempt import AgentResult, ReplyMode
-from orch.model.errors import UsageError
+from orch.model.errors import EffectMisuse, UsageError
 from orch.model.pull import PullRequest
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
@@ -252,9 +252,8 @@ _encoder = msgspec.json.Encoder()
 _effect_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any_)
 
 
-COMPOSITE_KINDS = frozenset(
-    str(cls.__struct_config__.tag) for cls in get_args(Any_) if cls.composite
-)
+_KNOWN: frozenset[type[Effect[Any]]] = frozenset(get_args(Any_))
+COMPOSITE_KINDS = frozenset(str(cls.__struct_config__.tag) for cls in _KNOWN if cls.composite)
 
 
 def kind_of(effect: Effect[Any]) -> str:
@@ -262,9 +261,22 @@ def kind_of(effect: Effect[Any]) -> str:
     return str(type(effect).__struct_config__.tag)
 
 
+def canonical(effect: Effect[Any]) -> tuple[Effect[Any], bytes]:
+    """`effect` with every field in the type it is declared with (a timeout of `60` is `60.0`), and
+    its encoding. `EffectMisuse` names the field that cannot be read that way."""
+    name = type(effect).__name__
+    if type(effect) not in _KNOWN:
+        raise EffectMisuse(f"{name} is no effect that this Orch can carry out")
+    try:
+        typed = decode_effect(_encoder.encode(effect))
+        return typed, _encoder.encode(typed)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EffectMisuse(f"{name} cannot be asked for like this: {error}") from error
+
+
 def encode_effect(effect: Effect[Any]) -> bytes:
     """JSON with the tag first; equal effects give equal bytes."""
-    return _encoder.encode(effect)
+    return canonical(effect)[1]
 
 
 def decode_effect(raw: bytes) -> Effect[Any]:

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from orch.model.plain import plain_data, plain_text
+
 
 class OrchError(Exception):
     """An error with a stable `code`, the process `exit_code`, a sentence and a `hint` (next command).
@@ -122,7 +124,8 @@ class StepError(OrchError):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _STEP_ERRORS[cls.__name__] = cls
+        if cls.__module__ == __name__:  # a workflow's own class may bear the name of one of these
+            _STEP_ERRORS[cls.__name__] = cls
 
 
 _STEP_ERRORS: dict[str, type[StepError]] = {}
@@ -188,12 +191,16 @@ class NonDeterminism(OrchError):
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Any exception as a `Failure`; foreign ones get the code `workflow_error` and their class name."""
-    if isinstance(error, StepError):
-        kind = type(error).__name__
-        return Failure(error.code, error.message, error.hint, kind, dict(error.data))
-    if isinstance(error, OrchError):
-        return Failure(error.code, error.message, error.hint, "StepError", dict(error.data))
-    text = str(error).strip()
+    """Any exception as a `Failure` that can be encoded and decoded, whatever it was made with.
+
+    Foreign exceptions get the code `workflow_error` and their class name.
+    """
     name = type(error).__name__
+    if isinstance(error, OrchError):
+        kind = name if isinstance(error, StepError) else "StepError"
+        data = {plain_text(key): plain_data(value) for key, value in error.data.items()}
+        return Failure(
+            plain_text(error.code), plain_text(error.message), plain_text(error.hint), kind, data
+        )
+    text = plain_text(error).strip()
     return Failure("workflow_error", f"{name}: {text}" if text else name, kind="StepError")

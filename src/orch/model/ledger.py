@@ -47,6 +47,28 @@ class Tables(Reader, Protocol):
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None: ...
 
 
+def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, int, str]:
+    """(repo, task, step) that an event of `run`'s command is about; empty and 0 mean none."""
+    repo, task, step = (run.repo, run.task, "") if run is not None else ("", 0, "")
+    match data:
+        case ev.RepoAdded():
+            repo = data.repo.slug
+        case ev.TaskCreated():
+            repo, task = data.repo, data.id
+        case ev.RunCreated():
+            repo, task = data.repo, data.task
+        case ev.WorktreeRecorded():
+            repo = data.worktree.repo
+        case ev.AttemptStarting():
+            step = data.attempt.path
+        case ev.AttemptRunning() | ev.AttemptEnded():
+            attempt = reader.attempt(data.id)
+            step = attempt.path if attempt is not None else ""
+        case ev.StepPlanned() | ev.StepIntended() | ev.StepSettled() | ev.GateAnswered():
+            step = data.path
+    return repo, task, step
+
+
 def apply(tables: Tables, event: ev.Event) -> None:
     """Make the state follow one event. Faults here are bugs: they abort the transaction."""
     handler = _APPLY.get(type(event.data))
@@ -140,8 +162,8 @@ def _step_planned(tables: Tables, event: ev.Event, data: ev.StepPlanned) -> None
     tables.put_step(
         Step(
             run=event.run, path=data.path, kind=data.effect, request=data.request.encode(),
-            status="intended" if data.intended else "planned", planned_at=event.at,
-            intended_at=event.at if data.intended else 0.0,
+            status="intended" if data.intended else "planned", planned_seq=event.seq,
+            planned_at=event.at, intended_at=event.at if data.intended else 0.0,
         )
     )  # fmt: skip
 
@@ -160,7 +182,7 @@ def _step_settled(tables: Tables, event: ev.Event, data: ev.StepSettled) -> None
     if data.request is not None:
         step = Step(
             run=event.run, path=data.path, kind=data.effect, request=data.request.encode(),
-            status="intended", planned_at=event.at, intended_at=event.at,
+            status="intended", planned_seq=event.seq, planned_at=event.at, intended_at=event.at,
         )  # fmt: skip
     else:
         step = _step(tables, event, data.path)

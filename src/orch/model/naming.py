@@ -26,12 +26,14 @@ def slug(text: str, length: int = SLUG_LENGTH) -> str:
     return re.sub(r"[^a-z0-9]+", "-", folded)[: length + 1].strip("-")[:length].strip("-")
 
 
-def run_worktree(subject: str, title: str, suffix: str, run_short: str) -> str:
+def run_worktree(subject: str, title: str, suffix: str, run_short: str, nth: int = 1) -> str:
     """`<subject>-<slug>[-<suffix>]-<short run id>`: the directory's last component.
 
-    `subject` is the issue's id or `task-<n>`; with the `orch/` prefix it is also the branch.
+    `subject` is the issue's id or `task-<n>`; with the `orch/` prefix it is also the branch. The
+    second worktree with the same words has `-2` before the run's id, however long they are.
     """
-    parts = [slug(subject), slug(title), slug(suffix), run_short]
+    count = str(nth) if nth > 1 else ""
+    parts = [slug(subject), slug(title), slug(suffix), count, run_short]
     return "-".join(part for part in parts if part)
 
 

@@ -30,7 +30,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """`path` as in `2/gather.1/0`; `kind` as in `RunAgent/1`; `request` the encoded effect;
-    `settled_seq` the event number of its outcome: the order in which a replay delivers outcomes."""
+    `planned_seq` the event number of its planning, the order of listings (a clock may stand still
+    or go back); `settled_seq` that of its outcome, the order in which a replay delivers outcomes."""
 
     run: str
     path: str
@@ -39,6 +40,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     status: StepStatus
     attempt: int = 1
     outcome: Outcome | None = None
+    planned_seq: int = 0
     settled_seq: int = 0
     looks: int = 0
     planned_at: float = 0.0

@@ -8,6 +8,7 @@ library may be in the range of the WAL-reset corruption bug (fixed in 3.51.3).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 
 from orch.model.errors import Conflict, OrchError, ToolFailed
 from orch.store.statements import migrations
 
 BUSY_MS = 30_000
-NEWEST = migrations
+SWITCH_ATTEMPTS = 100
+_CANNOT_USE = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 
 
 class DatabaseCorrupt(OrchError):
@@ -31,24 +34,23 @@ class DatabaseCorrupt(OrchError):
 
 @contextlib.contextmanager
 def translated(path: str) -> Iterator[None]:
-    """SQLite's faults as ours: full disk, no rights, busy, corrupt."""
+    """SQLite's faults as ours: full disk, no rights, busy, corrupt, not ours."""
     try:
         yield
     except apsw.FullError as error:
         raise disk_full(path) from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise DatabaseCorrupt(
-            f"the database {path} is damaged: {error}",
-            hint="orch doctor",
-        ) from error
-    except apsw.BusyError as error:
+    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
+        raise _damaged(path, error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # SQLite keeps no checksums of rows
+        raise _damaged(path, error) from error
+    except (apsw.BusyError, apsw.LockedError) as error:
         raise Conflict(
             f"another program has kept the database {path} locked for {BUSY_MS // 1000} s",
             code="database_busy",
             hint="orch doctor",
         ) from error
-    except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
-        if _is_full(path):
+    except (*_CANNOT_USE, OSError) as error:
+        if getattr(error, "errno", 0) == errno.ENOSPC or _is_full(path):
             raise disk_full(path) from error
         raise ToolFailed(
             f"the database {path} cannot be used: {error}", code="database_io", hint="orch doctor"
@@ -60,6 +62,12 @@ def disk_full(path: str) -> ToolFailed:
         f"the disk with {path} is full; nothing was changed",
         code="disk_full",
         hint="free some space and repeat the command",
+    )
+
+
+def _damaged(path: str, error: Exception) -> DatabaseCorrupt:
+    return DatabaseCorrupt(
+        f"the database {path} is damaged or not one of ours: {error}", hint="orch doctor"
     )
 
 
@@ -77,15 +85,44 @@ def open_database(path: Path) -> apsw.Connection:
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = apsw.Connection(str(path))
-        connection.set_busy_timeout(BUSY_MS)
-        if connection.pragma("journal_mode") != "wal":
-            connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", "full")
-        connection.pragma("foreign_keys", True)
-        if sys.platform == "darwin":
-            connection.pragma("fullfsync", True)
-        _migrate(connection, str(path))
+        try:
+            _prepare(connection, str(path))
+            _migrate(connection, str(path))
+        except BaseException:
+            connection.close()
+            raise
     return connection
+
+
+def _prepare(connection: apsw.Connection, path: str) -> None:
+    connection.set_busy_timeout(BUSY_MS)
+    if connection.pragma("journal_mode") != "wal":
+        _switch_to_wal(connection, path)
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)
+    if sys.platform == "darwin":
+        connection.pragma("fullfsync", True)
+
+
+def _switch_to_wal(connection: apsw.Connection, path: str) -> None:
+    """Two programs that switch at once: SQLite refuses one of them without waiting. That one waits
+    in the queue of writers, and finds it done."""
+    for _ in range(SWITCH_ATTEMPTS):
+        try:
+            mode = connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+            continue
+        if mode == "wal":
+            return
+        raise ToolFailed(
+            f"the database {path} cannot keep a write-ahead log there (journal mode {mode}); it"
+            " needs a local file system",
+            code="database_io",
+            hint="set ORCH_HOME to a folder on a local disk",
+        )
+    raise apsw.BusyError(f"the journal mode of {path} could not be changed")
 
 
 def check_version(connection: apsw.Connection, path: str) -> int:

@@ -7,7 +7,6 @@ leaves nothing behind. It can outlive an engine, as a disk would.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -15,12 +14,12 @@ from orch.model.attempt import FINAL, Attempt
 from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
-from orch.model.event import Actor, Event
-from orch.model.ledger import apply
+from orch.model.event import Actor, Event, EventData
+from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import TERMINAL, Run, Source, Task
-from orch.model.step import Step
+from orch.model.step import SETTLED, Step
 from orch.model.worktree import Worktree
 
 Sent = list[Event] | OrchError
@@ -93,7 +92,8 @@ class MemoryTables:
         self.worktree_rows[worktree.repo, worktree.name] = worktree
 
     def put_pull(self, pull: PullRequest, run: str) -> None:
-        self.pull_rows[pull.repo, pull.number] = (pull, run)
+        _, first = self.pull_rows.get((pull.repo, pull.number), (pull, run))
+        self.pull_rows[pull.repo, pull.number] = (pull, first)
 
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None:
         self.source_rows.setdefault(run, sources)
@@ -125,10 +125,10 @@ class MemoryStore:
             if isinstance(decision, OrchError):
                 answers.append(decision)
                 continue
-            made = []
             run = command.id if isinstance(command, CreateRun) else getattr(command, "run", "")
+            made = []
             for data in decision:
-                event = self._event(len(events) + 1, data, actor, tables.run(run), run)
+                event = self._event(len(events) + 1, data, actor, tables, run)
                 apply(tables, event)
                 events.append(event)
                 made.append(event)
@@ -138,12 +138,13 @@ class MemoryStore:
         self._tables, self._events = tables, events
         return answers
 
-    def _event(self, seq: int, data: Any, actor: Actor, held: Run | None, run: str) -> Event:
-        repo = getattr(data, "repo", "")
+    def _event(
+        self, seq: int, data: EventData, actor: Actor, tables: MemoryTables, run: str
+    ) -> Event:
+        repo, task, step = envelope(tables, data, tables.run(run))
         return Event(
-            seq=seq, at=self._now(), actor=actor, data=data, run=run,
-            repo=held.repo if held else getattr(repo, "slug", repo),
-            task=held.task if held else 0, step=str(getattr(data, "path", "")),
+            seq=seq, at=self._now(), actor=actor, data=data, run=run, repo=repo, task=task,
+            step=step,
         )  # fmt: skip
 
     def repo(self, slug: str) -> Repo | None:
@@ -162,7 +163,7 @@ class MemoryStore:
         return [run for run in self._tables.run_rows.values() if run.status not in TERMINAL]
 
     def find_runs(self, prefix: str) -> list[Run]:
-        return [run for run in self.runs() if run.id.startswith(prefix)]
+        return [run for run in self.runs() if run.id.startswith(prefix)][:20]
 
     def last_run(self) -> Run | None:
         return next(iter(self.runs()), None)
@@ -172,11 +173,12 @@ class MemoryStore:
 
     def steps(self, run: str) -> list[Step]:
         found = [step for (owner, _), step in self._tables.step_rows.items() if owner == run]
-        return sorted(found, key=lambda step: (step.planned_at, step.path))
+        return sorted(found, key=lambda step: step.planned_seq)
 
     def open_gates(self) -> list[Step]:
         rows = self._tables.step_rows.values()
-        return [s for s in rows if s.kind == "Gate/1" and s.status in ("planned", "intended")]
+        found = [s for s in rows if s.kind == "Gate/1" and s.status not in SETTLED]
+        return sorted(found, key=lambda step: step.planned_seq)
 
     def step(self, run: str, path: str) -> Step | None:
         return self._tables.step(run, path)
@@ -189,7 +191,8 @@ class MemoryStore:
         return sorted(found, key=lambda a: (a.started_at, a.path, a.n))
 
     def live_attempts(self) -> list[Attempt]:
-        return [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
+        found = [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
+        return sorted(found, key=lambda a: (a.started_at, a.id))
 
     def worktrees(self) -> list[Worktree]:
         return list(self._tables.worktree_rows.values())[::-1]

@@ -7,6 +7,7 @@ process, guarded by one lock.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,13 +20,19 @@ from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
 from orch.model.event import DATA_DECODER, DATA_ENCODER, Actor, Event, EventData
-from orch.model.ledger import apply
+from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source, Task
 from orch.model.step import Step
 from orch.model.worktree import Worktree
-from orch.store.connection import check_version, open_database, translated, value
+from orch.store.connection import (
+    DatabaseCorrupt,
+    check_version,
+    open_database,
+    translated,
+    value,
+)
 from orch.store.statements import statement
 from orch.store.tables import SqliteTables, decoded, step_of
 
@@ -42,7 +49,11 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._db = open_database(path)
         self._tables = SqliteTables(self._db)
-        self._install = self._first_install(install)
+        try:
+            self._install = self._first_install(install)
+        except BaseException:
+            self._db.close()
+            raise
 
     @property
     def install(self) -> str:
@@ -54,14 +65,12 @@ class SqliteStore:
             self._db.close()
 
     def _first_install(self, fresh: str) -> str:
-        known = value(self._db, statement("get_meta"), ("install",))
-        if known is None:
-            with translated(self._path):
-                self._db.execute(
-                    "insert or ignore into meta (key, value) values ('install', ?)", (fresh,)
-                )
+        with self._lock, translated(self._path):
             known = value(self._db, statement("get_meta"), ("install",))
-        return str(known)
+            if known is None:
+                self._db.execute(statement("first_install"), (fresh,))
+                known = value(self._db, statement("get_meta"), ("install",))
+            return str(known)
 
     # --- writing
 
@@ -98,8 +107,9 @@ class SqliteStore:
             return decision
         events = []
         run = _run_of(command)
-        held = self._tables.run(run) if run and decision else None
+        held: Run | None = None
         for data in decision:
+            held = held or (self._tables.run(run) if run else None)
             event = self._record(data, actor, run, held)
             apply(self._tables, event)
             events.append(event)
@@ -109,11 +119,7 @@ class SqliteStore:
 
     def _record(self, data: EventData, actor: Actor, run: str, held: Run | None) -> Event:
         at = self._now()
-        repo = held.repo if held else str(getattr(data, "repo", "") or "")
-        if not isinstance(getattr(data, "repo", ""), str):
-            repo = data.repo.slug  # type: ignore[union-attr]
-        task = held.task if held else 0
-        step = str(getattr(data, "path", ""))
+        repo, task, step = envelope(self._tables, data, held)
         kind = str(type(data).__struct_config__.tag)
         self._db.execute(
             statement("insert_event"),
@@ -232,24 +238,38 @@ class SqliteStore:
 
     def quick_check(self) -> list[str]:
         """What is wrong with the file, one sentence each; empty when all is well."""
-        with self._lock, translated(self._path):
-            found = [str(row[0]) for row in self._db.execute("pragma quick_check")]
+        try:
+            with self._lock, translated(self._path):
+                found = [str(row[0]) for row in self._db.execute("pragma quick_check")]
+        except DatabaseCorrupt as error:
+            return [error.message]
         return [] if found == ["ok"] else found
 
     def backup(self, target: Path) -> None:
-        """A consistent copy through SQLite's backup API, checked before it gets its name."""
+        """A consistent copy through SQLite's backup API, mode 0600, checked before it gets its
+        name. `target` is replaced; a copy that fails leaves nothing behind."""
         partial = target.with_name(target.name + ".partial")
-        with self._lock, translated(self._path):
-            copy = apsw.Connection(str(partial))
+        with self._lock, translated(str(target)):
+            partial.unlink(missing_ok=True)
             try:
-                with copy.backup("main", self._db, "main") as backup:
-                    backup.step(-1)
-                copy.pragma("journal_mode", "delete")
-                if value(copy, "pragma quick_check") != "ok":
-                    raise OrchError(f"the copy {partial} is damaged", code="backup_failed")
+                self._copy(partial)
+                partial.replace(target)
             finally:
-                copy.close()
-        partial.replace(target)
+                partial.unlink(missing_ok=True)
+
+    def _copy(self, partial: Path) -> None:
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        copy = apsw.Connection(str(partial))
+        try:
+            with copy.backup("main", self._db, "main") as backup:
+                backup.step(-1)
+            copy.pragma("journal_mode", "delete")
+            if value(copy, "pragma quick_check") != "ok":
+                raise DatabaseCorrupt(
+                    f"the copy of {self._path} is damaged: {partial}", hint="orch doctor"
+                )
+        finally:
+            copy.close()
 
 
 def _run_of(command: Command) -> str:

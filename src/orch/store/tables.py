@@ -42,8 +42,8 @@ def step_of(row: tuple[Any, ...]) -> Step:
     return Step(
         run=row[0], path=row[1], kind=row[2], status=row[3], attempt=row[4], looks=row[5],
         request=row[6], outcome=OUTCOME_DECODER.decode(outcome) if outcome else None,
-        answer=decoded(GateAnswer, answer) if answer else None, settled_seq=row[9],
-        planned_at=row[10], intended_at=row[11], settled_at=row[12],
+        answer=decoded(GateAnswer, answer) if answer else None, planned_seq=row[9],
+        settled_seq=row[10], planned_at=row[11], intended_at=row[12], settled_at=row[13],
     )  # fmt: skip
 
 
@@ -107,8 +107,8 @@ class SqliteTables:
             (
                 step.run, step.path, step.kind, step.status, step.attempt, step.looks,
                 step.request, encoded(step.outcome) if step.outcome else None,
-                encoded(step.answer) if step.answer else None, step.settled_seq,
-                step.planned_at, step.intended_at, step.settled_at,
+                encoded(step.answer) if step.answer else None, step.planned_seq,
+                step.settled_seq, step.planned_at, step.intended_at, step.settled_at,
             ),
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ from orch.model.errors import Cancelled, EffectMisuse, Failure, failure_of
 from orch.model.step import Outcome
 from orch.workflow.program import Gather, Program
 
+PATIENCE = 1000
 Expand = Callable[[Effect[Any]], Program[Any]]
 Check = Callable[[str, str, bytes], None]
 
@@ -103,6 +104,7 @@ class Driver:
         self._work: deque[tuple[_Fiber, Any, BaseException | None]] = deque()
         self._progress = Progress()
         self._root = _Fiber("", None, 0)
+        self._routines: set[Any] = set()
 
     @property
     def waiting(self) -> list[str]:
@@ -130,6 +132,20 @@ class Driver:
         waits or at the next thing it asks for; what it asks for after that is carried out."""
         self._cancel_fiber(self._root)
         return self._drain()
+
+    def close(self) -> None:
+        """Let go of a program that will not be driven further here (a replay makes a fresh one).
+        What its `finally` blocks ask for now is not carried out."""
+        for routine in self._routines:
+            for _ in range(PATIENCE):
+                try:
+                    routine.close()
+                    break
+                except RuntimeError:
+                    continue  # it asked for something instead of ending: ask again
+                except Exception:
+                    break
+        self._routines.clear()
 
     def _drain(self) -> Progress:
         while self._work:
@@ -203,6 +219,7 @@ class Driver:
             return
         if isinstance(routine, (types.GeneratorType, types.CoroutineType)):
             fiber.routine = routine
+            self._routines.add(routine)
             self._work.append((fiber, None, None))
         elif isinstance(routine, types.AsyncGeneratorType):
             self._finish(fiber, None, _misuse("a yield inside an async def (await there instead)"))
@@ -211,6 +228,7 @@ class Driver:
 
     def _finish(self, fiber: _Fiber, value: Any, error: BaseException | None) -> None:
         fiber.done = True
+        self._routines.discard(fiber.routine)
         join = fiber.join
         if join is None:
             self._progress.finished = True

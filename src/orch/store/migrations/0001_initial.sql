@@ -66,6 +66,7 @@ create table steps (
   request blob not null,
   outcome text,
   answer text,
+  planned_seq integer not null,
   settled_seq integer not null,
   planned_at real not null,
   intended_at real not null,

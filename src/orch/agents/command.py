@@ -1,0 +1,100 @@
+"""Agents by configuration alone: any program that works in a directory and ends.
+
+Invariant: the argv is the configured one. An item that is exactly a placeholder is replaced by one
+argument; nothing is formatted, joined, or given to a shell.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from orch.agents import environment, reply
+from orch.config import AgentConfig
+from orch.config.secret import SecretUnavailable, resolve
+from orch.model.attempt import Launch, ReplyMode, Verdict
+from orch.model.errors import UsageError
+from orch.ports import AgentRequest, AttemptFacts
+
+
+class CommandAgent:
+    """`orch.ports.Agent` for `[agents.NAME] command = […]`."""
+
+    def __init__(self, name: str, config: AgentConfig) -> None:
+        self.name = name
+        self.reply = config.reply
+        self.io = config.io
+        self.timeout_s = config.timeout_s
+        self._config = config
+
+    def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
+        return launch(self.name, self._config, self._argv(request), request, environ)
+
+    def judge(self, reply_mode: ReplyMode, facts: AttemptFacts) -> Verdict:
+        return reply.judge(reply_mode, facts, agent=self.name)
+
+    def probe(self, environ: Mapping[str, str]) -> str:
+        return missing(self.name, self._config, self._config.command[0], environ)
+
+    def _argv(self, request: AgentRequest) -> tuple[str, ...]:
+        known = {
+            "{prompt_file}": environment.prompt_file(request),
+            "{result_file}": environment.result_file(request),
+            "{worktree}": request.worktree.path,
+            "{model}": request.model,
+        }
+        if "{model}" in self._config.command and not request.model:
+            raise UsageError(
+                f"the command of agent {self.name} needs a model and none was chosen",
+                code="model_missing",
+                hint="name one in the workflow: RunAgent(model=…)",
+            )
+        return tuple(known.get(word, word) for word in self._config.command)
+
+
+def launch(
+    name: str,
+    config: AgentConfig,
+    argv: tuple[str, ...],
+    request: AgentRequest,
+    environ: Mapping[str, str],
+    files: Mapping[str, str] | None = None,
+) -> Launch:
+    """A launch of `argv` in the request's worktree as `config` says. Raises `SecretUnavailable`.
+
+    In `pipes` mode the prompt is stdin as well as a file; in `tty` mode the pane is the program's
+    and the prompt is a file only.
+    """
+    pane = config.io == "tty"
+    env = environment.build(
+        request, environ, agent=name, env=config.env, pass_env=config.pass_env, pane=pane
+    )
+    return Launch(
+        argv=argv,
+        cwd=request.worktree.path,
+        env=env,
+        stdin="" if pane else request.prompt,
+        io=config.io,
+        timeout_s=config.timeout_s,
+        files={environment.PROMPT_FILE: request.prompt, **(files or {})},
+    )
+
+
+def missing(name: str, config: AgentConfig, program: str, environ: Mapping[str, str]) -> str:
+    """One sentence on what keeps the agent from starting; empty when nothing does. `cmd:` values
+    are not asked for: that may cost a touch of a key or a prompt of a password manager."""
+    path = environment.inherited(environ)["PATH"]
+    if "PATH" in config.env:
+        path = config.env["PATH"].reveal()
+    # A relative program is looked for in the worktree, which is not there yet.
+    relative = os.sep in program and not os.path.isabs(program)
+    if not relative and shutil.which(program, path=path) is None:
+        return f"agent {name}: the program {program} was not found"
+    for variable, reference in config.env.items():
+        if reference.kind() in ("env", "file"):
+            try:
+                resolve(reference, environ, purpose=f"agents.{name}.env.{variable}")
+            except SecretUnavailable as error:
+                return error.message
+    return ""

@@ -1,0 +1,170 @@
+"""What an ended attempt means: exit record, result file, output and git put together.
+
+Invariant: exit first, always. A nonzero exit, a signal or a timeout is failure whatever was written.
+After a good exit a result file, or an error flag in structured output, may lower the verdict and
+never raise it (H3, H4); the reply mode then says what has to be there. Words decide nothing (H18).
+"""
+
+from __future__ import annotations
+
+import json
+
+from orch.agents import failure, record
+from orch.agents.words import one_line, printable, tail
+from orch.model.attempt import AgentResult, ExitRecord, ReplyMode, Verdict
+from orch.ports import AttemptFacts
+
+TEXT_LIMIT = 1024 * 1024
+"""Bytes of stdout that become a value in `text` mode; the last ones, and the message says so."""
+SUMMARY_LIMIT = 64 * 1024
+"""Bytes of stdout that stand for a summary in `diff` mode."""
+
+_REPORTED = {
+    "failed": ("reported_failure", "reports that it failed", True),
+    "blocked": ("reported_blocked", "reports that it is blocked", False),
+    "needs_review": ("reported_needs_review", "asks for a person", False),
+}
+
+
+def judge(reply: ReplyMode, facts: AttemptFacts, *, agent: str) -> Verdict:
+    """The verdict on an ended attempt of `agent`. Pure."""
+    reading = record.read(facts.result_text)
+    cause = failure.of_exit(facts.exit, facts.stderr)
+    if cause is not None:
+        return _exit_failure(cause, facts.exit, reading.result, agent)
+    lowered = _reported(reading.result, agent) or _flagged(facts.stdout, agent)
+    if lowered is not None:
+        return lowered
+    if reply == "diff":
+        return _diff(facts, reading, agent)
+    if reply == "text":
+        return _text(facts, reading, agent)
+    return _result(reading, agent)
+
+
+def _exit_failure(
+    cause: failure.Cause, exit_record: ExitRecord, result: AgentResult | None, agent: str
+) -> Verdict:
+    how = {
+        "stopped": "was stopped",
+        "lost": "was lost with its terminal",
+        "timeout": "ran out of time",
+        "missing_tool": "needs a program that is not there",
+        "killed": f"was ended by signal {exit_record.signal}",
+        "permission_denied": "was not permitted to do what it needs",
+        "waiting_input": "waits for input that nobody can give",
+        "context_overflow": "was given more than its model can hold",
+        "rate_limit": "has reached a limit of its provider",
+        "auth": "is not signed in to its provider",
+    }.get(cause.code, "failed")
+    words = record.own_words(result) if result and result.status in _REPORTED else cause.words
+    number = f" (exit code {exit_record.exit_code})" if not exit_record.signal else ""
+    return Verdict(
+        ok=False,
+        code=cause.code,
+        message=_said(f"the agent {agent} {how}{number}", words),
+        hint=cause.hint,
+        retry=cause.retry,
+        result=result,
+        usage=record.usage_of(result),
+    )
+
+
+def _reported(result: AgentResult | None, agent: str) -> Verdict | None:
+    """The failure that the agent itself reports in its result file."""
+    if result is None or result.status not in _REPORTED:
+        return None
+    code, what, retry = _REPORTED[result.status]
+    return Verdict(
+        ok=False,
+        code=code,
+        message=_said(f"the agent {agent} {what}", record.own_words(result)),
+        retry=retry,
+        result=result,
+        usage=record.usage_of(result),
+    )
+
+
+def _flagged(stdout: bytes, agent: str) -> Verdict | None:
+    """The failure of an envelope: stdout is one JSON object with `"is_error": true` (H4)."""
+    if len(stdout) > TEXT_LIMIT or b'"is_error"' not in stdout:
+        return None
+    try:
+        envelope = json.loads(stdout)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(envelope, dict) or envelope.get("is_error") is not True:
+        return None
+    reported = envelope.get("error") or envelope.get("result") or envelope.get("errors")
+    status = envelope.get("api_error_status")
+    cause = failure.of_error({"message": _first(reported), "status": status})
+    code = cause.code or "reported_failure"
+    words = _said(f"the agent {agent} reports that it failed", cause.words)
+    return Verdict(ok=False, code=code, message=words, hint=cause.hint, retry=cause.retry)
+
+
+def _first(reported: object) -> object:
+    return reported[0] if isinstance(reported, list) and reported else reported
+
+
+def _diff(facts: AttemptFacts, reading: record.Reading, agent: str) -> Verdict:
+    result = reading.result
+    usage = record.usage_of(result)
+    if not facts.changed:
+        words = result.summary if result else _last_line(facts.stdout)
+        return Verdict(
+            ok=False,
+            code="no_change",
+            message=_said(f"the agent {agent} ended well and changed nothing", words),
+            retry=False,
+            result=result,
+            usage=usage,
+        )
+    summary = result.summary if result else ""
+    value = summary or printable(tail(facts.stdout, SUMMARY_LIMIT)).strip("\n")
+    return Verdict(ok=True, value=value, message=_note(reading), result=result, usage=usage)
+
+
+def _text(facts: AttemptFacts, reading: record.Reading, agent: str) -> Verdict:
+    """Like a shell's `$(…)`: NUL characters and trailing line ends are not part of the value."""
+    value = tail(facts.stdout, TEXT_LIMIT).replace("\0", "").rstrip("\r\n")
+    usage = record.usage_of(reading.result)
+    if not value.strip():
+        message = _said(f"the agent {agent} ended well and printed nothing", "")
+        return Verdict(ok=False, code="empty", message=message, result=reading.result, usage=usage)
+    notes = [_note(reading)]
+    if max(facts.exit.stdout_bytes, len(facts.stdout)) > TEXT_LIMIT:
+        notes.append("only the last 1 MiB of its output is the value")
+    message = "; ".join(note for note in notes if note)
+    return Verdict(ok=True, value=value, message=message, result=reading.result, usage=usage)
+
+
+def _result(reading: record.Reading, agent: str) -> Verdict:
+    if reading.result is None:
+        return Verdict(
+            ok=False,
+            code=reading.problem,
+            message=f"the agent {agent} ended well, but {reading.sentence}",
+            hint='reply = "result" needs a JSON record in the file ORCH_RESULT_FILE names',
+        )
+    result = reading.result
+    return Verdict(
+        ok=True, value=result, message=_note(reading), result=result, usage=record.usage_of(result)
+    )
+
+
+def _note(reading: record.Reading) -> str:
+    """What was odd about the result file, for the log (H20)."""
+    if reading.repaired:
+        return f"the result file was repaired: {', '.join(reading.repaired)}"
+    return reading.sentence + ", ignored" if reading.problem == "unparseable" else ""
+
+
+def _last_line(stdout: bytes) -> str:
+    lines = printable(tail(stdout, 3000)).strip().rpartition("\n")
+    return lines[2]
+
+
+def _said(sentence: str, words: str) -> str:
+    words = one_line(words)
+    return f"{sentence}: {words}" if words else sentence

@@ -1,0 +1,122 @@
+"""The configuration as typed data: tables, keys, defaults, and what each may hold.
+
+Invariant: this file is the only list of keys. Reading, validation, suggestions and defaults are all
+made from these fields (H6).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from orch.config.kinds import (
+    Argv,
+    Choice,
+    EnvTable,
+    Names,
+    PassEnv,
+    Paths,
+    Script,
+    Seconds,
+    Text,
+    Whole,
+)
+from orch.config.secret import Secret
+from orch.model.attempt import IoMode, ReplyMode
+
+AGENT_NAME = r"[a-z][a-z0-9_-]{0,31}"
+SLUG = r"[a-z0-9][a-z0-9-]{0,59}"
+_BRANCH = Text("the name of a branch", r"[^-\s][^\s]*|")
+_AGENT = Text("the name of an agent (letters, digits, _ and -, first a letter)", f"{AGENT_NAME}|")
+_COMMIT_NAME = Text("text without < and >", r"[^<>]*")
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run uses unless it says otherwise; `[defaults]` and `[repos.SLUG]`.
+
+    `workflow` is a template's name or a file. Empty `agent`: the only one configured. Empty
+    `base_branch`: the repository's default branch. `test_command` is an argv, or words split like a
+    shell would; empty: the template's own.
+    """
+
+    workflow: Annotated[str, Text("a workflow's name", r".+")] = "basic_pr"
+    agent: Annotated[str, _AGENT] = ""
+    base_branch: Annotated[str, _BRANCH] = ""
+    install_dependencies: Annotated[Literal["auto", "never"], Choice(("auto", "never"))] = "auto"
+    forge: Annotated[Literal["local"], Choice(("local",))] = "local"
+    test_command: Annotated[tuple[str, ...], Argv(words=True)] = ()
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[retry]`: how unattended runs try a failed agent again. Waits in seconds, doubling from
+    `base_s` up to `max_s`; `max_attempts` counts all tries."""
+
+    base_s: Annotated[float, Seconds(zero=True)] = 300.0
+    max_s: Annotated[float, Seconds(zero=True)] = 14400.0
+    max_attempts: Annotated[int, Whole(1, 1000)] = 5
+
+
+class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """`[run]`: `lost_attempts` tries when terminals go away; deadlines in seconds for effects after
+    a cancel, for one advance of workflow code, between TERM and KILL; free disk needed in MiB."""
+
+    lost_attempts: Annotated[int, Whole(1, 1000)] = 3
+    cancel_deadline_s: Annotated[float, Seconds()] = 20.0
+    advance_deadline_s: Annotated[float, Seconds()] = 10.0
+    stop_grace_s: Annotated[float, Seconds(zero=True)] = 5.0
+    min_free_mb: Annotated[int, Whole(0)] = 16
+
+
+class GitIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """`[git]`: who commits. Empty: what git itself is configured with."""
+
+    name: Annotated[str, _COMMIT_NAME] = ""
+    email: Annotated[str, _COMMIT_NAME] = ""
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """`[trust]`: repositories (slugs) whose packages may run their own scripts on installation."""
+
+    repos: Annotated[tuple[str, ...], Names("repository slugs", SLUG)] = ()
+
+
+class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[agents.NAME]`: a program that does the work.
+
+    `command` is its argv (kind `command`). An item that is exactly `{prompt_file}`,
+    `{result_file}`, `{worktree}` or `{model}` is replaced; nothing else in it is. `script` is for
+    kind `scripted`: a JSON file, or the list of actions; without it the prompt brings one.
+    `timeout_s` is wall time, 0 for none. `writable` are paths for sandboxes beside the worktree.
+    """
+
+    kind: Annotated[Literal["command", "scripted"], Choice(("command", "scripted"))] = "command"
+    command: Annotated[tuple[str, ...], Argv()] = ()
+    script: Annotated[str | tuple[dict[str, Any], ...] | None, Script()] = None
+    reply: Annotated[ReplyMode, Choice(("diff", "text", "result"))] = "diff"
+    io: Annotated[IoMode, Choice(("pipes", "tty"))] = "pipes"
+    env: Annotated[dict[str, Secret], EnvTable()] = {}
+    pass_env: Annotated[tuple[str, ...], PassEnv()] = ()
+    timeout_s: Annotated[float, Seconds(zero=True)] = 1800.0
+    sandbox: Annotated[Literal["none"], Choice(("none",))] = "none"
+    writable: Annotated[tuple[str, ...], Paths()] = ()
+
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "defaults": Defaults,
+    "retry": RetryPolicy,
+    "run": RunLimits,
+    "git": GitIdentity,
+    "trust": Trust,
+}
+"""Tables of keys."""
+
+NAMED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
+    "agents": (
+        AgentConfig,
+        AGENT_NAME,
+        "small letters, digits, _ and -, first a letter, at most 32",
+    ),
+    "repos": (Defaults, SLUG, "small letters, digits and -, at most 60"),
+}
+"""Tables of named tables: what each holds, what a name matches, and that in words."""

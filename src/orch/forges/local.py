@@ -1,0 +1,243 @@
+"""The local forge: pull requests as files `<repo slug>/pulls/<number>.json`, one record each.
+
+Invariants:
+
+- At most one PR for a head branch of a repository, whatever became of it: look and creation are
+  under one lock (H85), and a record that cannot be read counts as a PR that may be the one (H105).
+- Numbers and heads mean something only within their repository (H94); no number is given twice.
+- A record is whole or absent (H100, `orch.shelf`), and nothing here changes or removes one.
+
+What is promised of a pushed branch is git's; a record only says what was asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orch.forges import rules
+from orch.model.errors import ToolFailed, UsageError
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from orch.shelf import Shelf, Unreadable
+
+if TYPE_CHECKING:
+    from orch.ports import Clock
+
+_decoder = msgspec.json.Decoder(PullRequest)
+_HEAD = re.compile(rb'"head"\s*:\s*("(?:[^"\\]|\\.)*")')
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+class Unsound(msgspec.Struct, frozen=True):
+    """A record that cannot be read. `head` is the branch its text still names, empty for none."""
+
+    path: str
+    line: int
+    reason: str
+    head: str = ""
+
+    def sentence(self) -> str:
+        where = f"{self.path}, line {self.line}" if self.line else self.path
+        return f"{where}: {self.reason}."
+
+    def error(self) -> UsageError:
+        return UsageError(
+            self.sentence(),
+            code="pr_broken",
+            hint=f"Mend or move away {self.path} (it was left as it is), then run `orch resume`.",
+            file=self.path,
+            **({"line": self.line} if self.line else {}),
+        )
+
+
+class LocalForge:
+    """The `Forge` of a directory, which need not exist until the first PR is opened."""
+
+    name = "local"
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self._directory = os.path.abspath(directory)
+        self._clock = clock
+
+    def open_pr(
+        self, repo: Repo, *, head: str, base: str, head_sha: str, title: str, body: str,
+        draft: bool, labels: Sequence[str], key: str,
+    ) -> PullRequest:  # fmt: skip
+        """The PR for `head`: the one there is, in any state and as it is, else a new one.
+
+        Errors: `UsageError` (`pr_broken` when an unreadable record may be the one, `bad_key`,
+        `bad_name`, `not_utf8`, `too_large`), `ToolFailed` (`disk_full`, `disk_failed`).
+        """
+        shelf = self._shelf(rules.slug(repo))
+        record = PullRequest(
+            repo=repo.slug,
+            number=0,
+            url="",
+            state="open",
+            head=rules.text("head", head),
+            base=rules.text("base", base),
+            title=rules.text("title", title),
+            body=rules.text("body", rules.with_marker(body, key)),
+            head_sha=head_sha,
+            draft=draft,
+            labels=tuple(rules.text("label", label) for label in labels),
+            forge=self.name,
+            created=rules.timestamp(self._clock.now()),
+        )
+
+        def rendered(number: int) -> bytes:
+            return _encoded(_numbered(record, shelf, number))
+
+        with shelf.lock():
+            if found := self._with_head(shelf, repo.slug, head):
+                return found
+            return _numbered(record, shelf, shelf.add(rendered))
+
+    def find_pr(self, repo: Repo, head: str) -> PullRequest | None:
+        """The newest PR with that head. `pr_broken` when an unreadable record may be the one."""
+        slug = rules.slug(repo)
+        return self._with_head(self._shelf(slug), slug, head)
+
+    def list_prs(self, repo: Repo | None = None) -> Sequence[PullRequest]:
+        """All that can be read, newest first; `problems` tells of the others."""
+        slugs = [rules.slug(repo)] if repo else self._slugs()
+        found = [
+            record
+            for slug in slugs
+            for record in self._records(self._shelf(slug), slug)
+            if isinstance(record, PullRequest)
+        ]
+        if repo is None:
+            found.sort(key=lambda pr: (pr.created, pr.repo, pr.number), reverse=True)
+        return tuple(found)
+
+    def get_pr(self, repo: Repo, number: int) -> PullRequest:
+        """`NotFound(unknown_pr)`, `UsageError(pr_broken)`."""
+        slug = rules.slug(repo)
+        shelf = self._shelf(slug)
+        name = shelf.files().numbers.get(number)
+        record = _record(shelf, slug, number, name) if name else None
+        if record is None:
+            raise rules.unknown(repo, number)
+        if isinstance(record, Unsound):
+            raise record.error()
+        return record
+
+    def problems(self, repo: Repo | None = None) -> Sequence[str]:
+        """One sentence for each record that cannot be read, and each file that looks like one."""
+        reports: list[str] = []
+        for slug in [rules.slug(repo)] if repo else self._slugs():
+            shelf = self._shelf(slug)
+            records = self._records(shelf, slug)
+            reports += [record.sentence() for record in records if isinstance(record, Unsound)]
+            reports += [
+                f"{shelf.path(name)}: the name is not NUMBER.json, or its number is there twice."
+                for name in shelf.files().strays
+            ]
+        return tuple(reports)
+
+    def _shelf(self, slug: str) -> Shelf:
+        directory = os.path.join(self._directory, slug, "pulls")
+        return Shelf(directory, suffix=".json", limit=rules.LARGEST)
+
+    def _slugs(self) -> list[str]:
+        try:
+            with os.scandir(self._directory) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ToolFailed(
+                f"{self._directory} cannot be read: {(error.strerror or str(error)).lower()}.",
+                code="disk_failed",
+                hint=f"Look at `ls -ld {self._directory}`, then run the command again.",
+            ) from error
+
+    def _records(self, shelf: Shelf, slug: str) -> Iterator[PullRequest | Unsound]:
+        """The repository's records, highest number first."""
+        for number, name in sorted(shelf.files().numbers.items(), reverse=True):
+            if (record := _record(shelf, slug, number, name)) is not None:
+                yield record
+
+    def _with_head(self, shelf: Shelf, slug: str, head: str) -> PullRequest | None:
+        suspect: Unsound | None = None
+        for record in self._records(shelf, slug):
+            if record.head == head and isinstance(record, PullRequest):
+                return record
+            if isinstance(record, Unsound) and record.head in ("", head):
+                suspect = suspect or record
+        if suspect:
+            raise suspect.error()
+        return None
+
+
+def _numbered(record: PullRequest, shelf: Shelf, number: int) -> PullRequest:
+    url = Path(shelf.path(shelf.name(number))).as_uri()
+    return msgspec.structs.replace(record, number=number, url=url)
+
+
+def _encoded(record: PullRequest) -> bytes:
+    """The head stands first: a record that something cut short still names its branch."""
+    fields = {"head": record.head} | msgspec.to_builtins(record)
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
+
+
+def _record(shelf: Shelf, slug: str, number: int, name: str) -> PullRequest | Unsound | None:
+    """The record in file `name`, or None when it is gone."""
+    path = shelf.path(name)
+    try:
+        content = shelf.read(name)
+    except Unreadable as error:
+        return Unsound(path, 0, error.reason)
+    if content is None:
+        return None
+    try:
+        record = _decoder.decode(content.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Unsound(path, _line(content.data, error), _reason(error), _head(content.data))
+    for field, found, wanted in (
+        ("number", record.number, number),
+        ("repo", record.repo, slug),
+    ):
+        if found != wanted:
+            reason = f"`{field}` is {found!r} and the file's place says {wanted!r}"
+            return Unsound(path, _line_of(content.data, field), reason, record.head)
+    if record.state not in rules.STATES:
+        reason = f"`state` is {record.state!r}, not one of {', '.join(rules.STATES)}"
+        return Unsound(path, _line_of(content.data, "state"), reason, record.head)
+    # A record knows neither where its home has been moved to nor who reads it.
+    return msgspec.structs.replace(record, url=Path(path).as_uri(), forge=LocalForge.name)
+
+
+def _head(data: bytes) -> str:
+    """The head that broken text still names, so that it stands in the way of no other branch."""
+    match = _HEAD.search(data)
+    if match is None:
+        return ""
+    try:
+        return msgspec.json.decode(match[1], type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _line(data: bytes, error: Exception) -> int:
+    found = _BYTE.search(str(error))
+    at = error.start if isinstance(error, UnicodeDecodeError) else int(found[1]) if found else -1
+    return data.count(b"\n", 0, at) + 1 if at >= 0 else 1
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "the text is no UTF-8"
+    return f"it is no pull request ({error})"
+
+
+def _line_of(data: bytes, field: str) -> int:
+    at = data.find(f'"{field}"'.encode())
+    return data.count(b"\n", 0, at) + 1 if at >= 0 else 1

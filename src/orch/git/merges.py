@@ -1,0 +1,202 @@
+"""Merging branches into a worktree's branch: computed without a worktree, then shown in it.
+
+Look: a commit with the key since the base, or branches that are contained already (H73), mean it is
+done. Act: merge in the object store alone (`git merge-tree --write-tree`), so that a conflict has
+changed no file, index or ref (H70); then files, index and branch go to the result in one noted
+step (see `pending`).
+
+A rebase replays the branch's own commits, merges left out, one by one: a stand-in commit with our
+tree and the picked commit's parent makes git take that parent as the merge base, which git 2.38
+cannot be told otherwise. Stand-ins stay unreachable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from orch.git import commits, names, pending, refs, refusals, status
+from orch.git.gateway import Gateway, Place
+from orch.model.effect import Strategy
+from orch.model.repo import Repo
+from orch.model.worktree import Worktree
+
+
+class _Merger(msgspec.Struct, frozen=True, kw_only=True):
+    """What all strategies need."""
+
+    gateway: Gateway
+    place: Place
+    into: str
+    key: str
+
+
+class _Picked(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit to replay. The author's variables and the message stay as they were written."""
+
+    id: str
+    parents: list[str]
+    author: dict[str, str | bytes]
+    encoding: str
+    message: bytes
+
+
+def merge(
+    gateway: Gateway,
+    repo: Repo,
+    worktree: Worktree,
+    branches: Sequence[str],
+    strategy: Strategy,
+    *,
+    key: str,
+) -> str:
+    """See `orch.ports.Git.merge`."""
+    tree = commits.ready_tree(gateway, repo, worktree)
+    seen = status.read_status(gateway, tree.place)
+    commits.refuse_elsewhere(worktree, seen)
+    if seen.tracked_changes:
+        raise refusals.dirty(worktree, [status.shown(path) for path in seen.tracked_changes])
+    tips = _tips(gateway, repo, tree.place, branches)
+    if commits.find_key(gateway, tree.place, worktree, seen.head, key):
+        return seen.head
+    merger = _Merger(gateway=gateway, place=tree.place, into=worktree.branch, key=key)
+    step = {"merge": _merge, "squash": _squash, "rebase": _rebase}[strategy]
+    head = seen.head
+    for branch, tip in tips:
+        base = _merge_base(merger, branch, head, tip)
+        if base != tip:
+            head = step(merger, branch, head, tip, base)
+    if head != seen.head:
+        pending.finish(gateway, repo, worktree, tree, old=seen.head, new=head)
+    return head
+
+
+def _tips(
+    gateway: Gateway, repo: Repo, place: Place, branches: Sequence[str]
+) -> list[tuple[str, str]]:
+    wanted = [names.branch_ref(branch) for branch in branches]
+    known = refs.read_refs(gateway, place, wanted)
+    for branch, ref in zip(branches, wanted, strict=True):
+        if ref not in known:
+            raise refusals.unknown_branch(repo, branch, [])
+    return [(branch, known[ref]) for branch, ref in zip(branches, wanted, strict=True)]
+
+
+def _merge_base(merger: _Merger, branch: str, head: str, tip: str) -> str:
+    found = merger.gateway.run(["merge-base", head, tip], merger.place, accept=(0, 1))
+    if found.code == 1:
+        raise refusals.unrelated(merger.into, branch)
+    return found.text()
+
+
+def _merge(merger: _Merger, branch: str, head: str, tip: str, base: str) -> str:
+    if base == head:
+        return tip
+    tree_id = _merged_tree(merger, branch, head, tip)
+    message = commits.with_key(f"Merge branch '{branch}' into {merger.into}", merger.key)
+    return commits.write_commit(merger.gateway, merger.place, tree_id, [head, tip], message)
+
+
+def _squash(merger: _Merger, branch: str, head: str, tip: str, base: str) -> str:
+    tree_id = _merged_tree(merger, branch, head, tip)
+    if tree_id == commits.tree_of(merger.gateway, merger.place, head):
+        return head
+    subjects = merger.gateway.run(
+        ["log", "--reverse", "--max-count=50", "--format=- %s", f"{head}..{tip}", "--"],
+        merger.place,
+    ).text()
+    message = commits.with_key(f"Squash branch '{branch}'\n\n{subjects}", merger.key)
+    return commits.write_commit(merger.gateway, merger.place, tree_id, [head], message)
+
+
+def _rebase(merger: _Merger, branch: str, head: str, tip: str, base: str) -> str:
+    if base == head:
+        return tip
+    head_tree = commits.tree_of(merger.gateway, merger.place, head)
+    for picked in _commits_to_replay(merger, head, tip):
+        stand_in = commits.write_commit(
+            merger.gateway, merger.place, head_tree, picked.parents, b"stand-in\n"
+        )
+        tree_id = _merged_tree(merger, branch, stand_in, picked.id)
+        if tree_id == head_tree:
+            continue
+        head = commits.write_commit(
+            merger.gateway,
+            merger.place,
+            tree_id,
+            [head],
+            _replayed_message(picked, merger.key),
+            author=picked.author,
+            encoding=picked.encoding,
+        )
+        head_tree = tree_id
+    return head
+
+
+def _merged_tree(merger: _Merger, branch: str, ours: str, theirs: str) -> str:
+    # Histories without a common commit were refused before; a picked root commit has none.
+    words = ["merge-tree", "--write-tree", "--allow-unrelated-histories"]
+    output = merger.gateway.run(
+        [*words, "-z", "--name-only", "--no-messages", ours, theirs],
+        merger.place,
+        accept=(0, 1),
+    )
+    if output.code == 0:
+        return output.stdout.split(b"\0")[0].decode()
+    names_of_files = {status.shown(path) for path in output.stdout.split(b"\0")[1:] if path}
+    raise refusals.merge_conflict(merger.into, branch, sorted(names_of_files))
+
+
+def _commits_to_replay(merger: _Merger, head: str, tip: str) -> list[_Picked]:
+    """The branch's own commits, oldest first, without merges and without those whose change we
+    have already (H73)."""
+    words = ["rev-list", "--reverse", "--topo-order", "--no-merges", "--right-only"]
+    listing = merger.gateway.run([*words, "--cherry-pick", f"{head}...{tip}", "--"], merger.place)
+    wanted = listing.text().splitlines()
+    if not wanted:
+        return []
+    output = merger.gateway.run(
+        ["cat-file", "--batch"], merger.place, stdin="".join(f"{w}\n" for w in wanted).encode()
+    )
+    return _parse_commits(output.stdout)
+
+
+def _parse_commits(text: bytes) -> list[_Picked]:
+    """`git cat-file --batch` of commits: `<id> commit <size>`, the object, a line break."""
+    found = []
+    while text:
+        line, _, rest = text.partition(b"\n")
+        commit_id, _, size = line.decode().split(" ")
+        found.append(_parse_commit(commit_id, rest[: int(size)]))
+        text = rest[int(size) + 1 :]
+    return found
+
+
+def _parse_commit(commit_id: str, content: bytes) -> _Picked:
+    header, _, message = content.partition(b"\n\n")
+    fields: dict[bytes, bytes] = {}
+    for line in header.split(b"\n"):
+        name, _, value = line.partition(b" ")
+        fields.setdefault(name, value)
+    who, _, when = fields[b"author"].rpartition(b"> ")
+    name, _, email = who.partition(b" <")
+    return _Picked(
+        id=commit_id,
+        parents=[fields[b"parent"].decode()] if b"parent" in fields else [],
+        author={
+            "GIT_AUTHOR_NAME": name or b"unknown",
+            "GIT_AUTHOR_EMAIL": email,
+            "GIT_AUTHOR_DATE": b"@" + when,
+        },
+        encoding=fields.get(b"encoding", b"").decode("ascii", "replace"),
+        message=message,
+    )
+
+
+def _replayed_message(picked: _Picked, key: str) -> bytes:
+    """The message as it was, with our key after it; one that is not UTF-8 stays to the byte."""
+    try:
+        return commits.with_key(picked.message.decode("utf-8"), key)
+    except UnicodeDecodeError:
+        return picked.message.rstrip(b"\n") + f"\n\n{commits.KEY_TRAILER}: {key}\n".encode()

@@ -1,0 +1,154 @@
+"""Talking to remotes: fetch, look, push.
+
+Look: a push of a commit that is there already is a no-op for git itself, so repeating needs no look
+first. Act: one `git push` of one commit to one full ref. Without `force` the remote's own rule
+holds (absent, ancestor or equal); with it, a tip that is exactly the one we pushed before may be
+replaced (`--force-with-lease` with the value). Nothing else is ever overwritten.
+
+Invariants: only branches that we recorded as ours are pushed, never the default branch. What the
+network did to a command that broke off is unknown: `ToolFailed(network)`, and the caller looks
+before it repeats. A push to a repository on this machine runs with our small environment, without
+tokens: that repository's own hooks run in it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from orch.git import names, pinned, refs, refusals
+from orch.git.gateway import Gateway, Output, Reach
+from orch.model.errors import NotFound, OrchError, PushRejected
+from orch.model.repo import Repo
+from orch.model.worktree import Worktree
+
+_REJECTED = re.compile(r"^!\t[^\t]*\t(.*)$", re.MULTILINE)
+_REASON = re.compile(r"\((.+)\)\s*$")
+_NOT_FORWARD = ("non-fast-forward", "fetch first", "stale info", "needs force")
+
+
+def push(
+    gateway: Gateway,
+    repo: Repo,
+    worktree: Worktree,
+    *,
+    remote: str,
+    force: bool,
+    expected: str,
+) -> str:
+    """See `orch.ports.Git.push`."""
+    target = _target(gateway, repo, remote)
+    if worktree.branch == repo.default_branch:
+        raise refusals.default_branch(repo)
+    commit = _own_tip(gateway, repo, worktree)
+    ref = names.branch_ref(worktree.branch)
+    tried = _push(gateway, repo, target, [f"{commit}:{ref}"])
+    if tried.code == 0:
+        return commit
+    if force and expected and any(words in _said(tried) for words in _NOT_FORWARD):
+        lease = f"--force-with-lease={ref}:{names.check_commit_id(expected)}"
+        tried = _push(gateway, repo, target, [f"{commit}:{ref}"], lease)
+        if tried.code == 0:
+            return commit
+    raise _rejected(worktree, target, tried)
+
+
+def remote_tip(gateway: Gateway, repo: Repo, branch: str, *, remote: str) -> str:
+    """See `orch.ports.Git.remote_tip`."""
+    target = _target(gateway, repo, remote)
+    ref = names.branch_ref(branch)
+    listing = gateway.run(
+        ["ls-remote", "--quiet", "--end-of-options", target, ref],
+        pinned.repository_place(repo),
+        reach=_reach(repo, target),
+        timeout=gateway.limits.look_s,
+    )
+    for line in listing.text().splitlines():
+        commit, _, name = line.partition("\t")
+        if name == ref:
+            return commit
+    return ""
+
+
+def fetch_branch(gateway: Gateway, repo: Repo, branch: str) -> None:
+    """Bring `refs/remotes/<remote>/<branch>` up to date; `NotFound(unknown_branch)` when the
+    remote has none of that name."""
+    target = _target(gateway, repo, "")
+    remote = names.check_remote(repo.remote_name)
+    spec = f"+{names.branch_ref(branch)}:{names.tracking_ref(remote, branch)}"
+    words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
+    try:
+        gateway.run(
+            [*words, "--no-recurse-submodules", "--end-of-options", target, spec],
+            pinned.repository_place(repo),
+            reach=_reach(repo, target),
+            timeout=gateway.limits.fetch_s,
+        )
+    except OrchError as error:
+        if "couldn't find remote ref" not in str(error.data.get("stderr", "")):
+            raise
+        raise NotFound(
+            f"{repo.remote_name} has no branch {branch}.",
+            code="unknown_branch",
+            hint=f"See its branches with: git ls-remote --heads {repo.remote_name}",
+        ) from error
+
+
+def _target(gateway: Gateway, repo: Repo, remote: str) -> str:
+    """The word that git gets for the remote: a name that the pinned view knows, or a URL."""
+    chosen = remote or repo.remote_name or repo.remote_url
+    if not chosen:
+        raise refusals.no_remote(repo)
+    if ":" in chosen or chosen.startswith("/"):
+        return names.check_url(chosen, gateway.protocols)
+    return names.check_remote(chosen)
+
+
+def _url(repo: Repo, target: str) -> str:
+    return repo.remote_url if target == repo.remote_name else target
+
+
+def _reach(repo: Repo, target: str) -> Reach:
+    return "near" if names.is_local_url(_url(repo, target)) else "far"
+
+
+def _own_tip(gateway: Gateway, repo: Repo, worktree: Worktree) -> str:
+    ref, made = names.branch_ref(worktree.branch), names.made_ref(worktree.branch)
+    known = refs.read_refs(gateway, pinned.repository_place(repo), [ref, made])
+    if ref not in known:
+        raise refusals.unknown_branch(repo, worktree.branch, [])
+    if made not in known:
+        raise refusals.not_ours_to_push(worktree)
+    return known[ref]
+
+
+def _push(gateway: Gateway, repo: Repo, target: str, specs: list[str], lease: str = "") -> Output:
+    words = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed"]
+    words += ["--recurse-submodules=no", *filter(None, [lease])]
+    directory = names.local_path(_url(repo, target))
+    return gateway.run(
+        [*words, "--end-of-options", target, *specs],
+        pinned.repository_place(repo),
+        accept=(0, 1),
+        reach=_reach(repo, target),
+        timeout=gateway.limits.transfer_s,
+        lock_roots=[directory] if directory else [],
+    )
+
+
+def _said(tried: Output) -> str:
+    return tried.text() + "\n" + tried.stderr
+
+
+def _rejected(worktree: Worktree, target: str, tried: Output) -> PushRejected:
+    found = _REJECTED.search(tried.text())
+    summary = found.group(1) if found else ""
+    reason = _REASON.search(summary)
+    short = reason.group(1) if reason else summary or "no reason was given"
+    remarks = [
+        line.removeprefix("remote:").strip()
+        for line in tried.stderr.splitlines()
+        if line.startswith("remote:") and line.removeprefix("remote:").strip()
+    ]
+    if any(words in short for words in _NOT_FORWARD):
+        return refusals.others_work_there(target, worktree.branch, short)
+    return refusals.push_refused(target, worktree.branch, short, remarks)

@@ -1,0 +1,1 @@
+insert or ignore into meta (key, value) values ('install', ?)

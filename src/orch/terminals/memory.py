@@ -1,0 +1,238 @@
+"""`MemoryTerminals`: the `orch.ports.Terminals` port without tmux, for simulations in virtual time.
+
+Invariant: what `Tmux` promises holds here too (`tests/contract/terminals_contract.py` runs on
+both): a directory starts at most one program for ever, a record once written never changes, and
+the programs live in this object, so that they outlive every engine that asks about them. Nothing
+happens by itself: time is `now` and `later`, programs are `Script`s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from orch.model.attempt import ExitRecord, Launch
+from orch.terminals.names import checked_file, checked_name
+
+State = Literal["alive", "ended", "lost"]
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program does: after `seconds` (`math.inf`: it hangs) it has written `stdout`, `stderr`
+    and `files` (name -> text, in the attempt's directory), has run `effect`, and is gone with
+    `exit_code`; 128 + n stands for signal n. `lost`: it goes away at that moment without an exit
+    record, as when the machine's memory ran out; its effect has happened all the same.
+
+    A program that is stopped, times out (`Launch.timeout_s`) or is lost before `seconds` are over
+    has written nothing and never runs its effect."""
+
+    seconds: float = 0.0
+    exit_code: int = 0
+    stdout: bytes = b""
+    stderr: bytes = b""
+    files: dict[str, str] = {}
+    effect: Callable[[], None] | None = None
+    lost: bool = False
+
+
+class _Terminal:
+    """One terminal, from its start on."""
+
+    def __init__(self, name: str, attempt: str, launch: Launch, script: Script, at: float) -> None:
+        self.name = name
+        self.attempt = attempt
+        self.launch = launch
+        self.script = script
+        self.started_at = at
+        self.state: State = "alive"
+        self.record: ExitRecord | None = None
+        self.content = {name: text.encode() for name, text in launch.files.items()}
+        self.content["prompt"] = launch.stdin.encode()
+        self.waiters: list[asyncio.Future[None]] = []
+
+
+class MemoryTerminals:
+    """See `orch.ports.Terminals`.
+
+    `program(attempt, launch)` gives the script of each program that starts; `later(seconds, call)`
+    calls back after that many (virtual) seconds, `now()` is wall time. For faults: `silent` holds
+    names whose state cannot be told (`unknown`), `lose` and `lose_all` take terminals away.
+    `starts` counts the programs that really started, by attempt: a number above 1 is a bug.
+    """
+
+    def __init__(
+        self,
+        program: Callable[[str, Launch], Script],
+        later: Callable[[float, Callable[[], None]], object],
+        now: Callable[[], float],
+    ) -> None:
+        self._program = program
+        self._later = later
+        self._now = now
+        self._lock = threading.RLock()
+        self._terminals: dict[str, _Terminal] = {}
+        self.starts: dict[str, int] = {}
+        self.silent: set[str] = set()
+
+    def version(self) -> tuple[int, ...]:
+        return (3, 3)
+
+    # --- start
+
+    def start(self, name: str, directory: str, attempt: str, launch: Launch) -> None:
+        checked_name(name)
+        for file in launch.files:
+            checked_file(file)
+        with self._lock:
+            if directory in self._terminals or name in self.names():
+                return
+            script = self._program(attempt, launch)
+            terminal = _Terminal(name, attempt, launch, script, self._now())
+            self._terminals[directory] = terminal
+            self.starts[attempt] = self.starts.get(attempt, 0) + 1
+        timeout = launch.timeout_s or math.inf
+        if script.seconds <= timeout and math.isfinite(script.seconds):
+            self._later(script.seconds, lambda: self._finish(terminal))
+        elif math.isfinite(timeout):
+            self._later(timeout, lambda: self._time_out(terminal))
+
+    # --- look
+
+    def probe(self, name: str, directory: str) -> str:
+        checked_name(name)
+        with self._lock:
+            terminal = self._terminals.get(directory)
+            if terminal is not None and terminal.state == "ended":
+                return "ended"  # the exit file needs no terminal's word
+            if name in self.silent:
+                return "unknown"
+            return terminal.state if terminal else "absent"
+
+    async def ended(self, name: str, directory: str) -> None:
+        with self._lock:
+            terminal = self._terminals.get(directory)
+            if terminal is None or terminal.state != "alive" or name in self.silent:
+                return
+            waiter = asyncio.get_running_loop().create_future()
+            terminal.waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            with self._lock:
+                if waiter in terminal.waiters:
+                    terminal.waiters.remove(waiter)
+
+    def exit_record(self, directory: str) -> ExitRecord | None:
+        with self._lock:
+            terminal = self._terminals.get(directory)
+            return terminal.record if terminal else None
+
+    def output(self, directory: str, stream: str, *, tail_bytes: int = 0) -> bytes:
+        checked_file(stream)
+        with self._lock:
+            terminal = self._terminals.get(directory)
+            content = terminal.content.get(stream, b"") if terminal else b""
+        return content[-tail_bytes:] if tail_bytes else content
+
+    def names(self) -> Sequence[str]:
+        with self._lock:
+            return [t.name for t in self._terminals.values() if t.state == "alive"]
+
+    # --- end
+
+    def stop(self, name: str, directory: str, *, grace_s: float) -> None:
+        checked_name(name)
+        with self._lock:
+            terminal = self._terminals.get(directory)
+            if terminal is None or terminal.state == "ended":
+                return
+            by = signal.SIGTERM if terminal.state == "alive" else signal.SIGKILL
+            self._end(terminal, 128 + by, stopped=True)
+
+    def lose(self, name: str, *, told: bool = False) -> None:
+        """Terminal `name` goes away under its program. `told`: its wrapper could still write an
+        exit record that says so, as it can when only the tmux server died."""
+        with self._lock:
+            for terminal in self._terminals.values():
+                if terminal.name != name or terminal.state != "alive":
+                    continue
+                if told:
+                    self._end(terminal, 128 + signal.SIGTERM, lost=True)
+                else:
+                    self._settle(terminal, "lost")
+
+    def lose_all(self, *, told: bool = False) -> None:
+        """The tmux server died."""
+        for name in self.names():
+            self.lose(name, told=told)
+
+    # --- what programs do
+
+    def _finish(self, terminal: _Terminal) -> None:
+        script = terminal.script
+        with self._lock:
+            if terminal.state != "alive":
+                return
+            if script.effect is not None:
+                script.effect()
+            if terminal.launch.io == "tty":
+                terminal.content["pane"] = script.stdout + script.stderr
+            else:
+                terminal.content.update(stdout=script.stdout, stderr=script.stderr)
+            terminal.content.update({name: text.encode() for name, text in script.files.items()})
+            if script.lost:
+                self._settle(terminal, "lost")
+            else:
+                self._end(terminal, script.exit_code)
+
+    def _time_out(self, terminal: _Terminal) -> None:
+        with self._lock:
+            if terminal.state == "alive":
+                self._end(terminal, 128 + signal.SIGTERM, timed_out=True)
+
+    def _end(
+        self, terminal: _Terminal, exit_code: int, *, timed_out: bool = False, lost: bool = False,
+        stopped: bool = False,
+    ) -> None:  # fmt: skip
+        """It is over, and a record says how."""
+        content = terminal.content
+        terminal.record = ExitRecord(
+            attempt=terminal.attempt, exit_code=exit_code, signal=max(0, exit_code - 128),
+            timed_out=timed_out, lost=lost, stopped=stopped,
+            started_at=terminal.started_at, ended_at=self._now(),
+            stdout_bytes=len(content.get("stdout", b"")),
+            stderr_bytes=len(content.get("stderr", b"")),
+        )  # fmt: skip
+        self._settle(terminal, "ended")
+
+    def _settle(self, terminal: _Terminal, state: State) -> None:
+        terminal.state = state
+        waiters, terminal.waiters = terminal.waiters, []
+        for waiter in waiters:
+            _tell(waiter)
+
+
+def _tell(waiter: asyncio.Future[None]) -> None:
+    """Fulfil a future, in its own loop; a loop that was closed had a reader that is no more."""
+    loop = waiter.get_loop()
+    if loop.is_closed():
+        return
+    try:
+        here = asyncio.get_running_loop() is loop
+    except RuntimeError:
+        here = False
+    if here:
+        _fulfil(waiter)
+    else:
+        loop.call_soon_threadsafe(_fulfil, waiter)
+
+
+def _fulfil(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,223 @@
+"""Every git of ours passes the one contract."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from orch.git.memory import MemoryGit
+from orch.git.memory_world import Repository, Tree
+from orch.model.repo import Repo
+from orch.model.worktree import Worktree
+from tests.contract.git_contract import GitContract
+from tests.gitrepos import GitRepos
+
+FILES = {"README.md": "start\n", "src/app.py": "print('hello')\n"}
+
+
+class RealHands:
+    """Hands that use the person's own git."""
+
+    def __init__(self, root: Path) -> None:
+        self.repos = GitRepos(root)
+        self.git = self.repos.gateway()
+
+    def repository(
+        self, slug: str = "thing", *, branch: str = "main", remote: bool = True, empty: bool = False
+    ) -> Repo:
+        path = self.repos.root / slug
+        self.repos.git(self.repos.root, "init", "--quiet", "-b", branch, str(path))
+        self.repos.commit(path, FILES)
+        if remote:
+            there = self.repos.bare(f"{slug}-remote.git", branch)
+            self.repos.git(path, "remote", "add", "origin", str(there))
+            self.repos.git(path, "push", "--quiet", "origin", branch)
+        return self.repos.register(self.git, path, slug)
+
+    def path_of_empty_repository(self) -> str:
+        path = self.repos.root / "empty"
+        self.repos.git(self.repos.root, "init", "--quiet", str(path))
+        return str(path)
+
+    def commit(self, repo: Repo, branch: str, changes: Mapping[str, str]) -> str:
+        here = self.repos.git(repo.local_path, "branch", "--show-current")
+        if branch != here:
+            self.repos.git(repo.local_path, "checkout", "--quiet", "-b", branch)
+        made = self.repos.commit(repo.local_path, changes)
+        self.repos.git(repo.local_path, "checkout", "--quiet", here)
+        return made
+
+    def commit_remotely(self, repo: Repo, branch: str, changes: Mapping[str, str]) -> str:
+        return self.repos.commit_remotely(repo.remote_url, branch, changes)
+
+    def break_remote(self, repo: Repo) -> None:
+        os.rename(repo.remote_url, f"{repo.remote_url}-gone")
+
+    def refuse_remotely(self, repo: Repo, branch: str, words: str) -> None:
+        hook = Path(repo.remote_url, "hooks", "pre-receive")
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+        hook.chmod(0o755)
+
+    def tip(self, repo: Repo, ref: str) -> str:
+        return self.repos.git(repo.local_path, "rev-parse", "--verify", "-q", ref, ok=False)
+
+    def parents(self, repo: Repo, commit: str) -> Sequence[str]:
+        return self.repos.git(repo.local_path, "show", "-s", "--format=%P", commit).split()
+
+    def message(self, repo: Repo, commit: str) -> str:
+        return self.repos.git(repo.local_path, "show", "-s", "--format=%B", commit)
+
+    def files_of(self, repo: Repo, commit: str) -> Mapping[str, str]:
+        listing = self.repos.git(repo.local_path, "ls-tree", "-r", "-z", "--name-only", commit)
+        names = [name for name in listing.split("\0") if name]
+        return {n: self.repos.git(repo.local_path, "show", f"{commit}:{n}") + "\n" for n in names}
+
+    def write(self, worktree: Worktree, changes: Mapping[str, str]) -> None:
+        for name, text in changes.items():
+            target = Path(worktree.path, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+
+    def remove(self, worktree: Worktree, name: str) -> None:
+        Path(worktree.path, name).unlink()
+
+    def read(self, worktree: Worktree, name: str) -> str | None:
+        target = Path(worktree.path, name)
+        return target.read_text() if target.exists() else None
+
+    def agent_commit(self, repo: Repo, worktree: Worktree) -> str:
+        return self.repos.commit(worktree.path, {}, "The agent's own")
+
+    def agent_switch(self, repo: Repo, worktree: Worktree, branch: str) -> None:
+        words = ["-B", branch] if branch else ["--detach"]
+        self.repos.git(worktree.path, "checkout", "--quiet", *words)
+
+    def agent_reset(self, repo: Repo, worktree: Worktree, commit: str) -> None:
+        self.repos.git(worktree.path, "reset", "--quiet", "--hard", commit)
+
+    def begin_merge(self, repo: Repo, worktree: Worktree) -> None:
+        self.commit(repo, "main", {"README.md": "main\n"})
+        self.repos.commit(worktree.path, {"README.md": "worktree\n"})
+        self.repos.git(worktree.path, "merge", "main", ok=False)
+
+    def delete_directory(self, worktree: Worktree) -> None:
+        shutil.rmtree(worktree.path)
+
+    def occupy(self, repo: Repo, worktree: Worktree) -> None:
+        self.write(worktree, {"theirs.txt": "theirs\n"})
+
+
+class MemoryHands:
+    """Hands in the double's world."""
+
+    def __init__(self) -> None:
+        self.git = MemoryGit()
+        self.world = self.git.world
+
+    def repository(
+        self, slug: str = "thing", *, branch: str = "main", remote: bool = True, empty: bool = False
+    ) -> Repo:
+        path, url = f"/src/{slug}", f"/remotes/{slug}.git" if remote else ""
+        self.world.make_repository(path, default_branch=branch, files=FILES, remote_url=url)
+        self.git.pin(f"{path}/.git", f"/pins/{slug}")
+        return Repo(
+            slug=slug,
+            local_path=path,
+            common_dir=f"{path}/.git",
+            pinned_dir=f"/pins/{slug}",
+            workspace_dir=f"/worktrees/{slug}",
+            default_branch=branch,
+            remote_name="origin" if remote else "",
+            remote_url=url,
+        )
+
+    def path_of_empty_repository(self) -> str:
+        return self.world.make_repository("/src/empty", files={}).main_path
+
+    def commit(self, repo: Repo, branch: str, changes: Mapping[str, str]) -> str:
+        return self.world.commit_on(self._of(repo), branch, changes, "More")
+
+    def commit_remotely(self, repo: Repo, branch: str, changes: Mapping[str, str]) -> str:
+        return self.world.commit_at(repo.remote_url, branch, changes, "Somebody else's")
+
+    def break_remote(self, repo: Repo) -> None:
+        self.world.remotes[repo.remote_url].reachable = False
+
+    def refuse_remotely(self, repo: Repo, branch: str, words: str) -> None:
+        self.world.remotes[repo.remote_url].refuses[branch] = words
+
+    def tip(self, repo: Repo, ref: str) -> str:
+        return self._of(repo).refs.get(ref, "")
+
+    def parents(self, repo: Repo, commit: str) -> Sequence[str]:
+        return list(self.world.commits[commit].parents)
+
+    def message(self, repo: Repo, commit: str) -> str:
+        return self.world.commits[commit].message
+
+    def files_of(self, repo: Repo, commit: str) -> Mapping[str, str]:
+        return self.world.committed_files(commit)
+
+    def write(self, worktree: Worktree, changes: Mapping[str, str]) -> None:
+        self._tree(worktree).files.update(changes)
+
+    def remove(self, worktree: Worktree, name: str) -> None:
+        del self._tree(worktree).files[name]
+
+    def read(self, worktree: Worktree, name: str) -> str | None:
+        for repository in self.world.repositories.values():
+            if worktree.path in repository.trees:
+                return repository.trees[worktree.path].files.get(name)
+        return None
+
+    def agent_commit(self, repo: Repo, worktree: Worktree) -> str:
+        return self.world.agent_commit(self._of(repo), worktree.path, "The agent's own")
+
+    def agent_switch(self, repo: Repo, worktree: Worktree, branch: str) -> None:
+        tree = self._tree(worktree)
+        head = self.world.head_of(self._of(repo), tree)
+        tree.branch, tree.detached = branch, "" if branch else head
+        if branch:
+            self._of(repo).refs[f"refs/heads/{branch}"] = head
+
+    def agent_reset(self, repo: Repo, worktree: Worktree, commit: str) -> None:
+        self._of(repo).refs[f"refs/heads/{worktree.branch}"] = commit
+        self._tree(worktree).files = self.world.committed_files(commit)
+
+    def begin_merge(self, repo: Repo, worktree: Worktree) -> None:
+        self._tree(worktree).unfinished = "a merge"
+
+    def delete_directory(self, worktree: Worktree) -> None:
+        for repository in self.world.repositories.values():
+            repository.trees.pop(worktree.path, None)
+
+    def occupy(self, repo: Repo, worktree: Worktree) -> None:
+        self.world.foreign_paths.add(worktree.path)
+
+    def _of(self, repo: Repo) -> Repository:
+        return self.world.repositories[repo.common_dir]
+
+    def _tree(self, worktree: Worktree) -> Tree:
+        [tree] = [
+            repository.trees[worktree.path]
+            for repository in self.world.repositories.values()
+            if worktree.path in repository.trees
+        ]
+        return tree
+
+
+class TestGitCli(GitContract):
+    @pytest.fixture
+    def hands(self, tmp_path: Path) -> RealHands:
+        return RealHands(tmp_path)
+
+
+class TestMemoryGit(GitContract):
+    @pytest.fixture
+    def hands(self) -> MemoryHands:
+        return MemoryHands()
