@@ -12,8 +12,8 @@ from orch._version import __version__
 if TYPE_CHECKING:
     from orch.model.attempt import AgentResult as AgentResult
     from orch.model.effect import (
-        Commit as Commit,
         CommandResult as CommandResult,
+        Commit as Commit,
         CreatePR as CreatePR,
         CreateWorktree as CreateWorktree,
         Effect as Effect,

@@ -30,6 +30,7 @@ from orch.trackers.vault import Vault
 
 if TYPE_CHECKING:
     from orch.engine.world import World
+    from orch.ports import Agent
 
 FOLDERS = ("run", "repos", "worktrees", "attempts", "vault", "forge", "pinned", "log")
 
@@ -63,9 +64,7 @@ class Home:
         self.path = home_from(environ)
         _make_folders(self.path)
         self.configs: dict[str, Config] = {}
-        self.store = SqliteStore(
-            self.path / "orch.db", now=time.time, install=secrets.token_hex(8)
-        )
+        self.store = SqliteStore(self.path / "orch.db", now=time.time, install=secrets.token_hex(8))
         self.git = GitCli(environ)
         self.terminals = Tmux(self.path / "run", path=environ.get("PATH", os.defpath))
         self.clock = _WallClock()
@@ -78,13 +77,29 @@ class Home:
         key = repo.slug if repo else ""
         if key not in self.configs:
             folder = Path(repo.local_path) if repo else None
-            self.configs[key] = load(self.path, folder, {}, self.environ)
+            whole = load(self.path, folder, {}, self.environ)
+            self.configs[key] = whole.for_repo(repo.slug) if repo else whole
         return self.configs[key]
 
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str:
         from orch.agents.registry import Registry
 
         return Registry(self.config(repo)).choose(asked, run)
+
+
+class _Agents:
+    """The agents as each repository's configuration has them."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def choose(self, asked: str | None, run: str, repo: str) -> str:
+        return self._home.choose_agent(asked, run, self._home.store.repo(repo))
+
+    def get(self, name: str) -> Agent:
+        from orch.agents.registry import Registry
+
+        return Registry(self._home.config(None)).get(name)
 
 
 def _make_folders(home: Path) -> None:
@@ -126,11 +141,10 @@ def _read_issue(path: Path) -> Ticket:
     return parse_issue_file(path)
 
 
-def settle(
-    orch: Orch, runs: Sequence[str], on_events: Callable[[Sequence[Event]], None]
-) -> bool:
+def settle(orch: Orch, runs: Sequence[str], on_events: Callable[[Sequence[Event]], None]) -> bool:
     """Drive or follow `runs` until each has ended or is blocked. `on_events` gets new events in
-    order and an empty list at least every second. False when a person detached (Ctrl-C)."""
+    order and an empty list at least every second. False when a person detached (Ctrl-C); a run that
+    another process drives simply goes on there."""
     import asyncio
 
     from orch.engine.engine import Engine
@@ -149,8 +163,9 @@ def settle(
     try:
         asyncio.run(session.settle(runs, since))
     except KeyboardInterrupt:
-        for run in runs:
-            orch.detach(run)
+        if session.drove:
+            for run in runs:
+                orch.detach(run)
         return False
     finally:
         journal.close()
@@ -167,7 +182,6 @@ def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
 def make_world(home: Home, journal: Any, failpoints: Any) -> World:
     """Everything the engine may touch, for real."""
     from orch.agents.environment import base_environment
-    from orch.agents.registry import Registry
     from orch.engine.seams import SystemClock, SystemIds
     from orch.engine.world import Limits, World, in_thread
     from orch.model.dependencies import Install, plan, wanted
@@ -182,12 +196,12 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
             file = Path(path) / name
             if file.is_file() and not file.is_symlink() and file.stat().st_size < 2**20:
                 texts[name] = file.read_text(encoding="utf-8", errors="replace")
-        return plan(texts, trusted=slug in config.trust.repos)
+        return plan(texts, trusted=config.trusted(slug))
 
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
-        agents=Registry(config), clock=SystemClock(), ids=SystemIds(), failpoints=failpoints,
+        agents=_Agents(home), clock=SystemClock(), ids=SystemIds(), failpoints=failpoints,
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         limits=Limits(

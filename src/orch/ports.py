@@ -89,8 +89,9 @@ class Git(Protocol):
     def add_worktree(self, repo: Repo, worktree: Worktree, *, key: str) -> None:
         """Make `worktree` exist: branch at `base_commit`, directory complete, HEAD on the branch,
         locked against pruning. Reconciles whatever an interrupted call left (196/196 recipe).
-        Work already there (branch moved on from the base by us) is kept. A branch or path that is not ours is
-        `Conflict`; ownership is recorded under `refs/orch/made/<branch>` = base commit."""
+        Work already there (branch moved on from the base by us) is kept. A branch or path that is
+        not ours is `Conflict`; ownership is recorded under `refs/orch/made/<branch>` = base commit.
+        """
 
     def remove_worktree(self, repo: Repo, worktree: Worktree) -> None:
         """Undo `add_worktree` where nothing was done in it: refuses (`Conflict`,

@@ -12,7 +12,6 @@ method here that skips until the adapter's test fills it in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ import pytest
 from orch.model.errors import NotFound, UsageError
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
-from orch.ports import Clock, Forge
+from orch.ports import Forge
 
 
 class SteppingClock:
@@ -67,14 +66,14 @@ class ForgeContract:
         return SteppingClock()
 
     @pytest.fixture
-    def forge(self, clock: Clock) -> Iterator[Forge]:
+    def forge(self, clock: Any) -> Any:
         raise NotImplementedError("give a fixture `forge` with an empty forge")
 
-    def reopened(self, forge: Forge) -> Forge:
+    def reopened(self, forge: Any) -> Any:
         """The same PRs, as another process would find them."""
         return forge
 
-    def settle(self, forge: Forge, repo: Repo, number: int, state: str) -> None:
+    def settle(self, forge: Any, repo: Repo, number: int, state: str) -> None:
         """What a person does who merges (`merged`) or closes (`closed`) a PR."""
         pytest.skip("this forge's PRs cannot be settled by the test")
 

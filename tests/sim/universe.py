@@ -108,7 +108,7 @@ class TextAgent:
 
 
 class OneAgent:
-    def choose(self, asked: str | None, run: str) -> str:
+    def choose(self, asked: str | None, run: str, repo: str) -> str:
         return "text"
 
     def get(self, name: str) -> TextAgent:
@@ -169,7 +169,9 @@ class Universe:
                 name = f"{word.replace(' ', '-')}.txt"
                 trees[launch.cwd].files[name] = f"{word} by {attempt}\n"
 
-        return Script(seconds=seconds, stdout=f"answer to {word}".encode(), effect=effect, lost=lost)
+        return Script(
+            seconds=seconds, stdout=f"answer to {word}".encode(), effect=effect, lost=lost
+        )
 
     # --- playing
 
@@ -212,7 +214,7 @@ class Universe:
             run = self.store.run(identifier)
             assert run is not None
             if run.status == "blocked":
-                self.store.send(TakeRun(run.id, self._me()), PERSON)
+                self.store.send(TakeRun(run.id, self._me(), resume=True), PERSON)
 
     def _me(self) -> Owner:
         return Owner(self.boots, self.boots, "sim")

@@ -63,28 +63,32 @@ def launch(
 ) -> Launch:
     """A launch of `argv` in the request's worktree as `config` says. Raises `SecretUnavailable`.
 
-    In `pipes` mode the prompt is stdin as well as a file; in `tty` mode the pane is the program's
-    and the prompt is a file only.
+    The prompt is `stdin` in both io modes: the terminal makes the prompt's file of it, and connects
+    it to the program only in `pipes` mode.
     """
-    pane = config.io == "tty"
     env = environment.build(
-        request, environ, agent=name, env=config.env, pass_env=config.pass_env, pane=pane
+        request,
+        environ,
+        agent=name,
+        env=config.env,
+        pass_env=config.pass_env,
+        pane=config.io == "tty",
     )
     return Launch(
         argv=argv,
         cwd=request.worktree.path,
         env=env,
-        stdin="" if pane else request.prompt,
+        stdin=request.prompt.encode("utf-8", "replace").decode(),
         io=config.io,
         timeout_s=config.timeout_s,
-        files={environment.PROMPT_FILE: request.prompt, **(files or {})},
+        files=dict(files or {}),
     )
 
 
 def missing(name: str, config: AgentConfig, program: str, environ: Mapping[str, str]) -> str:
     """One sentence on what keeps the agent from starting; empty when nothing does. `cmd:` values
     are not asked for: that may cost a touch of a key or a prompt of a password manager."""
-    path = environment.inherited(environ)["PATH"]
+    path = environment.base_environment(environ)["PATH"]
     if "PATH" in config.env:
         path = config.env["PATH"].reveal()
     # A relative program is looked for in the worktree, which is not there yet.

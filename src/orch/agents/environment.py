@@ -16,8 +16,10 @@ from orch.ports import AgentRequest
 ALLOWED = ("PATH", "HOME", "USER", "SHELL", "LANG", "TERM", "TZ")
 ALLOWED_FAMILY = "LC_"
 PROMPT_FILE = "prompt"
+"""Written by the terminal, from the launch's `stdin`, whatever the io mode."""
 RESULT_FILE = "result.json"
-_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+DEFAULTS = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "dumb"}
+"""What a service manager may leave out (H98)."""
 _PANE_TERM = "screen-256color"
 
 
@@ -37,7 +39,7 @@ def build(
     model was chosen (H107). `pane`: the program owns a terminal, whose type we know better than
     whoever started us. Raises `SecretUnavailable`.
     """
-    built = inherited(environ)
+    built = base_environment(environ)
     if pane:
         built["TERM"] = _PANE_TERM
     for name in pass_env:
@@ -51,16 +53,15 @@ def build(
     return built
 
 
-def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """The allow-list's part of `environ`. Under a service manager PATH may be missing (H98)."""
+def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The allow-list's part of `environ`, completed by `DEFAULTS`."""
     taken = {
         name: value
         for name, value in environ.items()
         # An attempt's environment travels as JSON, which has no form for bytes that are not UTF-8.
-        if (name in ALLOWED or name.startswith(ALLOWED_FAMILY)) and _encodable(value)
+        if value and (name in ALLOWED or name.startswith(ALLOWED_FAMILY)) and _encodable(value)
     }
-    taken.setdefault("PATH", _DEFAULT_PATH)
-    return taken
+    return {**DEFAULTS, **taken}
 
 
 def words(request: AgentRequest) -> dict[str, str]:

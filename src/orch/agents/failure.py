@@ -48,37 +48,36 @@ _HINTS = {
     "auth": "sign the agent in, or pass its key with env or pass_env",
     "timeout": "a larger timeout_s in config.toml gives it more time",
 }
-_CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (code, re.compile(pattern, re.IGNORECASE))
-    for code, pattern in (
-        ("missing_tool", r"command not found|\bspawn \S+ ENOENT|executable .{0,60}not found"),
-        (
-            "waiting_input",
-            r"waiting for (?:user )?input|(?:stdin|input device|standard input) is not a (?:tty|terminal)"
-            r"|requires? (?:a tty|a terminal|an? interactive)",
-        ),
-        (
-            "permission_denied",
-            r"permission denied|operation not permitted|\bEACCES\b|read-only file",
-        ),
-        (
-            "context_overflow",
-            r"context[ _]?(?:length|window|overflow)|contextoverflow|prompt is too long"
-            r"|exceeds the maximum number of tokens|prompt_too_long",
-        ),
-        (
-            "rate_limit",
-            r"too many requests|rate[ _.-]?limit|quota exceeded|exceeded your current quota"
-            r"|usage limit|\boverloaded\b|(?:status|code|error|http)[^0-9a-z]{1,3}(?:429|529)\b",
-        ),
-        (
-            "auth",
-            r"unauthorized|(?:invalid|incorrect|no|missing)[ _]api[ _]key|api key not valid"
-            r"|auth_error|authenticat(?:e|ion) (?:failed|error)|failed to authenticate|not logged in"
-            r"|(?:status|code|error|http)[^0-9a-z]{1,3}(?:401|403)\b",
-        ),
-    )
-)
+_WORDS: dict[str, tuple[str, ...]] = {
+    "missing_tool": (
+        r"command not found", r"\bspawn \S+ ENOENT", r"executable .{0,60}not found",
+    ),
+    "waiting_input": (
+        r"waiting for (?:user )?input",
+        r"(?:stdin|input device|standard input) is not a (?:tty|terminal)",
+        r"requires? (?:a tty|a terminal|an? interactive)",
+    ),
+    "permission_denied": (
+        r"permission denied", r"operation not permitted", r"\bEACCES\b", r"read-only file",
+    ),
+    "context_overflow": (
+        r"context[ _]?(?:length|window|overflow)", r"contextoverflow",
+        r"exceeds the maximum number of tokens", r"prompt(?: is |_)too[ _]long",
+    ),
+    "rate_limit": (
+        r"too many requests", r"rate[ _.-]?limit", r"quota exceeded",
+        r"exceeded your current quota", r"usage limit", r"\boverloaded\b",
+        r"(?:status|code|error|http)[^0-9a-z]{1,3}(?:429|529)\b",
+    ),
+    "auth": (
+        r"unauthorized", r"(?:invalid|incorrect|no|missing)[ _]api[ _]key", r"api key not valid",
+        r"auth_error", r"authenticat(?:e|ion) (?:failed|error)", r"failed to authenticate",
+        r"not logged in", r"(?:status|code|error|http)[^0-9a-z]{1,3}(?:401|403)\b",
+    ),
+}  # fmt: skip
+_CLASSES = {
+    code: re.compile("|".join(patterns), re.IGNORECASE) for code, patterns in _WORDS.items()
+}
 _BY_STATUS = {401: "auth", 403: "auth", 429: "rate_limit", 529: "rate_limit"}
 # The beginning of a line in which a program reports its own error: `error: …`, `prog: fatal: …`,
 # `[API Error: …`, `pkg.RateLimitError: …`, `HTTP 429: …`, `Attempt 3 failed: …`.
@@ -127,7 +126,7 @@ def classify(stderr: bytes, *, default: str = "exit_nonzero") -> Cause:
 
 def by_words(reports: list[str], *, default: str = "exit_nonzero") -> Cause:
     """The class of error texts that are known to be error texts. For structured adapters."""
-    for code, pattern in _CLASSES:
+    for code, pattern in _CLASSES.items():
         for report in reversed(reports):
             if pattern.search(report):
                 return _with_hint(Cause(code, one_line(report)))

@@ -166,7 +166,7 @@ def _decode(text: str) -> Any:
 
 def last_block(text: str) -> str | None:
     """The inside of the last complete fenced block that is JSON by its tag or first character."""
-    found, opened, start = None, "", 0
+    found, opened, tag, start = None, "", "", 0
     lines = text.split("\n")
     for number, line in enumerate(lines):
         fence = _FENCE.match(line.rstrip("\r"))
@@ -174,10 +174,9 @@ def last_block(text: str) -> str | None:
             continue
         if not opened:
             opened, tag, start = fence[1], fence[2].lower(), number + 1
-            wanted = tag in ("json", "jsonc")
         elif fence[1].startswith(opened) and not fence[2]:
             inside = "\n".join(lines[start:number])
-            if wanted or (not tag and inside.lstrip().startswith("{")):
+            if tag in ("json", "jsonc") or (not tag and inside.lstrip().startswith("{")):
                 found = inside
             opened = ""
     return found

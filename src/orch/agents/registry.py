@@ -1,39 +1,51 @@
-"""Agents by name, as they are configured."""
+"""Agents by name, as they are configured.
+
+Invariant: a name gives an agent only if a person configured it; nothing is guessed, and what a
+workflow or a flag asks for is never replaced by something else.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Mapping
 
 from orch.agents.command import CommandAgent
-from orch.agents.scripted import ScriptedAgent
+from orch.agents.scripted_agent import ScriptedAgent
+from orch.config import AgentConfig, Config
 from orch.model.errors import NotFound, UsageError
 from orch.model.naming import nearest
 from orch.ports import Agent
 
-if TYPE_CHECKING:
-    from orch.config import Config
+Maker = Callable[[str, AgentConfig], Agent]
 
-KINDS: dict[str, type[CommandAgent]] = {"command": CommandAgent, "scripted": ScriptedAgent}
+
+def _scripted(name: str, config: AgentConfig) -> Agent:
+    return ScriptedAgent(name, config, python=sys.executable)
+
+
+KINDS: Mapping[str, Maker] = {"command": CommandAgent, "scripted": _scripted}
+"""What makes an agent of each `kind`."""
 
 
 class Registry:
     """The agents of one configuration."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, kinds: Mapping[str, Maker] = KINDS) -> None:
         self._config = config
+        self._kinds = kinds
 
     def names(self) -> list[str]:
         return sorted(self._config.agents)
 
     def get(self, name: str) -> Agent:
-        """`NotFound` names what is configured and what was perhaps meant."""
+        """Raises `NotFound` (`unknown_agent`) with the nearest names and the configured ones."""
         config = self._config.agents.get(name)
         if config is None:
             raise self._unknown(name)
-        return KINDS[config.kind](name, config)
+        return self._kinds[config.kind](name, config)
 
     def choose(self, asked: str | None, run: str) -> str:
-        """The effect's > the run's > `[defaults] agent` > the only one configured > an error."""
+        """The effect's > the run's (`--agent`) > `[defaults] agent` > the only one > an error."""
         wanted = asked or run or self._config.defaults.agent
         if wanted:
             if wanted not in self._config.agents:
@@ -43,21 +55,25 @@ class Registry:
         if len(names) == 1:
             return names[0]
         if not names:
-            raise UsageError(
-                "no agent is configured", code="no_agent",
-                hint='add to config.toml: [agents.mine] command = ["PROGRAM", "ARG"]',
-            )  # fmt: skip
+            raise UsageError("no agent is configured", code="no_agent", hint=self._example("mine"))
         raise UsageError(
-            f"which agent? Configured are {', '.join(names)}", code="agent_needed",
-            hint=f"--agent {names[0]} (or in config.toml: [defaults] agent = \"{names[0]}\")",
-        )  # fmt: skip
+            f"several agents are configured and none was chosen: {', '.join(names)}",
+            code="agent_needed",
+            hint=f'--agent {names[0]}, or agent = "{names[0]}" in [defaults] of config.toml',
+        )
 
     def _unknown(self, name: str) -> NotFound:
         names = self.names()
         similar = nearest(name, names)
-        meant = f"; did you mean {similar[0]!r}?" if similar else ""
+        meant = f"; did you mean {' or '.join(similar)}?" if similar else ""
         listed = ", ".join(names) or "none"
         return NotFound(
-            f"there is no agent {name!r}{meant} (configured: {listed})", code="unknown_agent",
-            hint=f"[agents.{name}] command = [...] in config.toml",
-        )  # fmt: skip
+            f'there is no agent "{name}"{meant} (configured: {listed})',
+            code="unknown_agent",
+            hint="" if similar else self._example(name),
+        )
+
+    def _example(self, name: str) -> str:
+        return (
+            f'add to {self._config.home}/config.toml: [agents.{name}] command = ["PROGRAM", "ARG"]'
+        )

@@ -284,7 +284,7 @@ class Orch:
     ) -> Run:
         """Check everything, then journal the run as planned and ours. Nothing acts yet."""
         rooms = self._rooms
-        plan = RunPlan(workflow)
+        plan = RunPlan(workflow, rooms.cwd)
         ticket = self.issue(issue) if issue else None
         target = self.repo_for(repo, ticket)
         rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "RunCommand"}))
@@ -336,7 +336,7 @@ class Orch:
             others = [s for s in self._store.open_gates() if s.run == run.id and s.answer]
             if not others:
                 raise WaitsAtGate(run)
-        self._store.send(TakeRun(run.id, self.me), self._rooms.person)
+        self._store.send(TakeRun(run.id, self.me, resume=True), self._rooms.person)
         return self.run(run.id)
 
     def resumable(self, alive: Callable[[Owner], bool]) -> list[Run]:

@@ -11,7 +11,10 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import msgspec
 
 from orch.model.command import CreateRun
 from orch.model.errors import NotFound, OrchError, ToolFailed, UsageError
@@ -20,8 +23,10 @@ from orch.model.repo import Repo
 from orch.model.run import Owner, Run, Source
 from orch.model.ticket import Ticket
 from orch.ports import Git, Terminals
+from orch.workflow.faults import failure_in
 from orch.workflow.program import Program, Workflow
 from orch.workflow.sources import (
+    COMPOSITES,
     Modules,
     builtin_names,
     builtin_source,
@@ -37,9 +42,10 @@ OLDEST_GIT = (2, 38)
 OLDEST_TMUX = (3, 2)
 
 
-def find_workflow(word: str) -> tuple[str, Source, Path | None]:
-    """(name, entry module, folder of its siblings) of a template's name or a file's path."""
-    path = Path(word)
+def find_workflow(word: str, cwd: Path) -> tuple[str, Source, Path | None]:
+    """(name, entry module, folder of its siblings) of a template's name or a file's path, which is
+    relative to `cwd`."""
+    path = cwd / word
     if word.endswith(".py") or os.sep in word:
         if not path.is_file():
             raise NotFound(
@@ -53,9 +59,9 @@ def find_workflow(word: str) -> tuple[str, Source, Path | None]:
         return word, builtin_source(word), None
     known = builtin_names()
     similar = nearest(word, known)
-    meant = f"; did you mean {similar[0]}?" if similar else ""
+    meant = f"; did you mean {similar[0]!r}?" if similar else ""
     raise NotFound(
-        f"there is no workflow {word!r}{meant} Templates: {', '.join(known)}",
+        f"there is no workflow {word!r} (templates: {', '.join(known)}){meant}",
         code="unknown_workflow",
         hint=f"orch run {similar[0] if similar else known[0]} --issue ISSUE-001",
     )
@@ -63,7 +69,7 @@ def find_workflow(word: str) -> tuple[str, Source, Path | None]:
 
 def program_of(run: Run, modules: Modules) -> Program[Any]:
     """The program that a run's sources, entry and arguments stand for."""
-    module, _, function = run.entry.partition(":")
+    module, _, function = run.entry.rpartition(":")
     workflow: Workflow[Any] = getattr(modules.load(module), function)
     return workflow(**arguments(workflow, run.issue, run.params))
 
@@ -106,6 +112,13 @@ def arguments(
                 code="bad_params",
                 hint=f"--params '{{\"{name}\": ...}}'",
             )
+    try:
+        signature.bind(**given)
+    except TypeError as error:  # parameters that no name reaches
+        raise UsageError(
+            f"the workflow {workflow.function.__name__} cannot be called by names: {error}",
+            code="bad_params",
+        ) from error
     return given
 
 
@@ -159,22 +172,26 @@ def _dotted(version: tuple[int, ...]) -> str:
 class RunPlan:
     """A workflow with its sources, checked against one repository and one set of agents."""
 
-    def __init__(self, word: str) -> None:
-        self.name, entry, root = find_workflow(word)
+    def __init__(self, word: str, cwd: Path) -> None:
+        self.name, entry, root = find_workflow(word, cwd)
         self.sources = collect(entry, root)
-        modules = Modules(self.sources)
-        try:
-            module = modules.load(entry.module)
-        except OrchError:
-            raise
-        except Exception as error:
-            raise UsageError(
-                f"the workflow {entry.filename} cannot be loaded: {type(error).__name__}: {error}",
-                code="workflow_broken",
-            ) from error
+        module = self._loaded(entry)
         function, self.workflow = entry_workflow(module, entry)
         self.entry = f"{entry.module}:{function}"
-        self.used = names_used(s for s in self.sources.values() if s.module != _composites())
+        self.used = names_used(s for s in self.sources.values() if s.module != COMPOSITES)
+
+    def _loaded(self, entry: Source) -> ModuleType:
+        try:
+            return Modules(self.sources).load(entry.module)
+        except OrchError:
+            raise
+        except (Exception, SystemExit) as error:
+            files = {source.filename for source in self.sources.values()}
+            failure = failure_in(error, files)
+            raise UsageError(
+                f"the workflow {entry.filename} cannot be loaded: {failure.message}",
+                code="workflow_broken",
+            ) from error
 
     @property
     def pushes(self) -> bool:
@@ -190,31 +207,26 @@ class RunPlan:
             )
 
     def needs_agents(self, choose: Callable[[str | None], str], params: Mapping[str, Any]) -> None:
-        """Every agent that can be known now is known: those named in parameters, and the default
-        one where the workflow runs an agent without naming it."""
+        """Every agent that can be known now is known: those named in parameters or in the code, and
+        the default one where the workflow runs an agent without naming it."""
         if "RunAgent" not in self.used:
             return
-        signature = inspect.signature(self.workflow.function)
-        named = [name for name in signature.parameters if name.endswith("agent")]
-        unnamed = self._runs_unnamed()
-        for name in named:
-            value = params.get(name, signature.parameters[name].default)
-            if isinstance(value, str):
-                choose(value)
-            elif value is None:
-                unnamed = True
-        if unnamed:
-            choose(None)
+        asked = self._agents_in_calls()
+        for name, parameter in inspect.signature(self.workflow.function).parameters.items():
+            if name.endswith("agent"):
+                value = params.get(name, parameter.default)
+                asked |= {value} if value is None or isinstance(value, str) else set()
+        for agent in sorted(asked, key=lambda agent: agent or ""):
+            choose(agent)
 
-    def _runs_unnamed(self) -> bool:
-        keywords = {"agent", "type", "agent_type"}
+    def _agents_in_calls(self) -> set[str | None]:
+        """The agents that the code itself names; None where a call names none."""
+        found: set[str | None] = set()
         for source in self.sources.values():
             for node in ast.walk(parse(source)):
                 if isinstance(node, ast.Call) and _name(node.func) == "RunAgent":
-                    given = {word.arg for word in node.keywords}
-                    if not given & keywords and None not in given and len(node.args) < 3:
-                        return True
-        return False
+                    found |= _agents_of(node)
+        return found
 
     def command(
         self, *, run: str, repo: str, issue: Ticket | None, agent: str,
@@ -222,7 +234,8 @@ class RunPlan:
     ) -> CreateRun:  # fmt: skip
         """The command that plans the run. Refuses arguments that do not fit."""
         arguments(self.workflow, issue, params)
-        entry_module = self.entry.partition(":")[0]
+        _needs_json(params)
+        entry_module = self.entry.rpartition(":")[0]
         ordered: Sequence[Source] = sorted(
             self.sources.values(), key=lambda source: source.module != entry_module
         )
@@ -233,10 +246,28 @@ class RunPlan:
         )  # fmt: skip
 
 
-def _composites() -> str:
-    from orch.workflow.sources import COMPOSITES
+def _needs_json(params: Mapping[str, Any]) -> None:
+    """What is journaled must be text that UTF-8 can carry (JSON may name half a character)."""
+    try:
+        msgspec.json.encode(params)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the parameters cannot be kept: {error}", code="bad_params") from error
 
-    return COMPOSITES
+
+AGENT_WORDS = frozenset({"agent", "type", "agent_type"})
+
+
+def _agents_of(call: ast.Call) -> set[str | None]:
+    """What a call of `RunAgent` says about its agent: a name, None for "no name", nothing where
+    only running the code can tell."""
+    given = [word.value for word in call.keywords if word.arg in AGENT_WORDS] + call.args[2:3]
+    if not given:
+        spread = any(word.arg is None for word in call.keywords) or any(
+            isinstance(argument, ast.Starred) for argument in call.args
+        )
+        return set() if spread else {None}
+    constants = [value.value for value in given if isinstance(value, ast.Constant)]
+    return {word for word in constants if word is None or isinstance(word, str)}
 
 
 def _name(node: ast.expr) -> str:

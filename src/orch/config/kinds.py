@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import date, time
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from orch.config.locate import Path
+import msgspec
+
+from orch.config.keys import Path
 from orch.config.secret import Secret
 from orch.config.tokens import NAME, belongs_to_service
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _KEEP_FROM_AGENTS = "forge, tracker and chat tokens and ORCH_* never reach an agent"
 
 
@@ -30,7 +30,7 @@ class Wrong(Exception):
         self.hint = hint
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """What relative values are relative to: the folder of the file (empty on the command line) and
     the person's home directory (empty when unknown)."""
 
@@ -43,7 +43,7 @@ class Kind(Protocol):
         """The value as the tree holds it. Raises `Wrong`."""
 
 
-class Text(NamedTuple):
+class Text(msgspec.Struct, frozen=True):
     """One line of text; with `pattern` the whole of it has to match. `what` completes "expected"."""
 
     what: str = "text in quotes"
@@ -52,14 +52,14 @@ class Text(NamedTuple):
     def read(self, value: Any, place: Place) -> str:
         if not isinstance(value, str):
             raise _expected(self.what, value)
-        if _CONTROL.search(value):
+        if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in value):
             raise Wrong("expected one line of text without control characters")
         if self.pattern and not re.fullmatch(self.pattern, value):
             raise _expected(self.what, value)
         return value
 
 
-class Choice(NamedTuple):
+class Choice(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
 
     def read(self, value: Any, place: Place) -> str:
@@ -69,7 +69,7 @@ class Choice(NamedTuple):
         return value
 
 
-class Whole(NamedTuple):
+class Whole(msgspec.Struct, frozen=True):
     low: int
     high: int = 1_000_000
 
@@ -83,7 +83,7 @@ class Whole(NamedTuple):
         return value
 
 
-class Seconds(NamedTuple):
+class Seconds(msgspec.Struct, frozen=True):
     """Seconds, at most a year; with `zero` also 0."""
 
     zero: bool = False
@@ -97,7 +97,7 @@ class Seconds(NamedTuple):
         return float(value)
 
 
-class Argv(NamedTuple):
+class Argv(msgspec.Struct, frozen=True):
     """A program and its arguments. With `words` one text is split like a shell would (never run
     by one)."""
 
@@ -118,7 +118,7 @@ class Argv(NamedTuple):
         return tuple(argv)
 
 
-class Names(NamedTuple):
+class Names(msgspec.Struct, frozen=True):
     """A list of texts, each of which matches `pattern` as a whole."""
 
     what: str
@@ -137,7 +137,7 @@ class PassEnv:
     """Names of variables that an agent inherits."""
 
     def read(self, value: Any, place: Place) -> tuple[str, ...]:
-        names = Names("variable names", NAME.pattern).read(value, place)
+        names = Names("variable names", NAME).read(value, place)
         for index, name in enumerate(names):
             if belongs_to_service(name):
                 raise Wrong(f"{name} cannot be passed to an agent", index, hint=_KEEP_FROM_AGENTS)
@@ -153,7 +153,7 @@ class EnvTable:
         return {name: self._one(name, text, place) for name, text in value.items()}
 
     def _one(self, name: str, text: Any, place: Place) -> Secret:
-        if not NAME.fullmatch(name):
+        if not re.fullmatch(NAME, name):
             raise Wrong(f'"{name}" is not the name of an environment variable', name)
         if belongs_to_service(name):
             raise Wrong(f"{name} cannot be given to an agent", name, hint=_KEEP_FROM_AGENTS)
@@ -163,7 +163,7 @@ class EnvTable:
             raise Wrong("no variable can hold a NUL character", name)
         kind, _, target = text.partition(":")
         if kind == "env":
-            if not NAME.fullmatch(target):
+            if not re.fullmatch(NAME, target):
                 raise Wrong("expected env: and the name of a variable", name)
             if belongs_to_service(target):
                 raise Wrong(f"{target} cannot be given to an agent", name, hint=_KEEP_FROM_AGENTS)
@@ -216,10 +216,8 @@ def described(value: Any, *, masked: bool = False) -> str:
             return "a list"
         case dict():
             return "a table"
-        case date() | time():
-            return "a date or time"
         case _:
-            return f"a {type(value).__name__}"
+            return "a date or time" if hasattr(value, "isoformat") else f"a {type(value).__name__}"
 
 
 def _expected(what: str, value: Any, *inner: str | int) -> Wrong:

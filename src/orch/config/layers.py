@@ -11,10 +11,11 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from typing import Any
 
-from orch.config import locate
-from orch.config.locate import Path
+import msgspec
+
+from orch.config.keys import Path, dotted
 from orch.model.errors import ConfigError
 
 SIZE_LIMIT = 1024 * 1024
@@ -22,7 +23,7 @@ COMMAND_LINE = "command line"
 BUILT_IN = "built-in"
 
 
-class Origin(NamedTuple):
+class Origin(msgspec.Struct, frozen=True):
     """Where a value comes from. `line` counts from 1; 0 where there are no lines (`built-in`, the
     command line)."""
 
@@ -33,7 +34,7 @@ class Origin(NamedTuple):
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-class Layer(NamedTuple):
+class Layer(msgspec.Struct, frozen=True):
     """One source of values. `folder` is empty on the command line; `repository` marks a file that
     the repository brings, which may only narrow."""
 
@@ -61,18 +62,6 @@ class Layer(NamedTuple):
         return _error(text, self.origin(path), code=code, hint=hint, key=key)
 
 
-def dotted(path: Path) -> str:
-    """`agents.x.command[2]`: a path as a person writes it."""
-    shown = ""
-    for part in path:
-        if isinstance(part, int):
-            shown += f"[{part}]"
-        else:
-            bare = re.fullmatch(r"[A-Za-z0-9_-]+", part)
-            shown += ("." if shown else "") + (part if bare else f'"{_printable(part)}"')
-    return shown
-
-
 def from_flags(flags: Mapping[str, Any]) -> Layer:
     """Values of the command line by dotted key; None means not given."""
     raw: dict[str, Any] = {}
@@ -92,6 +81,8 @@ def from_file(path: FilePath, *, repository: bool = False) -> Layer | None:
     raw = _bytes(path, repository=repository)
     if raw is None:
         return None
+    from orch.config import locate
+
     text = _text(raw, str(path))
     try:
         lines = locate.locate(text)
@@ -112,9 +103,12 @@ def _bytes(path: FilePath, *, repository: bool) -> bytes | None:
         link = repository and path.is_symlink()
         reason = "a link is not followed here" if link else error.strerror
         raise _at(str(path), 0, f"cannot be read: {reason}", code="config_unreadable") from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check_file(os.fstat(file.fileno()), str(path), repository=repository)
-        raw = file.read(SIZE_LIMIT + 1)
+    try:
+        _check_file(os.fstat(descriptor), str(path), repository=repository)
+        with open(descriptor, "rb", closefd=False) as file:
+            raw = file.read(SIZE_LIMIT + 1)
+    finally:
+        os.close(descriptor)
     if len(raw) > SIZE_LIMIT:
         raise _at(str(path), 0, "larger than 1 MiB", code="config_too_large")
     return raw
@@ -177,10 +171,6 @@ def _blamed_line(text: str) -> int:
         except (ValueError, RecursionError):
             return number
     return 0
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:60])
 
 
 def _at(file: str, line: int, message: str, *, code: str, hint: str = "") -> ConfigError:

@@ -18,10 +18,9 @@ from typing import Any
 
 import msgspec
 
-from orch.config import narrowing
-from orch.config.layers import BUILT_IN, Layer, Origin, dotted, from_file, from_flags
-from orch.config.locate import Path
-from orch.config.reading import Flat, filled, named, overlay, read
+from orch.config.keys import Path, dotted
+from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
+from orch.config.reading import Flat, Value, filled, named, overlay, read
 from orch.config.tree import (
     NAMED,
     SECTIONS,
@@ -36,6 +35,7 @@ from orch.model.errors import ConfigError, NotFound
 from orch.model.naming import nearest
 
 FILE = "config.toml"
+REPOSITORY_FILE = ".orch.toml"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             return found
         if self._has(key):
             return Origin(BUILT_IN)
-        near = nearest(key, [*self.origins, *_all_keys(self)])
+        near = nearest(key, list({**self.origins, **dict.fromkeys(_all_keys(self))}))
         raise NotFound(
             f"there is no configuration key {key}",
             code="unknown_config_key",
@@ -117,6 +117,8 @@ def load(
     repository = _repository_layer(repo_path)
     narrowed: Flat = {}
     if repository:
+        from orch.config import narrowing
+
         narrowing.refuse_forbidden(repository, own_file)
         narrowed = read(repository, user_home)
         narrowing.check_values(repository, narrowed, person, own_file)
@@ -144,10 +146,10 @@ def _repository_layer(repo_path: FilePath | None) -> Layer | None:
     with contextlib.suppress(OSError):
         if pointer.is_file() and b"/worktrees/" in pointer.read_bytes()[:4096]:
             raise ConfigError(
-                f"{repo_path} is a linked worktree: {narrowing.NAME} is read from the main checkout",
-                code="config_not_main", file=str(repo_path / narrowing.NAME), line=0,
+                f"{repo_path} is a linked worktree: {REPOSITORY_FILE} is read from the main checkout",
+                code="config_not_main", file=str(repo_path / REPOSITORY_FILE), line=0,
             )  # fmt: skip
-    return from_file(repo_path / narrowing.NAME, repository=True)
+    return from_file(repo_path / REPOSITORY_FILE, repository=True)
 
 
 def _assembled(
@@ -181,7 +183,7 @@ def _moved(flat: Flat, slug: str) -> Flat:
                 f"repos.{slug}.{key.removeprefix('defaults.')}": origin
                 for key, origin in value.inner.items()
             }
-            moved["repos", slug, *path[1:]] = value._replace(inner=inner)
+            moved["repos", slug, *path[1:]] = Value(value.value, value.origin, inner)
     return moved
 
 
@@ -190,10 +192,9 @@ def _origins(flat: Flat, own: Layer | None) -> dict[str, Origin]:
     for path, value in flat.items():
         origins[dotted(path)] = value.origin
         origins.update(value.inner)
-    for section, content in own.raw.items() if own else ():
-        tables: list[Path] = [(section,)]
-        if section in NAMED:
-            tables += [(section, name) for name in content]
+    if own:
+        tables: list[Path] = [(section,) for section in own.raw]
+        tables += [(section, name) for section in NAMED for name in named(own, section)]
         origins.update((dotted(table), own.origin(table)) for table in tables)
     return origins
 

@@ -3,9 +3,6 @@
 Invariant: the locator never judges. Whatever the text, it ends (one pass, no backtracking) and gives
 the lines of what it understood; `tomllib` alone says whether the text is TOML. The only thing it
 refuses is nesting deeper than `DEPTH`, because that would exhaust the parser itself.
-
-A place is named by its path: `("agents", "x", "command", 0)` is the first word of agent x's command;
-numbers count the elements of arrays and of `[[tables]]`.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-Path = tuple[str | int, ...]
+from orch.config.keys import Path
 
 DEPTH = 32
 """The deepest path a configuration may have. A key of many dots costs `tomllib` quadratic time and

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from orch.config.keys import Path
 from orch.config.layers import Layer
-from orch.config.locate import Path
 from orch.config.reading import Flat
 from orch.config.tree import SECTIONS
 from orch.model.errors import ConfigError
 
-NAME = ".orch.toml"
 _CHOICES = frozenset({"workflow", "agent", "base_branch", "test_command", "install_dependencies"})
 _LOWERED: tuple[Path, ...] = (("retry", "max_attempts"), ("run", "lost_attempts"))
 _REASONS = {
@@ -27,7 +26,7 @@ _REASONS = {
     "run": "it can raise what a run costs",
     "defaults": "it decides where work is sent",
 }
-_PLAIN_WORKFLOW = re.compile(r"[a-z][a-z0-9_-]*")
+_PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"
 
 
 def refuse_forbidden(layer: Layer, own_file: str) -> None:
@@ -49,7 +48,7 @@ def refuse_forbidden(layer: Layer, own_file: str) -> None:
 def check_values(layer: Layer, flat: Flat, person: Flat, own_file: str) -> None:
     """Refuse allowed keys with values that widen what the person's own layers say."""
     workflow = flat.get(("defaults", "workflow"))
-    if workflow and not _PLAIN_WORKFLOW.fullmatch(workflow.value):
+    if workflow and not re.fullmatch(_PLAIN_WORKFLOW, workflow.value):
         reason = "only a template's name can stand here: a file would be run outside the worktree"
         raise _refusal(layer, ("defaults", "workflow"), reason, own_file)
     install = flat.get(("defaults", "install_dependencies"))

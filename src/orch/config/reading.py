@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from orch.config.keys import Path, dotted
 from orch.config.kinds import Kind, Place, Wrong, described
-from orch.config.layers import Layer, Origin, dotted
-from orch.config.locate import Path
+from orch.config.layers import Layer, Origin
 from orch.config.tree import NAMED, SECTIONS
 from orch.model.naming import nearest
 
 
-class Value(NamedTuple):
+class Value(msgspec.Struct, frozen=True):
     """A checked value with its origin; `inner` has the origins below it (list elements, variables)
     by dotted key."""
 

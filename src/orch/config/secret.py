@@ -11,7 +11,6 @@ split like a shell would and run by none. Anything else is the value itself.
 from __future__ import annotations
 
 import os
-import signal
 import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -93,10 +92,13 @@ def _variable(name: str, environ: Mapping[str, str]) -> Secret:
 def _file(path: str) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise SecretUnavailable(f"{path} is not a regular file")
-            raw = file.read(LIMIT + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                raw = file.read(LIMIT + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise SecretUnavailable(f"cannot read {path}: {error.strerror}") from error
     return _text(raw, path)
@@ -145,6 +147,8 @@ def _output(command: str, environ: Mapping[str, str]) -> str:
 
 def _end(process: Popen[bytes]) -> None:
     """End the program and what it started; it is not reaped yet, so its group is still its own."""
+    import signal
+
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 

@@ -7,8 +7,6 @@ of the names a person configures: an agent holds no forge, tracker or chat token
 
 from __future__ import annotations
 
-import re
-
 _NAMES = frozenset(
     {
         "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GH_HOST", "GH_CONFIG_DIR", "GH_REPO",
@@ -24,8 +22,8 @@ _FAMILIES = (
     "JIRA_", "ATLASSIAN_", "CONFLUENCE_", "LINEAR_", "TELEGRAM_", "DISCORD_", "SLACK_",
     "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_", "ORCH_", "CONDUCTOR_",
 )  # fmt: skip
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""What a variable's name looks like (POSIX)."""
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+"""What the whole of a variable's name matches (POSIX)."""
 
 
 def belongs_to_service(name: str) -> bool:

@@ -42,8 +42,8 @@ class Engine:
         await self._take_over()
         try:
             while True:
-                self._look_for_runs()
                 self._raise_faults()
+                self._look_for_runs()
                 if all(self._is_settled(run) for run in mine):
                     return
                 await self._wait()
@@ -151,6 +151,7 @@ class Engine:
 
 
 def _wanted(run: Run) -> bool:
-    """A blocked run waits for a person, unless one asked for its end. Everything else goes on: a
-    living owner waits for the engine to drive it, a dead one's run is taken up."""
-    return run.status != "blocked" or run.stop == "abort"
+    """A blocked run waits for a person, unless one asked for its stop or its end (its agents may be
+    at work). Everything else goes on: a living owner waits for the engine to drive it, a dead one's
+    run is taken up."""
+    return run.status != "blocked" or bool(run.stop)

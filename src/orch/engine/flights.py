@@ -116,7 +116,7 @@ class Flights:
         effect = request.effect
         try:
             if isinstance(effect, fx.RunAgent):
-                name = self._world.agents.choose(effect.agent, self._run.agent)
+                name = self._world.agents.choose(effect.agent, self._run.agent, self._run.repo)
                 self._world.agents.get(name)
                 fields = agent_fields(effect, name)
             elif isinstance(effect, fx.RunCommand):
@@ -138,7 +138,7 @@ class Flights:
             word, content = await self._outcome(request, ctx)
         except Interrupted as asked:
             word, content = await self._interrupted(path, asked)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the runner must hear of it
             word, content = "fault", fault
         self._flying.pop(path, None)
         self._post(word, content)

@@ -74,7 +74,7 @@ async def _install(ctx: StepContext, effect: fx.InstallDependencies) -> Done:
 
 async def _run_agent(ctx: StepContext, effect: fx.RunAgent) -> Done:
     agents = ctx.world.agents
-    agent = agents.get(agents.choose(effect.agent, ctx.run.agent))
+    agent = agents.get(agents.choose(effect.agent, ctx.run.agent, ctx.run.repo))
     program = AgentProgram(ctx, effect, agent)
     return await programs.carry_out(ctx, program, program.lost)
 

@@ -19,6 +19,7 @@ from orch.engine.step_context import Done, Mode
 from orch.engine.world import World
 from orch.model.command import Advance, Finish
 from orch.model.errors import NonDeterminism, OrchError, failure_of
+from orch.model.plain import plain_data
 from orch.model.repo import Repo
 from orch.model.run import Reason, Run
 from orch.workflow.driver import Progress
@@ -203,8 +204,7 @@ class Runner:
             return Finish("aborted", unresolved=unresolved)
         if progress.failure is not None:
             return Finish("error", error=progress.failure, unresolved=unresolved)
-        result = msgspec.to_builtins(progress.value, enc_hook=repr, str_keys=True)
-        return Finish("done", result=result, unresolved=unresolved)
+        return Finish("done", result=plain_data(progress.value), unresolved=unresolved)
 
     async def _asked(self, mode: str) -> None:
         if mode == "abort" and not self._aborting:

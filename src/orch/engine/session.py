@@ -33,6 +33,7 @@ class Session:
         self._make_engine = make_engine
         self._show = show
         self._since = 0
+        self.drove = False
 
     async def settle(self, runs: Sequence[str], since: int) -> None:
         """Return when each of `runs` has ended or is blocked; show events after number `since`."""
@@ -42,6 +43,7 @@ class Session:
             if not self._lock.take():
                 await self._follow(runs)
             if self._lock.held and not self._settled(runs):
+                self.drove = True
                 await self._beside(watcher, self._make_engine().run(runs))
         finally:
             watcher.cancel()
@@ -79,7 +81,7 @@ class Session:
             run = self._store.run(identifier)
             if run is None or run.status in TERMINAL:
                 continue
-            if run.status != "blocked" or run.stop == "abort":
+            if run.status != "blocked" or run.stop:
                 return False
         return True
 

@@ -26,7 +26,7 @@ from orch.model.step import Outcome
 Mode = Literal["cancel", "stop", "leave"]
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: somebody wants the step no more
+class Interrupted(Exception):  # not an error: somebody wants the step no more
     """`cancel`: settle as cancelled; `stop`: end the program, keep the step; `leave`: let all be."""
 
     def __init__(self, mode: Mode, end: AttemptEnd | None = None) -> None:
@@ -35,7 +35,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error: somebody wants the s
         self.end = end
 
 
-class Unknown(Exception):  # noqa: N818
+class Unknown(Exception):
     """The outcome of an act is not known (no answer, network): look again later."""
 
 

@@ -41,12 +41,11 @@ class Journal(Protocol):
 class Agents(Protocol):
     """Agents by name."""
 
-    def choose(self, asked: str | None, run: str) -> str:
-        """The effect's, else the run's, else the configured default, else the only one."""
+    def choose(self, asked: str | None, run: str, repo: str) -> str:
+        """The effect's, else the run's, else the repository's or the home's default, else the only
+        one. `repo` is a slug."""
 
     def get(self, name: str) -> Agent: ...
-
-    def names(self) -> list[str]: ...
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def _find(gateway: Gateway, path: str) -> _Found:
         [*words, "--is-bare-repository", "--show-toplevel"],
         Place(directory=path),
         accept=(0, 128),
-        reach="near",
+        reach="person",
     )
     lines = output.stdout.decode("utf-8", "surrogateescape").splitlines()
     if len(lines) < 3:
@@ -247,7 +247,7 @@ def _ask(gateway: Gateway, url: str) -> str:
 
 def _configured_default(gateway: Gateway) -> list[str]:
     words = ["config", "--global", "--includes", "init.defaultBranch"]
-    chosen = gateway.run(words, accept=(0, 1, 128), reach="near").text()
+    chosen = gateway.run(words, accept=(0, 1, 128), reach="person").text()
     try:
         return [names.check_branch(chosen)] if chosen else []
     except UsageError:

@@ -56,8 +56,10 @@ _BROKEN_LINE = (
     "unexpected disconnect",
     "unable to access",
     "rpc failed",
-    "tls",
-    "ssl",
+    "gnutls_handshake",
+    "openssl ssl_",
+    "ssl certificate problem",
+    "ssl_error",
     "the requested url returned error: 5",
 )
 

@@ -4,10 +4,10 @@ Invariants:
 
 - Local commands see an environment of a few words that are ours, no configuration of the person,
   of the system or of the repository (a `Place` names the pinned view), no hooks and no terminal.
-- Commands that reach for a remote may use the person's own global configuration (credentials,
-  proxies, `insteadOf`), far ones the person's environment too; never hooks, never a prompt: each
-  git is in a session of its own, so ssh has no terminal to ask on and needs no batch option that
-  would hide the person's `core.sshCommand`.
+- Commands over the network may use the person's own global configuration and environment
+  (credentials, proxies, `insteadOf`); never hooks, never a prompt: each git is in a session of its
+  own, so ssh has no terminal to ask on and needs no batch option that would hide the person's
+  `core.sshCommand`.
 - A command that meets a lock left by a dead process removes it (see `locks`) and runs again.
 - Faults leave as `OrchError`, exactly once translated (see `failures`).
 """
@@ -19,6 +19,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -26,11 +27,13 @@ import msgspec
 
 from orch.git import failures, locks
 
-# `none`: our environment, no configuration but the pinned one. `near`: our environment (no tokens)
-# and the person's configuration, for repositories on this machine. `far`: the person's environment
-# and configuration, for the network.
-Reach = Literal["none", "near", "far"]
+# `none`: our environment, no configuration but the pinned one. `near`: the same, for repositories on
+# this machine; one that belongs to another user is tried again with the person's configuration,
+# which may say that it is safe. `person`: our environment, the person's configuration, for looking
+# only. `far`: the person's environment and configuration, for the network.
+Reach = Literal["none", "near", "person", "far"]
 
+_SLICE_S = 1.0
 # A transaction that was killed leaves a lock for each of its refs.
 _LOCKS_AT_MOST = 4
 
@@ -161,7 +164,8 @@ class Gateway:
         forced = _forced(protocols)
         self._environments: dict[Reach, dict[str, str]] = {
             "none": _small_environment(environ) | _NO_CONFIGURATION | forced,
-            "near": _small_environment(environ) | forced,
+            "near": _small_environment(environ) | _NO_CONFIGURATION | forced,
+            "person": _small_environment(environ) | forced,
             "far": _persons_environment(environ) | forced,
         }
         self._locks = locks.Locks(wait_s=self.limits.lock_s, settle_s=self.limits.settle_s)
@@ -186,6 +190,9 @@ class Gateway:
         environment = self._environment(place, reach, variables or {})
         seconds = timeout or self.limits.local_s
         output = self._once(args, place, environment, stdin, seconds, reach)
+        if reach == "near" and "dubious ownership" in output.stderr:
+            environment = self._environment(place, "person", variables or {})
+            output = self._once(args, place, environment, stdin, seconds, reach)
         for _ in range(_LOCKS_AT_MOST):
             lock = "" if output.code in accept else failures.lock_in_the_way(output.stderr)
             if not lock or not self._locks.release(lock, (*place.roots, *lock_roots)):
@@ -193,7 +200,9 @@ class Gateway:
             output = self._once(args, place, environment, stdin, seconds, reach)
         if output.code in accept:
             return output
-        raise failures.translated(args, output.code, output.stderr, network=reach != "none")
+        raise failures.translated(
+            args, output.code, output.stderr, network=reach in ("near", "far")
+        )
 
     def read_capped(self, args: Sequence[str], place: Place, limit: int) -> tuple[bytes, bool]:
         """The first `limit` bytes of what `git <args>` prints, and whether there was more. The
@@ -211,9 +220,6 @@ class Gateway:
         finally:
             watch.cancel()
             _end(process)
-            process.stdout.close()
-            if process.stderr is not None:
-                process.stderr.close()
         if process.returncode != 0:
             said = failures.readable(stderr)
             raise failures.translated(args, process.returncode, said, network=False)
@@ -277,7 +283,7 @@ class Gateway:
             args, place, environment, subprocess.PIPE if stdin else subprocess.DEVNULL
         )
         try:
-            stdout, stderr = process.communicate(stdin or None, timeout=seconds)
+            stdout, stderr = _communicate(process, stdin, seconds)
         except subprocess.TimeoutExpired as error:
             raise failures.too_slow(args, seconds, network=reach == "far") from error
         finally:
@@ -285,19 +291,44 @@ class Gateway:
         return Output(process.returncode, stdout, failures.readable(stderr))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure the program and its children are gone: asked first (git then takes its locks
-    away), forced after two seconds. Does nothing when it has ended."""
-    if process.poll() is not None:
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+def _communicate(
+    process: subprocess.Popen[bytes], stdin: bytes, seconds: float
+) -> tuple[bytes, bytes]:
+    """What the program wrote to its end. Children that outlive a killed git can hold its pipes
+    open for ever (pack-objects and receive-pack waiting for each other; a shared ssh connection):
+    they are ended, or left, and what is there is taken."""
+    deadline = time.monotonic() + seconds
+    data: bytes | None = stdin or None
+    ended = False
+    while True:
+        wait = min(_SLICE_S, max(deadline - time.monotonic(), 0.0))
         try:
-            process.communicate(timeout=2.0)
-        except (subprocess.TimeoutExpired, ValueError):
-            continue
-        return
+            return process.communicate(data, timeout=wait)
+        except subprocess.TimeoutExpired as partial:
+            data = None
+            if ended:
+                return partial.output or b"", partial.stderr or b""
+            ended = process.poll() is not None
+            if ended:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            elif time.monotonic() >= deadline:
+                raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Make sure that the program and its children are gone and the pipes closed. One that still
+    runs is asked first (git then takes its locks away) and forced after two seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=2.0)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def _forced(protocols: frozenset[str]) -> dict[str, str]:

@@ -159,7 +159,7 @@ def write_file(path: str, content: bytes) -> None:
 
 def _config_text(gateway: Gateway, environ: Mapping[str, str], common_dir: str) -> bytes:
     own = _read_config(gateway, common_dir, ["--file", os.path.join(common_dir, "config")])
-    person = _read_config(gateway, common_dir, ["--global"], reach="near")
+    person = _read_config(gateway, common_dir, ["--global"], reach="person")
     # A partial clone fetches objects in the middle of local work, where no global file is read.
     partial = any(key == "extensions.partialclone" for key, _ in own)
     taken = [
@@ -267,7 +267,7 @@ def _global_ignores(gateway: Gateway, environ: Mapping[str, str], common_dir: st
             ["config", "--global", "--includes", "--path", "core.excludesFile"],
             Place(git_dir=common_dir),
             accept=(0, 1, 128),
-            reach="near",
+            reach="person",
         )
     except OrchError:
         return ""

@@ -7,8 +7,8 @@ replaced (`--force-with-lease` with the value). Nothing else is ever overwritten
 
 Invariants: only branches that we recorded as ours are pushed, never the default branch. What the
 network did to a command that broke off is unknown: `ToolFailed(network)`, and the caller looks
-before it repeats. A push to a repository on this machine runs with our small environment, without
-tokens: that repository's own hooks run in it.
+before it repeats. A push to a repository on this machine runs its own hooks, in our small
+environment, without tokens and without the hooks of the person's configuration.
 """
 
 from __future__ import annotations

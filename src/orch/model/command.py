@@ -153,11 +153,13 @@ class NoteAttempt(Command, frozen=True):
 
 class TakeRun(Command, frozen=True):
     """The sender answers for this run from now on; a blocked one goes on. With `dead` it is only
-    taken while its owner is still that one (who is known to be dead)."""
+    taken while its owner is still that one (who is known to be dead). `resume`: a person wants it
+    to go on, so an earlier wish to stop it is over."""
 
     run: str
     owner: Owner
     dead: Owner | None = None
+    resume: bool = False
 
 
 class RequestStop(Command, frozen=True):

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from orch.model import command as cmd
-from orch.model import event as ev
+from orch.model import command as cmd, event as ev
 from orch.model.attempt import FINAL
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
@@ -251,7 +250,7 @@ def _take_run(state: Reader, command: cmd.TakeRun) -> Decision:
         return final(run)
     if command.dead is not None and run.owner != command.dead:
         return Conflict(f"run {run.id} has an owner again", code="run_owned")
-    events: list[ev.EventData] = [ev.RunTaken(command.owner, "running")]
+    events: list[ev.EventData] = [ev.RunTaken(command.owner, "running", command.resume)]
     task = state.task(run.task)
     if task is not None and task.state in ("blocked", "needs_review"):
         events.append(ev.TaskMoved(task.id, "in_progress"))

@@ -244,8 +244,8 @@ class Random(Effect[float], frozen=True, tag="Random/1", omit_defaults=True):
 
 
 Any_ = (
-    CreateWorktree | ResolveBase | AddWorktree | InstallDependencies | RunAgent | RunCommand | MergeBranches
-    | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random
+    CreateWorktree | ResolveBase | AddWorktree | InstallDependencies | RunAgent | RunCommand
+    | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()

@@ -62,6 +62,7 @@ class RunCreated(Data, frozen=True, kw_only=True):
 class RunTaken(Data, frozen=True):
     owner: Owner
     status: RunStatus
+    resumed: bool = False
 
 
 class RunCancelling(Data, frozen=True):

@@ -121,7 +121,7 @@ def _run_created(tables: Tables, event: ev.Event, data: ev.RunCreated) -> None:
 
 def _run_taken(tables: Tables, event: ev.Event, data: ev.RunTaken) -> None:
     run = _run(tables, event)
-    stop = run.stop if run.stop == "abort" else ""
+    stop = "" if data.resumed and run.stop == "stop" else run.stop
     tables.put_run(
         replace(
             run, owner=data.owner, status=data.status, reason=None, stop=stop, updated_at=event.at

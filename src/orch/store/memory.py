@@ -214,8 +214,8 @@ class MemoryStore:
         return len(self._events)
 
     def changes(self) -> int:
-        """Always the same: no other process can write here."""
-        return 0
+        """Moves with every event: whoever shares this store in a simulation is another process."""
+        return len(self._events)
 
     def quick_check(self) -> list[str]:
         return []

@@ -1,99 +1,186 @@
 """The files of an attempt: what is to run, that it was started, what it wrote, how it ended.
 
-Invariant: written whole (temporary, fsync, rename), mode 0600 in a 0700 directory, and read with
-caps; nobody follows a link out of the directory.
+Invariant: each is written whole (temporary, fsync, rename; H100), mode 0600 in a 0700 directory,
+and nobody follows a link out of it. `started` alone is made in place, because its making decides
+who runs the program (`orch.terminals.inside.record`).
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
+import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from orch.model.attempt import ExitRecord, Launch
-from orch.model.errors import ToolFailed
+from orch.model.errors import ToolFailed, UsageError
 from orch.model.run import Owner
+from orch.terminals.inside import record as inside
+from orch.terminals.names import RESERVED, checked_file
 
-_launch = msgspec.json.Encoder()
 _exit = msgspec.json.Decoder(ExitRecord)
 _owner = msgspec.json.Decoder(Owner)
+NOBODY = Owner(0, 0, "")
 
 
-def prepare(directory: Path, attempt: str, launch: Launch) -> None:
-    """Write `launch.json`, `prompt` and the launch's own files. Repeating it is harmless."""
+def check(launch: Launch) -> None:
+    """`UsageError` for what no program can be given: a NUL in a word, no word at all."""
+    if not launch.argv or not launch.argv[0]:
+        raise UsageError("There is no program to run: the command is empty.", code="bad_launch")
+    words = [*launch.argv, launch.cwd, *launch.env, *launch.env.values()]
+    if any("\0" in word for word in words) or any("=" in name or not name for name in launch.env):
+        raise UsageError(
+            f"The command {launch.argv[0]!r:.80} cannot be run: one of its words or variables holds"
+            " a character that no program can be given.",
+            code="bad_launch",
+        )
+    for name in launch.files:
+        if checked_file(name) in RESERVED:
+            raise UsageError(f"{name} is a file of the attempt itself.", code="bad_name")
+
+
+def prepare(directory: Path, attempt: str, launch: Launch, *, grace_s: float) -> None:
+    """Write the launch's own files, `prompt` and at last `launch.json`. Repeating is harmless."""
+    import json  # not msgspec: only this writes an environment's bytes that are not UTF-8
+
+    body: dict[str, Any] = msgspec.to_builtins(launch)
+    body |= {"attempt": attempt, "grace_s": grace_s, "stdin": "", "files": {}}
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in launch.files.items():
-            if "/" in name or name in ("", ".", ".."):
-                raise ToolFailed(f"{name!r} cannot be a file of an attempt", code="bad_name")
-            _write(directory / name, text.encode())
-        _write(directory / "prompt", launch.stdin.encode())
-        body = msgspec.to_builtins(launch)
-        body.update(attempt=attempt, stdin="", files={})
-        _write(directory / "launch.json", _launch.encode(body))
+            _write(directory, name, _encoded(text))
+        _write(directory, "prompt", _encoded(launch.stdin))
+        _write(directory, "launch.json", json.dumps(body).encode())
     except OSError as error:
-        full = error.errno in (28, 122)
-        raise ToolFailed(
-            f"cannot write the attempt's files in {directory}: {error.strerror}",
-            code="disk_full" if full else "attempt_files",
-            hint="free some space, then: orch resume" if full else "orch doctor",
+        raise _fault(error, directory) from error
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"The text for the program cannot be written as UTF-8 (character {error.start}).",
+            code="bad_launch",
         ) from error
 
 
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def _write(directory: Path, name: str, content: bytes) -> None:
+    temporary = directory / f".{name}.{os.getpid()}.{threading.get_ident()}"
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(directory / name)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def started(directory: Path) -> Owner | None:
-    """The wrapper that was started, or None. An unfinished mark counts as started by nobody known."""
+    """The wrapper that took the attempt, or None. A mark that does not say who is `NOBODY`: its
+    maker is writing it, died doing so, or took the attempt so that it never starts."""
     try:
         raw = (directory / "started").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         return _owner.decode(raw)
     except msgspec.DecodeError:
-        return Owner(0, 0, "")
+        return NOBODY
+
+
+def attempt_of(directory: Path) -> str:
+    """The attempt that was prepared here; empty when none was."""
+    try:
+        content = msgspec.json.decode((directory / "launch.json").read_bytes())
+        return str(content["attempt"])
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return ""
+
+
+def forbid(directory: Path) -> bool:
+    """Take the attempt away from any wrapper that may still come up. False: one was first."""
+    try:
+        return inside.claim(str(directory), msgspec.to_builtins(NOBODY))
+    except OSError as error:
+        raise _fault(error, directory) from error
+
+
+def ask_stop(directory: Path, grace_s: float) -> None:
+    """Leave word for the wrapper how long its program may take to end after TERM."""
+    try:
+        _write(directory, "stop", f"{grace_s:.3f}".encode())
+    except OSError as error:
+        raise _fault(error, directory) from error
+
+
+def has_exit(directory: Path) -> bool:
+    return (directory / "exit.json").exists()
 
 
 def exit_record(directory: Path) -> ExitRecord | None:
     """The exit file; None while there is none."""
     path = directory / "exit.json"
     try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
+        return _exit.decode(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    try:
-        return _exit.decode(raw)
-    except msgspec.DecodeError as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise ToolFailed(
-            f"the exit file {path} cannot be read: {error}", code="exit_file_broken"
+            f"The exit file {path} cannot be read: {error}.",
+            code="exit_file_broken",
+            hint=f"Look at {path}; removing it makes the attempt count as lost.",
         ) from error
 
 
 def put_exit(directory: Path, record: ExitRecord) -> None:
-    """For an attempt whose wrapper could not say anything any more."""
-    if directory.is_dir() and not (directory / "exit.json").exists():
-        _write(directory / "exit.json", msgspec.json.encode(record))
+    """For an attempt whose wrapper cannot say anything any more; what is there stays."""
+    if has_exit(directory):
+        return
+    try:
+        _write(directory, "exit.json", msgspec.json.encode(record))
+    except OSError as error:
+        raise _fault(error, directory) from error
 
 
 def tail(directory: Path, name: str, tail_bytes: int) -> bytes:
-    """The last bytes of a file (all of it for 0); empty when there is none."""
-    if "/" in name or name.startswith("."):
-        raise ToolFailed(f"{name!r} is no file of an attempt", code="bad_name")
+    """The last bytes of a file of the attempt (all of it for 0), empty when there is none; never
+    what a link of that name points at, and never waiting for a pipe of that name."""
+    checked_file(name)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return b""
+        descriptor = os.open(directory / name, flags)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+            return b""
+        raise _fault(error, directory) from error
     with os.fdopen(descriptor, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if tail_bytes and size > tail_bytes:
-            file.seek(size - tail_bytes)
-        return file.read()
+        seen = os.fstat(file.fileno())
+        if not stat.S_ISREG(seen.st_mode):
+            return b""
+        if 0 < tail_bytes < seen.st_size:
+            file.seek(seen.st_size - tail_bytes)
+        return file.read(tail_bytes if tail_bytes > 0 else -1)
+
+
+def _fault(error: OSError, directory: Path) -> ToolFailed:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ToolFailed(
+            f"The disk that holds {directory} is full.",
+            code="disk_full",
+            hint="Free some space, then: orch resume",
+        )
+    return ToolFailed(
+        f"The attempt's files in {directory} cannot be used: {error.strerror}.",
+        code="attempt_files",
+        hint="orch doctor",
+    )

@@ -11,7 +11,12 @@ import re
 from orch.model.errors import UsageError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
-RESERVED = frozenset({"launch.json", "prompt", "started", "stdout", "stderr", "pane", "exit.json"})
+_ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+# The attempt's own files: nothing that a launch brings along may take their place.
+RESERVED = frozenset(
+    {"launch.json", "prompt", "started", "stdout", "stderr", "pane", "stop", "exit.json"}
+    | {"exit.json.tmp"}
+)
 
 
 def is_name(text: str) -> bool:
@@ -26,6 +31,13 @@ def checked_name(text: str) -> str:
             f"{text!r:.80} cannot name a terminal: only a-z, 0-9 and '-', 40 characters at most",
             code="bad_name",
         )
+    return text
+
+
+def checked_attempt(text: str) -> str:
+    """`text`, if it can be an attempt's id; else `UsageError(code="bad_name")`."""
+    if _ATTEMPT.fullmatch(text) is None:
+        raise UsageError(f"{text!r:.80} cannot be the id of an attempt", code="bad_name")
     return text
 
 

@@ -1,139 +1,147 @@
-"""Processes: who is who, who is alive, how a whole tree is ended.
+"""Processes from outside a terminal: who is alive, who belongs to an attempt, how they are ended.
 
-Invariant: a pid alone proves nothing (H90): a process is known by pid, start time and boot. Linux
-gives the whole guarantee (start times, environments, subreaper); macOS gets the best `ps` can say.
+Invariant: a pid alone proves nothing (H90): nobody is taken for alive, or sent a signal, who is not
+the very process that was meant. An attempt's processes are known by their ancestors and by the
+`ORCH_ATTEMPT` of their environment, so that they are found when tmux and the wrapper are dead.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from orch.model.run import Owner
+from orch.terminals.inside import tree
+from orch.terminals.inside.tree import boot_id, start_time
 
-LINUX = sys.platform.startswith("linux")
-_PROC = Path("/proc")
-
-
-def boot_id() -> str:
-    """What tells this boot of the machine from every other one."""
-    if LINUX:
-        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    done = subprocess.run(
-        ["sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
-
-
-def start_time(pid: int) -> int:
-    """Clock ticks since boot at which `pid` began (macOS: seconds since the epoch), 0 if it is no
-    process. A zombie counts as gone."""
-    if not LINUX:
-        return _ps_start_time(pid)
-    try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
-    except OSError:
-        return 0
-    fields = stat.rpartition(b")")[2].split()
-    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
-
-
-def _ps_start_time(pid: int) -> int:
-    done = subprocess.run(
-        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    state, _, text = done.stdout.strip().partition(" ")
-    if not text or state.startswith("Z"):
-        return 0
-    return int(time.mktime(time.strptime(text.strip(), "%a %b %d %H:%M:%S %Y")))
+_KILL_ROUND_S = 0.2
+_GIVE_UP_S = 5.0
 
 
 def this_process() -> Owner:
     """The identity of the running process."""
-    pid = os.getpid()
+    return identity(os.getpid())
+
+
+def identity(pid: int) -> Owner:
+    """Whoever has this pid now; `started` is 0 when nobody has."""
     return Owner(pid, start_time(pid), boot_id())
 
 
 def alive(owner: Owner) -> bool:
     """Whether that very process still lives."""
-    return owner.boot == boot_id() and owner.started == start_time(owner.pid) != 0
+    return owner.started == start_time(owner.pid) != 0 and owner.boot == boot_id()
 
 
-def children(root: int) -> set[int]:
-    """All descendants of `root` that are its descendants now, without `root`."""
-    tree: dict[int, list[int]] = {}
-    for pid, parent in _parents():
-        tree.setdefault(parent, []).append(pid)
-    found: set[int] = set()
-    queue = [root]
-    while queue:
-        for child in tree.get(queue.pop(), []):
-            if child not in found:
-                found.add(child)
-                queue.append(child)
-    return found
+def below(root: int) -> dict[int, int]:
+    """The living descendants of `root` (pid -> start time)."""
+    return _timed(tree.below({root}))
 
 
-def _parents() -> Iterable[tuple[int, int]]:
-    if not LINUX:
-        done = subprocess.run(
-            ["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False
-        )
-        for line in done.stdout.splitlines():
-            pid, parent = line.split()
-            yield int(pid), int(parent)
-        return
-    for entry in os.listdir(_PROC):
-        if entry.isdigit():
-            try:
-                stat = (_PROC / entry / "stat").read_bytes()
-            except OSError:
-                continue
-            fields = stat.rpartition(b")")[2].split()
-            if fields[0] not in (b"Z", b"X"):
-                yield int(entry), int(fields[1])
-
-
-def with_variable(name: str, value: str) -> set[int]:
-    """Processes of ours whose environment holds exactly `name=value` (Linux only)."""
-    if not LINUX:
-        return set()
-    wanted, found, me = f"{name}={value}".encode(), set(), os.getuid()
-    for entry in os.listdir(_PROC):
+def with_variable(name: str, value: str) -> dict[int, int]:
+    """Processes of this user whose environment holds exactly `name=value` (pid -> start time)."""
+    if not tree.LINUX:
+        return _timed(_by_ps(f" {name}={value} "))
+    wanted, found, me = f"{name}={value}".encode(), set(), os.geteuid()
+    for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
-            folder = _PROC / entry
-            if folder.stat().st_uid != me:
-                continue
-            environ = (folder / "environ").read_bytes()
+            with open(f"/proc/{entry}/environ", "rb") as file:
+                if os.fstat(file.fileno()).st_uid != me:
+                    continue
+                if wanted in file.read().split(b"\0"):
+                    found.add(int(entry))
         except OSError:
-            continue
-        if wanted in environ.split(b"\0") and start_time(int(entry)):
-            found.add(int(entry))
-    return found
+            continue  # it ended, or is not ours to look into
+    return _timed(found)
 
 
-def end(pids: set[int], grace_s: float) -> set[int]:
-    """TERM, and after `grace_s` seconds KILL, to these very processes. Gives those still alive."""
-    known = {pid: start_time(pid) for pid in pids}
-    for number, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
-        for pid in _living(known):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-        deadline = time.monotonic() + patience
-        while _living(known) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        if not _living(known):
-            return set()
-    return set(_living(known))
+def _by_ps(wanted: str) -> set[int]:
+    """macOS shows the environment of one's own processes, behind the command line."""
+    done = subprocess.run(
+        ["ps", "-axEww", "-o", "pid=,command="], capture_output=True, text=True, check=False
+    )
+    rows = (line.strip().partition(" ") for line in done.stdout.splitlines())
+    return {int(pid) for pid, _, words in rows if pid.isdigit() and wanted in f"{words} "}
 
 
-def _living(known: dict[int, int]) -> list[int]:
-    return [pid for pid, began in known.items() if began and start_time(pid) == began]
+def _timed(pids: Iterable[int]) -> dict[int, int]:
+    known = {pid: start_time(pid) for pid in pids if pid != os.getpid()}
+    return {pid: began for pid, began in known.items() if began}
+
+
+def end(attempt: str, known: dict[int, int], grace_s: float) -> set[int]:
+    """TERM, and after `grace_s` seconds KILL, to `known` (pid -> start time), to what is marked with
+    `attempt`, and to all their descendants, until none is left. Gives those that do not die."""
+    known = _grown(attempt, known)
+    _send(known, signal.SIGTERM)
+    _send(known, signal.SIGCONT)
+    wait(known, grace_s)
+    deadline = time.monotonic() + _GIVE_UP_S
+    while known := _grown(attempt, known):
+        if time.monotonic() > deadline:
+            return set(known)
+        _send(known, signal.SIGKILL)
+        wait(known, _KILL_ROUND_S)
+    return set()
+
+
+def _grown(attempt: str, known: dict[int, int]) -> dict[int, int]:
+    """Those of `known` that live, and whoever belongs to them by now."""
+    family = _living(known) | with_variable("ORCH_ATTEMPT", attempt)
+    return family | _timed(tree.below(set(family))) if family else {}
+
+
+def _living(known: dict[int, int]) -> dict[int, int]:
+    return {pid: began for pid, began in known.items() if start_time(pid) == began}
+
+
+def _send(known: dict[int, int], number: int) -> None:
+    for pid in _living(known):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def terminate(owner: Owner) -> None:
+    """TERM to that very process, which is woken if it was stopped."""
+    if alive(owner):
+        _send({owner.pid: owner.started}, signal.SIGTERM)
+        _send({owner.pid: owner.started}, signal.SIGCONT)
+
+
+def wait(known: dict[int, int], seconds: float) -> bool:
+    """Wait until all of `known` (pid -> start time) have ended; False when the time is over first.
+    The kernel tells where it can."""
+    deadline = time.monotonic() + seconds
+    for pid, began in known.items():
+        with contextlib.ExitStack() as stack:
+            told = _notice(pid, stack)
+            while start_time(pid) == began:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                if told is None:
+                    time.sleep(min(left, 0.01))
+                else:
+                    told.poll(left * 1000 + 1)
+    return True
+
+
+def _notice(pid: int, stack: contextlib.ExitStack) -> select.poll | None:
+    """Something to poll that becomes ready when `pid` ends; None where there is no such thing."""
+    if not tree.LINUX:
+        return None
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return None
+    stack.callback(os.close, descriptor)
+    told = select.poll()
+    told.register(descriptor, select.POLLIN)
+    return told

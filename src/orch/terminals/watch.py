@@ -1,7 +1,7 @@
 """Told by the kernel when a process that is not our child has ended.
 
-Invariant: never polls where the kernel can tell: pidfd on Linux, kqueue on macOS; a slow look only
-where there is neither.
+Invariant: never polls where the kernel can tell: pidfd on Linux, kqueue on macOS and the BSDs; a
+slow look only where there is neither.
 """
 
 from __future__ import annotations
@@ -11,53 +11,55 @@ import os
 import select
 from typing import Any
 
-from orch.terminals.process import start_time
+from orch.terminals.inside.tree import LINUX, start_time
 
-LOOK_S = 0.2
-
-
-async def gone(pid: int, started: int) -> None:
-    """Return when the process `pid` that began at `started` has ended (at once if it has)."""
-    if hasattr(os, "pidfd_open"):
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        await _readable(descriptor, pid, started)
-    elif hasattr(select, "kqueue"):
-        await _queued(pid, started)
-    else:
-        while start_time(pid) == started:
-            await asyncio.sleep(LOOK_S)
+_LOOK_S = 0.2
 
 
-async def _readable(descriptor: int, pid: int, started: int) -> None:
-    """A pidfd becomes readable when its process has ended."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[None] = loop.create_future()
+async def gone(pid: int, began: int) -> None:
+    """Return when the process `pid` that began at `began` has ended (at once if it has)."""
+    descriptor = _descriptor(pid)
+    if descriptor is None:
+        while start_time(pid) == began:
+            await asyncio.sleep(_LOOK_S)
+        return
     try:
-        if start_time(pid) != started:
-            return  # another process has the number by now
-        loop.add_reader(descriptor, _fulfil, answer)
-        try:
-            await answer
-        finally:
-            loop.remove_reader(descriptor)
+        # Asked after the descriptor is open: from here on the pid cannot be somebody else's.
+        if start_time(pid) == began:
+            await _readable(descriptor.fileno())
     finally:
-        os.close(descriptor)
+        descriptor.close()
 
 
-def _fulfil(answer: asyncio.Future[None]) -> None:
-    if not answer.done():
-        answer.set_result(None)
+class _File:
+    """A bare descriptor with the two methods of a kqueue."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        return self._number
+
+    def close(self) -> None:
+        os.close(self._number)
 
 
-async def _queued(pid: int, started: int) -> None:
-    """A kqueue tells of its process's end (macOS and the BSDs)."""
+def _descriptor(pid: int) -> Any:
+    """Something that becomes readable when `pid` ends; None where there is no such thing, or where
+    `pid` is nobody."""
+    try:
+        if LINUX:
+            return _File(os.pidfd_open(pid))
+        if hasattr(select, "kqueue"):
+            return _queue(pid)
+    except OSError:
+        return None  # gone already, or no descriptors left: a slow look will do
+    return None
+
+
+def _queue(pid: int) -> Any:
     kernel: Any = select
     queue = kernel.kqueue()
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[None] = loop.create_future()
     event = kernel.kevent(
         pid,
         filter=kernel.KQ_FILTER_PROC,
@@ -65,16 +67,23 @@ async def _queued(pid: int, started: int) -> None:
         fflags=kernel.KQ_NOTE_EXIT,
     )
     try:
-        try:
-            queue.control([event], 0, 0)
-        except ProcessLookupError:
-            return
-        if start_time(pid) != started:
-            return
-        loop.add_reader(queue.fileno(), _fulfil, answer)
-        try:
-            await answer
-        finally:
-            loop.remove_reader(queue.fileno())
-    finally:
+        queue.control([event], 0, 0)
+    except OSError:
         queue.close()
+        raise
+    return queue
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[None] = loop.create_future()
+
+    def fulfil() -> None:
+        if not answer.done():
+            answer.set_result(None)
+
+    loop.add_reader(descriptor, fulfil)
+    try:
+        await answer
+    finally:
+        loop.remove_reader(descriptor)

@@ -22,7 +22,6 @@ from orch.trackers.scalars import (
     Line,
     Value,
     flow_at,
-    quoted,
     scalar_at,
     written,
     written_list,
@@ -131,8 +130,8 @@ def with_scalar(document: Document, key: str, text: str) -> str:
     if field is None:
         return _with_line(document, f"{key}: {written(text)}") if text else document.text
     value = _value(field)
-    new = quoted(text) if not text or document.text[value.start] == '"' else written(text)
-    return _with(document.text, value.start, value.end, new, gap=value.start == value.end)
+    gap = value.start == value.end
+    return _with(document.text, value.start, value.end, written(text), gap=gap)
 
 
 def with_sequence(document: Document, key: str, items: Sequence[str]) -> str:
@@ -278,8 +277,6 @@ def _with_items(document: Document, old: list[tuple[Line, Value]], items: Sequen
     order is another one, the values are written into the lines there are."""
     wanted = list(items)
     kept = [entry for entry in old if entry[1].text in wanted]
-    if [value.text for _, value in kept] != wanted[: len(kept)]:
-        kept = old[: len(wanted)]
     text = document.text
     last = old[-1][0]
     margin = last.text[: last.text.index("-")] + "- "

@@ -103,11 +103,6 @@ def written(text: str) -> str:
     everything escaped that a terminal or an editor would not show as a character of its own."""
     if _BARE.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return quoted(text)
-
-
-def quoted(text: str) -> str:
-    """`text` in double quotes."""
     return '"' + "".join(map(_escaped, text)) + '"'
 
 

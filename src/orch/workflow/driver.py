@@ -15,15 +15,10 @@ from typing import Any
 
 import msgspec
 
-from orch.model.effect import (
-    Effect,
-    encode_effect,
-    encode_result,
-    kind_of,
-    result_decoder,
-)
-from orch.model.errors import Cancelled, EffectMisuse, Failure, failure_of
+from orch.model.effect import Effect, canonical, encode_result, kind_of
+from orch.model.errors import Cancelled, EffectMisuse, Failure
 from orch.model.step import Outcome
+from orch.workflow.faults import cancelled, decoded, failure_in, file_of, misuse
 from orch.workflow.program import Gather, Program
 
 PATIENCE = 1000
@@ -105,6 +100,7 @@ class Driver:
         self._progress = Progress()
         self._root = _Fiber("", None, 0)
         self._routines: set[Any] = set()
+        self._files: set[str] = set()
 
     @property
     def waiting(self) -> list[str]:
@@ -123,8 +119,7 @@ class Driver:
         if outcome.failure is not None:
             self._work.append((fiber, None, outcome.failure.raised()))
         else:
-            value = result_decoder(type(effect)).decode(outcome.value)
-            self._work.append((fiber, value, None))
+            self._work.append((fiber, decoded(path, effect, outcome), None))
         return self._drain()
 
     def cancel(self) -> Progress:
@@ -143,7 +138,7 @@ class Driver:
                     break
                 except RuntimeError:
                     continue  # it asked for something instead of ending: ask again
-                except Exception:
+                except BaseException:  # noqa: BLE001 - the workflow's own code; nobody waits for it
                     break
         self._routines.clear()
 
@@ -154,20 +149,22 @@ class Driver:
         return progress
 
     def _resume(self, fiber: _Fiber, value: Any, error: BaseException | None) -> None:
-        if isinstance(error, Cancelled):
+        if fiber.cancelling and isinstance(error, Cancelled):
             fiber.told = True
         try:
             item = fiber.routine.send(value) if error is None else fiber.routine.throw(error)
         except StopIteration as stop:
             self._finish(fiber, stop.value, None)
-        except (Exception, SystemExit) as raised:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - whatever the workflow's own code raises
             self._finish(fiber, None, raised)
         else:
             self._asked(fiber, item)
 
     def _asked(self, fiber: _Fiber, item: Any) -> None:
         if fiber.cancelling and not fiber.told:
-            self._work.append((fiber, None, _cancelled()))
+            self._work.append((fiber, None, cancelled()))
             return
         path = f"{fiber.prefix}{fiber.counter}"
         fiber.counter += 1
@@ -181,10 +178,14 @@ class Driver:
             named = [(f"{path}/gather.{i}/", b) for i, b in enumerate(item.branches)]
             self._open(join, named)
         else:
-            self._work.append((fiber, None, _misuse(item)))
+            self._work.append((fiber, None, misuse(item)))
 
     def _effect(self, fiber: _Fiber, path: str, effect: Effect[Any]) -> None:
-        raw = encode_effect(effect)
+        try:
+            effect, raw = canonical(effect)
+        except EffectMisuse as refusal:
+            self._work.append((fiber, None, refusal))
+            return
         kind = kind_of(effect)
         if self.check is not None:
             self.check(path, kind, raw)
@@ -203,18 +204,20 @@ class Driver:
         if not branches:
             join.owner.children = None
             self._work.append((join.owner, [], None))
-        for index, (prefix, branch) in enumerate(branches):
-            fiber = _Fiber(prefix, join, index)
-            join.fibers.append(fiber)
+        join.fibers = [_Fiber(prefix, join, i) for i, (prefix, _) in enumerate(branches)]
         for fiber, (_, branch) in zip(join.fibers, branches, strict=True):
             self._call(fiber, branch)
 
     def _call(self, fiber: _Fiber, branch: Any) -> None:
         """Start a fiber on a workflow call; a bare effect or Gather is a workflow of one line."""
         program = branch if isinstance(branch, Program) else Program(_one, (branch,), {})
+        if program is branch and (fiber.join is None or not fiber.join.composite):
+            self._files.add(file_of(program.function))
         try:
             routine = program.function(*program.args, **program.kwargs)
-        except (Exception, SystemExit) as raised:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - whatever the workflow's own code raises
             self._finish(fiber, None, raised)
             return
         if isinstance(routine, (types.GeneratorType, types.CoroutineType)):
@@ -222,7 +225,7 @@ class Driver:
             self._routines.add(routine)
             self._work.append((fiber, None, None))
         elif isinstance(routine, types.AsyncGeneratorType):
-            self._finish(fiber, None, _misuse("a yield inside an async def (await there instead)"))
+            self._finish(fiber, None, misuse("a yield inside an async def (await there instead)"))
         else:
             self._finish(fiber, routine, None)
 
@@ -233,7 +236,7 @@ class Driver:
         if join is None:
             self._progress.finished = True
             self._progress.value = value
-            self._progress.failure = _failure(error) if error is not None else None
+            self._progress.failure = failure_in(error, self._files) if error is not None else None
             return
         join.values[fiber.index] = value
         join.errors[fiber.index] = error
@@ -246,64 +249,40 @@ class Driver:
 
     def _close(self, join: _Join) -> None:
         join.owner.children = None
-        error = next((e for e in join.errors if e is not None), None)
+        error = _first(join)
         value = join.values[0] if join.single else list(join.values)
         if join.composite:
             outcome = (
-                Outcome(failure=_failure(error))
+                Outcome(failure=failure_in(error, self._files))
                 if error is not None
                 else Outcome(msgspec.Raw(encode_result(value)))
             )
             self._progress.closed.append((join.path, outcome))
         self._work.append((join.owner, None if error else value, error))
 
-    def _cancel_fiber(self, fiber: _Fiber) -> None:
-        if fiber.done or fiber.cancelling:
-            return
-        fiber.cancelling = True
-        if fiber.waiting is not None:
-            self._progress.interrupt.append(fiber.waiting)
-        if fiber.children is not None:
-            for child in fiber.children.fibers:
-                self._cancel_fiber(child)
+    def _cancel_fiber(self, root: _Fiber) -> None:
+        """`root` and everything below it, in the order written; however deep, without recursion."""
+        pending = [root]
+        while pending:
+            fiber = pending.pop()
+            if fiber.done or fiber.cancelling:
+                continue
+            fiber.cancelling = True
+            if fiber.waiting is not None:
+                self._progress.interrupt.append(fiber.waiting)
+            if fiber.children is not None:
+                pending.extend(reversed(fiber.children.fibers))
+
+
+def _first(join: _Join) -> BaseException | None:
+    """The first error by position; where one failure stopped the siblings, that failure and not
+    the `Cancelled` it caused in an earlier branch."""
+    errors = [error for error in join.errors if error is not None]
+    if join.fail_fast and not join.owner.cancelling:
+        causes = [error for error in errors if not isinstance(error, Cancelled)]
+        errors = causes or errors
+    return errors[0] if errors else None
 
 
 def _one(branch: Any) -> Any:
     return (yield branch)
-
-
-def _cancelled() -> Cancelled:
-    return Cancelled("the run is being ended")
-
-
-def _misuse(item: Any) -> EffectMisuse:
-    return EffectMisuse(
-        f"the workflow asked for {item!r:.80}, which is no effect: time, randomness, files and"
-        " processes are reached through effects only",
-        hint="orch help effects",
-    )
-
-
-def _failure(error: BaseException | None) -> Failure:
-    """The failure a program ends with, with the line of the workflow it came from."""
-    assert error is not None
-    if isinstance(error, RuntimeError) and "no running event loop" in str(error):
-        return failure_of(_misuse("an asyncio call"))
-    failure = failure_of(error)
-    place = _place(error)
-    if place and failure.code == "workflow_error":
-        return msgspec.structs.replace(
-            failure, message=f"{failure.message} ({place})", data={**failure.data, "at": place}
-        )
-    return failure
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    found = ""
-    while trace is not None:
-        filename = trace.tb_frame.f_code.co_filename
-        if filename != __file__:
-            found = f"{filename.rsplit('/', 1)[-1]} line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return found

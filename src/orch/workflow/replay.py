@@ -17,7 +17,8 @@ from orch.workflow.driver import Driver, Progress, Request
 
 class Replayed:
     """Where a replay arrived: `progress` of its last move; `requests` by path, all that were asked
-    for; `open` are those without an outcome; `unknown` those the journal has never seen."""
+    for; `open` are those without an outcome; `unknown` those the journal has never seen (all of
+    them when the journal is empty: the run starts here)."""
 
     def __init__(self) -> None:
         self.progress = Progress()
@@ -48,7 +49,7 @@ def replay(driver: Driver, steps: Sequence[Step], cancel_seq: int = 0) -> Replay
             raise _unasked(step)
         assert step.outcome is not None
         _note(arrived, driver.settle(step.path, step.outcome))
-    if not cancelled:
+    if not cancelled and not arrived.progress.finished:
         _note(arrived, driver.cancel())
     driver.check = None
     for step in steps:
@@ -57,6 +58,8 @@ def replay(driver: Driver, steps: Sequence[Step], cancel_seq: int = 0) -> Replay
     waiting = set(driver.waiting)
     arrived.open = [r for p, r in arrived.requests.items() if p in waiting]
     arrived.unknown = [r for p, r in arrived.requests.items() if p not in journal]
+    if steps and arrived.unknown:
+        raise _unknown(arrived.unknown[0])
     return arrived
 
 
@@ -94,6 +97,12 @@ def _different(path: str, journal: str, asked: str) -> NonDeterminism:
         hint="take clocks, randomness, files and environment out of the workflow; they are effects",
         path=path,
     )
+
+
+def _unknown(request: Request) -> NonDeterminism:
+    """What a move asks for is journaled together with the outcomes that led to it: a request that
+    a begun journal does not hold was not asked for then."""
+    return _different(request.path, "nothing", f"{request.kind} {request.raw.decode():.200}")
 
 
 def _unasked(step: Step) -> NonDeterminism:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import hashlib
+import importlib
 import importlib.util
+import itertools
+import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,7 @@ ENTRY_NAMES = ("workflow", "main")
 def read_source(module: str, path: Path) -> Source:
     """The text of one module. `UsageError` names the file when it is not readable UTF-8."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"cannot read the workflow {path}: {error}", code="workflow_unreadable"
@@ -78,9 +82,15 @@ def _with_parents(name: str) -> Iterable[str]:
 
 def parse(source: Source) -> ast.Module:
     """The syntax tree; a syntax error is a `UsageError` with file and line."""
-    try:
+    with _syntax(source):
         return ast.parse(source.text, source.filename)
-    except (SyntaxError, ValueError) as error:
+
+
+@contextlib.contextmanager
+def _syntax(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise UsageError(
             f"{source.filename}:{line or 1}: {getattr(error, 'msg', error)}",
@@ -97,7 +107,7 @@ def _locate(name: str, root: Path | None) -> Path | None:
     if root is None or not name or name.split(".")[0] == "orch":
         return None
     base = root.joinpath(*name.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
+    for path in (base / "__init__.py", base.with_name(base.name + ".py")):  # Python's order
         if path.is_file():
             return path
     return None
@@ -118,66 +128,102 @@ def builtin_source(name: str) -> Source:
 
 
 class Modules:
-    """Executes a snapshot. Each run has its own modules; nothing enters `sys.modules`."""
+    """Executes a snapshot. Each run has its own modules; nothing stays in `sys.modules`."""
+
+    _count = itertools.count(1)
 
     def __init__(self, snapshot: Mapping[str, Source]) -> None:
         self._snapshot = snapshot
         self._loaded: dict[str, types.ModuleType] = {}
         self._builtins = {**builtins.__dict__, "__import__": self._import}
+        self._number = next(self._count)
+        parents = {parent for name in snapshot for parent in _with_parents(name)}
+        self._folders = parents - snapshot.keys()
 
     def load(self, name: str) -> types.ModuleType:
-        """Execute a module of the snapshot (once)."""
+        """A module of the snapshot, executed once; parent packages first."""
+        parent, _, last = name.rpartition(".")
+        if parent and name not in self._loaded:
+            self.load(parent)
         if name in self._loaded:
             return self._loaded[name]
-        source = self._snapshot[name]
+        module = self._folder(name) if name in self._folders else self._module(name)
+        self._loaded[name] = module
+        if parent:
+            setattr(self._loaded[parent], last, module)
+        if name in self._snapshot:
+            self._run(name, module)
+        return module
+
+    def _folder(self, name: str) -> types.ModuleType:
+        """A package without a file of its own; what it does not hold, the installed one may."""
         module = types.ModuleType(name)
+        module.__dict__["__path__"] = []
+        if name.split(".")[0] == "orch":
+            real = importlib.import_module(name)
+            module.__dict__["__getattr__"] = lambda item: getattr(real, item)
+        return module
+
+    def _module(self, name: str) -> types.ModuleType:
+        source = self._snapshot[name]
+        module = types.ModuleType(f"run{self._number}:{name}")
         module.__file__ = source.filename
         is_package = source.filename.endswith("__init__.py")
         module.__dict__["__package__"] = name if is_package else name.rpartition(".")[0]
         if is_package:
             module.__dict__["__path__"] = []
         module.__dict__["__builtins__"] = self._builtins
-        self._loaded[name] = module
-        parse(source)
-        exec(compile(source.text, source.filename, "exec"), module.__dict__)  # noqa: S102
-        parent, _, last = name.rpartition(".")
-        if parent in self._snapshot:
-            setattr(self.load(parent), last, module)
         return module
+
+    def _run(self, name: str, module: types.ModuleType) -> None:
+        source = self._snapshot[name]
+        sys.modules[module.__name__] = module  # dataclasses look for their module while it runs
+        try:
+            with _syntax(source):  # `return` outside a function, say, is no matter of the parser
+                code = compile(source.text, source.filename, "exec")
+            exec(code, module.__dict__)  # noqa: S102 - the workflow's own code, from its snapshot
+        except BaseException:
+            del self._loaded[name]
+            raise
+        finally:
+            del sys.modules[module.__name__]
 
     def _import(
         self,
         name: str,
         globals: Mapping[str, Any] | None = None,
         locals: Mapping[str, Any] | None = None,
-        fromlist: tuple[str, ...] = (),
+        fromlist: tuple[str, ...] | None = (),
         level: int = 0,
     ) -> Any:
         package = str((globals or {}).get("__package__") or "")
+        if level == 1 and not package:  # beside a workflow's file there is no package to name
+            if not name:
+                return self._beside(fromlist or ())
+            level = 0
         full = importlib.util.resolve_name("." * level + name, package) if level else name
-        if full not in self._snapshot:
-            ours = [
-                f"{full}.{item}" for item in fromlist or () if f"{full}.{item}" in self._snapshot
-            ]
-            if ours and level:
-                raise ImportError(f"{full} is not part of this run's sources")
-            return builtins.__import__(name, globals, locals, fromlist, level)
-        for parent in _with_parents(full):
-            if parent in self._snapshot:
-                self.load(parent)
+        if full not in self._snapshot and full not in self._folders:
+            if level:
+                raise ImportError(f"{full} is not part of this run's sources", name=full)
+            return builtins.__import__(name, globals, locals, fromlist or (), level)
         module = self.load(full)
         for item in fromlist or ():
             if f"{full}.{item}" in self._snapshot:
                 self.load(f"{full}.{item}")
-        top = full.split(".")[0]
-        if fromlist or top not in self._snapshot:
-            return module
-        return self.load(top)
+        return module if fromlist else self.load(full.split(".")[0])
+
+    def _beside(self, names: Iterable[str]) -> types.ModuleType:
+        """What `from . import a, b` takes its names from in a workflow's file."""
+        folder = types.ModuleType(".")
+        for name in names:
+            if name in self._snapshot or name in self._folders:
+                setattr(folder, name, self.load(name))
+        return folder
 
 
 def entry_workflow(module: types.ModuleType, source: Source) -> tuple[str, Workflow[Any]]:
-    """The function a file is run by: `workflow` or `main`, else the only `@do` function defined in
-    it, else the one named like the file. `NotFound` lists what there is."""
+    """The function a file is run by: `workflow` or `main`, else the one named like the file, else
+    the only `@do` function defined in it. `NotFound` lists what there is."""
     own = {
         name: item
         for name, item in vars(module).items()
@@ -205,4 +251,6 @@ def names_used(sources: Iterable[Source]) -> set[str]:
                 used.add(node.id)
             elif isinstance(node, ast.Attribute):
                 used.add(node.attr)
+            elif isinstance(node, ast.alias) and node.asname:  # `import Push as P` is used as `P`
+                used.add(node.name)
     return used

@@ -172,6 +172,7 @@ def suppress_into(lines: list[int]) -> Iterator[None]:
     [
         ("title: a: b", 2, "quotes"),
         ("title: -", 2, "begins with"),
+        ("title: =", 2, "begins with"),
         ("title: [a]", 2, "begins with"),
         ("title: *a", 2, "begins with"),
         ("title: |\n  text", 3, "several lines"),

@@ -1,0 +1,155 @@
+"""A tmux server of our own: its socket, its options, its answers.
+
+Invariant: nobody's configuration and nobody's environment takes part, the server outlives whoever
+started it, and each answer is one of three: yes, no, or no answer at all (`Silent`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from orch.model.errors import ToolFailed
+
+PATIENCE_S = 10.0
+_SOCKET_LIMIT = 100  # bytes; a socket's name holds 103 on macOS, and tmux wants some for itself
+_ALSO = (
+    "/usr/local/bin",
+    "/opt/homebrew/bin",
+    "/usr/bin",
+    "/bin",
+)  # H98: a service's PATH is short
+# Repeated with every start, because the server comes and goes with its sessions; `-q`: 3.2 does not
+# know all of them.
+_OPTIONS = (
+    ("-s", "set-clipboard", "off"),
+    ("-s", "exit-empty", "on"),
+    ("-g", "default-terminal", "screen-256color"),
+    ("-g", "destroy-unattached", "off"),
+    ("-g", "history-limit", "5000"),
+    ("-g", "set-titles", "off"),
+    ("-g", "status-left", "#{session_name} "),
+    ("-g", "status-left-length", "42"),
+    ("-gw", "remain-on-exit", "off"),
+    ("-gw", "allow-passthrough", "off"),
+    ("-gw", "allow-rename", "off"),
+    ("-gw", "automatic-rename", "off"),
+)
+_NO_SERVER = ("no server running", "error connecting", "lost server", "server exited")
+_NO_SESSION = ("can't find session", "no sessions", "session not found")
+
+
+class Silent(ToolFailed):
+    """tmux is there and does not answer: nothing may be concluded from that."""
+
+    default_code = "tmux_silent"
+
+
+class Refused(Exception):
+    """tmux answered no, in these words."""
+
+
+class NoServer(Refused):
+    """There is no server, or it was just going away: there are no terminals."""
+
+
+class NoSession(Refused):
+    """No such terminal."""
+
+
+class Server:
+    """`run_dir` holds the socket; `path` is where tmux is looked for."""
+
+    def __init__(self, run_dir: Path, path: str) -> None:
+        self._run_dir = run_dir
+        self._socket = ""
+        folders = [*path.split(os.pathsep), *_ALSO]
+        self._environ: Mapping[str, str] = {
+            "PATH": os.pathsep.join(dict.fromkeys(folder for folder in folders if folder)),
+            "TERM": "screen-256color",
+            "LANG": "C.UTF-8",
+        }
+
+    def version(self) -> tuple[int, ...]:
+        """Of the program. One built from unreleased source counts as the newest."""
+        said = self._run("-V").stdout
+        found = re.search(r"(\d+)\.(\d+)", said)
+        return (int(found[1]), int(found[2])) if found else (99, 0)
+
+    def make(self, *words: str) -> str:
+        """Run a command that needs a server, starting one where there is none."""
+        options = [word for option in _OPTIONS for word in (";", "set-option", "-q", *option)]
+        self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.ask("start-server", *options, ";", *words)
+
+    def ask(self, *words: str) -> str:
+        """What tmux says to one command; `Refused` if it says no, `Silent` if nothing."""
+        socket = self._socket = self._socket or str(socket_path(self._run_dir))
+        done = self._run("-u", "-S", socket, "-f", "/dev/null", *words)
+        if done.returncode == 0:
+            return done.stdout
+        said = done.stderr.strip()
+        if any(part in said for part in _NO_SERVER) and "denied" not in said:
+            raise NoServer(said)
+        if any(part in said for part in _NO_SESSION):
+            raise NoSession(said)
+        raise Refused(said or f"exit code {done.returncode}")
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                ["tmux", *words],
+                env=self._environ,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=PATIENCE_S,
+                check=False,
+                start_new_session=True,  # killing our process group never reaches the server
+            )
+        except FileNotFoundError as error:
+            raise ToolFailed(
+                "tmux is not installed, or not on the PATH.",
+                code="tmux_missing",
+                hint="apt install tmux (or: brew install tmux), then: orch doctor",
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise Silent(
+                f"tmux did not answer within {PATIENCE_S:.0f} seconds.", hint="orch doctor"
+            ) from error
+        except OSError as error:
+            raise ToolFailed(
+                f"tmux could not be run: {error.strerror}.", code="tmux_failed", hint="orch doctor"
+            ) from error
+
+
+def literal(word: str) -> str:
+    """`word` as one argument of a tmux command: an unmarked `;` at its end would end the command."""
+    return word[:-1] + "\\;" if word.endswith(";") else word
+
+
+def socket_path(run_dir: Path) -> Path:
+    """The server's socket in `run_dir`; where that is too long for a socket's name, in a private
+    directory of ours under /tmp, the same for every process of this home whatever its TMPDIR."""
+    path = run_dir / "tmux.sock"
+    if len(os.fsencode(path)) <= _SOCKET_LIMIT:
+        return path
+    digest = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:16]
+    folder = Path("/tmp") / f"orch-{os.geteuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    known = folder.lstat()
+    if not stat.S_ISDIR(known.st_mode) or known.st_uid != os.geteuid() or known.st_mode & 0o077:
+        raise ToolFailed(
+            f"{folder} is not a private directory of this user.",
+            code="socket_unsafe",
+            hint=f"Look at `ls -ld {folder}`, remove it, then run the command again.",
+        )
+    return folder / "tmux.sock"

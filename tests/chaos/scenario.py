@@ -1,0 +1,159 @@
+"""A small world to kill things in: a repository with history, a bare remote, a home, agents.
+
+The agents are shell commands that write down every time they run, so that an attempt that ran twice
+is seen from outside of everything that Orch keeps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GIT = {
+    "GIT_AUTHOR_NAME": "Person", "GIT_AUTHOR_EMAIL": "person@localhost",
+    "GIT_COMMITTER_NAME": "Person", "GIT_COMMITTER_EMAIL": "person@localhost",
+    "GIT_CONFIG_NOSYSTEM": "1",
+}  # fmt: skip
+
+AGENT = """
+import os, sys, time
+with open({ledger!r}, "a") as file:
+    file.write(os.environ["ORCH_ATTEMPT"] + " {name}\\n")
+time.sleep({seconds})
+with open("{name}.txt", "a") as file:
+    file.write("{name} by " + os.environ["ORCH_ATTEMPT"] + "\\n")
+print("{name} did its part")
+"""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Paths of one world. `orch` runs the command line in it."""
+
+    root: Path
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def repo(self) -> Path:
+        return self.root / "thing"
+
+    @property
+    def remote(self) -> Path:
+        return self.root / "remote.git"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger"
+
+    def environ(self, **more: str) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return {
+            **kept, **GIT, "HOME": str(self.root), "ORCH_HOME": str(self.home),
+            "PYTHONWARNINGS": "error", **more,
+        }  # fmt: skip
+
+    def orch(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, in a process group of its own."""
+        return subprocess.run(
+            [sys.executable, "/tmp/minicli.py", *words],
+            cwd=self.root, env=self.environ(**environ), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=110, check=False, start_new_session=True,
+        )  # fmt: skip
+
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "/tmp/minicli.py", *words],
+            cwd=self.root, env=self.environ(**environ), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def git(self, *words: str, where: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=where or self.repo, env=self.environ(), capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    def show(self, run: str = "@") -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self.orch("show", run, "--json").stdout)
+        return record
+
+    def tmux_server(self) -> int | None:
+        """The pid of this home's tmux server."""
+        socket = self.home / "run" / "tmux.sock"
+        done = subprocess.run(
+            ["tmux", "-S", str(socket), "display-message", "-p", "#{pid}"],
+            env=self.environ(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return int(done.stdout) if done.stdout.strip().isdigit() else None
+
+    def kill_tmux(self) -> bool:
+        pid = self.tmux_server()
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        return pid is not None
+
+
+def make(root: Path, *, seconds: float = 0.05) -> Scenario:
+    """Build the world: one commit on the remote, two agents, one ticket, the repository added."""
+    world = Scenario(root)
+    root.mkdir(parents=True, exist_ok=True)
+    world.git("init", "-q", "--bare", "-b", "main", str(world.remote), where=root)
+    world.git("clone", "-q", str(world.remote), str(world.repo), where=root)
+    (world.repo / "README.md").write_text("a thing\n", encoding="utf-8")
+    world.git("add", ".")
+    world.git("commit", "-q", "-m", "Start")
+    world.git("push", "-q", "origin", "HEAD:main")
+    world.home.mkdir(mode=0o700)
+    lines = ['[defaults]\nagent = "one"\ninstall_dependencies = "never"\n']
+    for name in ("one", "two"):
+        script = root / f"{name}.py"
+        script.write_text(
+            AGENT.format(ledger=str(world.ledger), name=name, seconds=seconds), encoding="utf-8"
+        )
+        command = json.dumps([sys.executable, "-I", "-S", str(script)])
+        lines.append(f"[agents.{name}]\ncommand = {command}\n")
+    config = world.home / "config.toml"
+    config.write_text("\n".join(lines), encoding="utf-8")
+    config.chmod(0o600)
+    for words in (
+        ("repo", "add", str(world.repo)),
+        ("issue", "create", "Do a thing; $(touch pwned)", "--body", "`touch pwned`"),
+    ):
+        done = world.orch(*words)
+        assert done.returncode == 0, done.stderr + done.stdout
+    return world
+
+
+TEMPLATES: dict[str, tuple[str, ...]] = {
+    "basic_pr": ("run", "basic_pr", "--issue", "ISSUE-001", "--json"),
+    "multi_agent": (
+        "run", "multi_agent", "--issue", "ISSUE-001", "--json", "--params",
+        '{"impl_agent": "one", "test_agent": "two", "test_command": ["test", "-f", "two.txt"]}',
+    ),
+}  # fmt: skip
+
+
+def resume_until_done(world: Scenario, limit_s: float = 60.0) -> list[str]:
+    """What a person does after a crash: `orch resume` until nothing is left. Gives what went
+    wrong on the way."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        done = world.orch("resume")
+        listed = json.loads(world.orch("ps", "--json").stdout)
+        if all(run["status"] in ("done", "error", "aborted", "blocked") for run in listed):
+            return []
+        if done.returncode not in (0, 1):
+            return [f"orch resume ended with {done.returncode}: {done.stderr[-500:]}"]
+    return ["the run did not come to an end"]

@@ -1,0 +1,75 @@
+"""kill -9 at every journal write and between act and confirm of every effect, for real."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import trial
+from tests.chaos.scenario import TEMPLATES, make
+
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
+
+SLICES = 8
+RANDOM_KILLS = 20
+VICTIMS = ("engine", "group", "tmux")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    for child in tmp_path.iterdir():
+        trial.clean(child)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.mark.parametrize("part", range(SLICES))
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_killed_at_every_point(place: Path, template: str, part: int) -> None:
+    """Every failpoint (before and after each journal write and each act), each with one of the
+    three victims in turn, so that over the points of a template each kind of act meets each."""
+    names = trial.points(place / "count", template)
+    assert len(names) > 20, names
+    bad = []
+    for number in range(part + 1, len(names) + 1, SLICES):
+        victim = VICTIMS[(number // 2) % len(VICTIMS)]
+        folder = place / f"{number}"
+        wrong = trial.at_point(folder, template, number, victim)
+        if wrong:
+            bad.append(f"point {number} ({names[number - 1]}, {victim}): {wrong}")
+        trial.clean(folder)
+    assert not bad, "\n".join(bad)
+
+
+def test_random_kills(place: Path) -> None:
+    bad = []
+    for seed in range(1, RANDOM_KILLS + 1):
+        rng = random.Random(seed)
+        template = rng.choice(sorted(TEMPLATES))
+        wrong = trial.at_random(place / f"{seed}", template, rng)
+        if wrong:
+            bad.append(f"seed {seed} ({template}): {wrong}")
+        trial.clean(place / f"{seed}")
+    assert not bad, "\n".join(bad)
+
+
+def test_the_auditor_sees_what_is_wrong(place: Path) -> None:
+    """The auditor is no rubber stamp: each planted wrong is named."""
+    from tests.chaos import auditor
+
+    world = make(place / "w")
+    done = world.orch(*TEMPLATES["basic_pr"])
+    assert done.returncode == 0, done.stderr
+    assert auditor.complaints(world, "basic_pr") == []
+    attempt = world.ledger.read_text(encoding="utf-8").split()[0]
+    with world.ledger.open("a", encoding="utf-8") as ledger:
+        ledger.write(f"{attempt} one\n")
+    world.git("branch", "orch/stray")
+    (world.repo / ".git" / "index.lock").touch()
+    wrong = "\n".join(auditor.complaints(world, "basic_pr"))
+    for word in ("ran 2 times", "branches:", "lock left over"):
+        assert word in wrong, (word, wrong)
