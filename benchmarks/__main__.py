@@ -33,7 +33,9 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def row(what: str, ours: float, theirs: float, unit: str, *, most: float = 0, least: float = 0) -> dict[str, Any]:
+def row(
+    what: str, ours: float, theirs: float, unit: str, *, most: float = 0, least: float = 0
+) -> dict[str, Any]:
     """One promise: the ratio of ours to the other, at most or at least so much."""
     ratio = ours / theirs
     promise = f"at most {most:g}" if most else f"at least {least:g}"

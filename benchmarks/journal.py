@@ -118,7 +118,7 @@ def _prepare(store: SqliteStore, folder: Path, text: str, count: int) -> None:
 
 
 def _world(folder: Path, store: SqliteStore, journal: GroupJournal) -> World:
-    nothing: Any = SimpleNamespace(names=lambda: [])
+    nothing: Any = SimpleNamespace(names=list)
     return World(
         home=folder, store=store, journal=journal, git=nothing, terminals=nothing, forge=nothing,
         tracker=nothing, agents=nothing, clock=SystemClock(), ids=SystemIds(),

@@ -5,11 +5,12 @@ Importing `orch` itself loads nothing, so that the command line stays quick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from orch._version import __version__
 
+TYPE_CHECKING = False  # as type checkers read it; importing `typing` costs more than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from orch.model.attempt import AgentResult as AgentResult
     from orch.model.effect import (
         CommandResult as CommandResult,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from orch.api.planning import Preflight, program_of
 from orch.config import Config, home_from, load
 from orch.forges.local import LocalForge
 from orch.git.cli import GitCli
-from orch.model.errors import ToolFailed
+from orch.git.sample import make_sample as make_sample, remote_has as remote_has
+from orch.model.errors import OrchError, ToolFailed
 from orch.model.event import Actor, Event
 from orch.model.repo import Repo
+from orch.model.run import Owner
 from orch.model.ticket import Ticket
 from orch.store.sqlite import SqliteStore
 from orch.terminals.process import alive, this_process
@@ -213,6 +215,78 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
     )  # fmt: skip
 
 
+def is_alive(owner: Owner) -> bool:
+    """Whether that very process still lives."""
+    return alive(owner)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `fix` is the command that helps."""
+
+    name: str
+    ok: bool
+    message: str
+    fix: str = ""
+
+
+def diagnose(orch: Orch, environ: Mapping[str, str]) -> list[Check]:
+    """Everything Orch needs, looked at without changing anything."""
+    home = _HOMES[id(orch)]
+    checks = [
+        _version("git", home.git.version, (2, 38)),
+        _version("tmux", home.terminals.version, (3, 2)),
+    ]
+    broken = home.store.quick_check()
+    checks.append(
+        Check("database", not broken, broken[0] if broken else f"{home.path / 'orch.db'} is sound")
+    )
+    room = os.statvfs(home.path)
+    free = room.f_bavail * room.f_frsize // 2**20
+    least = home.config(None).run.min_free_mb
+    checks.append(
+        Check("disk", free >= least, f"{free} MiB free, {least} MiB needed", "free some space")
+    )
+    checks.append(_lock(home))
+    checks.extend(_agent_checks(home, environ))
+    return checks
+
+
+def _version(tool: str, ask: Callable[[], tuple[int, ...]], oldest: tuple[int, ...]) -> Check:
+    wanted = ".".join(map(str, oldest))
+    try:
+        version = ask()
+    except OrchError as error:
+        return Check(tool, False, error.message, error.hint)
+    shown = ".".join(map(str, version))
+    message = f"{shown} ({wanted} or newer is needed)"
+    return Check(tool, version >= oldest, message, f"upgrade {tool}")
+
+
+def _lock(home: Home) -> Check:
+    from orch.engine.lock import EngineLock
+
+    lock = EngineLock(home.path / "run" / "engine.lock")
+    if lock.take():
+        lock.release()
+        return Check("lock", True, "free: no process drives runs now")
+    return Check("lock", True, f"held by process {lock.holder()}, which drives the runs")
+
+
+def _agent_checks(home: Home, environ: Mapping[str, str]) -> list[Check]:
+    from orch.agents.registry import Registry
+
+    registry = Registry(home.config(None))
+    found = []
+    for name in registry.names():
+        missing = registry.get(name).probe(environ)
+        found.append(Check(f"agent {name}", not missing, missing or "found", "edit config.toml"))
+    if not found:
+        fix = 'add to config.toml: [agents.mine] command = ["PROGRAM", "ARG"]'
+        found.append(Check("agents", True, f"none is configured yet; {fix}", fix))
+    return found
+
+
 async def own_thread(work: Callable[[], Any]) -> Any:
     """Run a workflow's code on a daemon thread: it may hang, and then it must hold up neither the
     loop nor the end of this process."""
@@ -233,12 +307,12 @@ async def own_thread(work: Callable[[], Any]) -> Any:
     def run() -> None:
         try:
             value, error = work(), None
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: BLE001 - it is handed to whoever waits
             value, error = None, raised
         try:
             loop.call_soon_threadsafe(deliver, value, error)
-        except RuntimeError as closed:  # nobody waits any more
-            print(closed, file=sys.stderr) if os.environ.get("ORCH_DEBUG") else None
+        except RuntimeError:  # the loop has ended: nobody waits any more
+            return
 
     threading.Thread(target=run, name="workflow", daemon=True).start()
     return await answer

@@ -65,7 +65,7 @@ class Scenario:
     def orch(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, in a process group of its own."""
         return subprocess.run(
-            [sys.executable, "/tmp/minicli.py", *words],
+            [sys.executable, "-m", "orch", *words],
             cwd=self.root, env=self.environ(**environ), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=110, check=False, start_new_session=True,
         )  # fmt: skip
@@ -73,7 +73,7 @@ class Scenario:
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "/tmp/minicli.py", *words],
+            [sys.executable, "-m", "orch", *words],
             cwd=self.root, env=self.environ(**environ), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip

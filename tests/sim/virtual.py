@@ -12,7 +12,6 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
-
 END_OF_TIME = 20_000.0
 
 

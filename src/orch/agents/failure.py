@@ -84,7 +84,7 @@ _BY_STATUS = {401: "auth", 403: "auth", 429: "rate_limit", 529: "rate_limit"}
 _REPORT = re.compile(
     r"\s*(?:[\w./-]{1,40}: )?\[?(?:"
     r"(?:fatal|(?:api |internal |http )?error|[\w.]{0,60}(?:Error|Exception))\b(?!\w)"
-    r"|http \d{3}\b|(?:unexpected|last) status\b|exceeded retry limit\b|attempt \d+ failed:"
+    r"|http \d{3}\s*:|(?:unexpected|last) status\b|exceeded retry limit\b|attempt \d+ failed:"
     r")",
     re.IGNORECASE,
 )
@@ -114,7 +114,7 @@ def classify(stderr: bytes, *, default: str = "exit_nonzero") -> Cause:
     text = tail(stderr, TAIL)
     structured = list(_structured(text))
     reports = [line for line in printable(text).split("\n") if _REPORT.match(line)]
-    found = by_words([*(error.words for error in structured), *reports], default="")
+    found = by_words([*reports, *(error.words for error in structured)], default="")
     for error in structured:
         if not found.code and error.code:
             found = error
@@ -140,6 +140,20 @@ def of_error(error: Any) -> Cause:
     code = _BY_STATUS.get(status, "")
     found = by_words([words] if words else [], default=code)
     return _with_hint(found)
+
+
+def of_envelope(envelope: dict[str, Any]) -> Cause:
+    """The cause that a final record with an error flag names: its status, error fields and text
+    (`api_error_status`, `terminal_reason`, `error`, `errors`, `result`), never what it worked on."""
+    errors = envelope.get("errors")
+    listed = errors[0] if isinstance(errors, list) and errors else None
+    told = envelope.get("error") or listed or envelope.get("result")
+    reason = envelope.get("terminal_reason")
+    named = by_words([reason], default="") if isinstance(reason, str) else Cause("")
+    status = envelope.get("api_error_status")
+    cause = of_error({"message": told, "status": status})
+    code = named.code or cause.code or "reported_failure"
+    return _with_hint(cause._replace(code=code))
 
 
 def _with_hint(cause: Cause) -> Cause:

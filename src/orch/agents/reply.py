@@ -8,6 +8,7 @@ never raise it (H3, H4); the reply mode then says what has to be there. Words de
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from orch.agents import failure, record
 from orch.agents.words import one_line, printable, tail
@@ -19,6 +20,18 @@ TEXT_LIMIT = 1024 * 1024
 SUMMARY_LIMIT = 64 * 1024
 """Bytes of stdout that stand for a summary in `diff` mode."""
 
+_HOW = {
+    "stopped": "was stopped",
+    "lost": "was lost with its terminal",
+    "timeout": "ran out of time",
+    "missing_tool": "needs a program that is not there",
+    "permission_denied": "was not permitted to do what it needs",
+    "waiting_input": "waits for input that nobody can give",
+    "context_overflow": "was given more than its model can hold",
+    "rate_limit": "has reached a limit of its provider",
+    "auth": "is not signed in to its provider",
+    "reported_failure": "reports that it failed",
+}
 _REPORTED = {
     "failed": ("reported_failure", "reports that it failed", True),
     "blocked": ("reported_blocked", "reports that it is blocked", False),
@@ -30,11 +43,15 @@ def judge(reply: ReplyMode, facts: AttemptFacts, *, agent: str) -> Verdict:
     """The verdict on an ended attempt of `agent`. Pure."""
     reading = record.read(facts.result_text)
     cause = failure.of_exit(facts.exit, facts.stderr)
+    flagged = _flagged(facts.stdout)
     if cause is not None:
-        return _exit_failure(cause, facts.exit, reading.result, agent)
-    lowered = _reported(reading.result, agent) or _flagged(facts.stdout, agent)
+        told = flagged if flagged is not None and cause.code == "exit_nonzero" else cause
+        return failed(told, facts.exit, agent=agent, result=reading.result)
+    lowered = _reported(reading.result, agent)
     if lowered is not None:
         return lowered
+    if flagged is not None:
+        return failed(flagged, facts.exit, agent=agent)
     if reply == "diff":
         return _diff(facts, reading, agent)
     if reply == "text":
@@ -42,31 +59,32 @@ def judge(reply: ReplyMode, facts: AttemptFacts, *, agent: str) -> Verdict:
     return _result(reading, agent)
 
 
-def _exit_failure(
-    cause: failure.Cause, exit_record: ExitRecord, result: AgentResult | None, agent: str
+def failed(
+    cause: failure.Cause,
+    exit_record: ExitRecord,
+    *,
+    agent: str,
+    result: AgentResult | None = None,
+    usage: dict[str, Any] | None = None,
 ) -> Verdict:
-    how = {
-        "stopped": "was stopped",
-        "lost": "was lost with its terminal",
-        "timeout": "ran out of time",
-        "missing_tool": "needs a program that is not there",
-        "killed": f"was ended by signal {exit_record.signal}",
-        "permission_denied": "was not permitted to do what it needs",
-        "waiting_input": "waits for input that nobody can give",
-        "context_overflow": "was given more than its model can hold",
-        "rate_limit": "has reached a limit of its provider",
-        "auth": "is not signed in to its provider",
-    }.get(cause.code, "failed")
+    """The verdict on a failure whose cause is known; for adapters that read structured output.
+
+    The sentence has the result's own words where the result reports a failure, else the cause's.
+    """
     words = record.own_words(result) if result and result.status in _REPORTED else cause.words
-    number = f" (exit code {exit_record.exit_code})" if not exit_record.signal else ""
+    how = _HOW.get(cause.code, "failed")
+    if cause.code == "killed":
+        how = f"was ended by signal {exit_record.signal}"
+    elif exit_record.exit_code:
+        how += f" (exit code {exit_record.exit_code})"
     return Verdict(
         ok=False,
         code=cause.code,
-        message=_said(f"the agent {agent} {how}{number}", words),
+        message=_said(f"the agent {agent} {how}", words),
         hint=cause.hint,
         retry=cause.retry,
         result=result,
-        usage=record.usage_of(result),
+        usage={**record.usage_of(result), **(usage or {})},
     )
 
 
@@ -85,8 +103,8 @@ def _reported(result: AgentResult | None, agent: str) -> Verdict | None:
     )
 
 
-def _flagged(stdout: bytes, agent: str) -> Verdict | None:
-    """The failure of an envelope: stdout is one JSON object with `"is_error": true` (H4)."""
+def _flagged(stdout: bytes) -> failure.Cause | None:
+    """The failure of an envelope: stdout is one JSON object with `"is_error": true` (H3, H4)."""
     if len(stdout) > TEXT_LIMIT or b'"is_error"' not in stdout:
         return None
     try:
@@ -95,16 +113,7 @@ def _flagged(stdout: bytes, agent: str) -> Verdict | None:
         return None
     if not isinstance(envelope, dict) or envelope.get("is_error") is not True:
         return None
-    reported = envelope.get("error") or envelope.get("result") or envelope.get("errors")
-    status = envelope.get("api_error_status")
-    cause = failure.of_error({"message": _first(reported), "status": status})
-    code = cause.code or "reported_failure"
-    words = _said(f"the agent {agent} reports that it failed", cause.words)
-    return Verdict(ok=False, code=code, message=words, hint=cause.hint, retry=cause.retry)
-
-
-def _first(reported: object) -> object:
-    return reported[0] if isinstance(reported, list) and reported else reported
+    return failure.of_envelope(envelope)
 
 
 def _diff(facts: AttemptFacts, reading: record.Reading, agent: str) -> Verdict:

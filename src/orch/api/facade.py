@@ -16,6 +16,7 @@ from orch.api import records
 from orch.api.planning import Preflight, RunPlan
 from orch.model.command import (
     AnswerGate,
+    CreateRun,
     DetachRun,
     RecordWorktree,
     RegisterRepo,
@@ -27,6 +28,7 @@ from orch.model.effect import GateAnswer
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.event import Actor, Event
 from orch.model.naming import nearest, person_branch, repo_slug
+from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import TERMINAL, Owner, Run
 from orch.model.step import Step
@@ -34,6 +36,10 @@ from orch.model.ticket import Ticket
 from orch.model.worktree import Worktree
 from orch.ports import Clock, Forge, Git, Ids, Store, Terminals, Tracker
 
+EFFECTS = frozenset({
+    "CreateWorktree", "RunAgent", "RunCommand", "MergeBranches", "Commit", "Push", "CreatePR", "Gate",
+    "Log", "Now", "Random",
+})  # fmt: skip
 URL = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|[^/\s@]+@[^/\s:]+:)", re.IGNORECASE)
 
 
@@ -95,11 +101,7 @@ class Orch:
             self._rooms.preflight.room(str(home))
             self._git.clone(location, str(path))
         elif not path.exists():
-            raise NotFound(
-                f"there is no repository at {path}",
-                code="not_a_repository",
-                hint="orch repo add PATH",
-            )
+            raise _no_repository(path)
         repo = self._inspected(name, path, workspace)
         if known is not None and known.common_dir != repo.common_dir:
             raise _taken(known, location)
@@ -107,6 +109,16 @@ class Orch:
         self._git.pin(repo.common_dir, repo.pinned_dir)
         self._store.send(RegisterRepo(repo), self._rooms.person)
         return repo
+
+    def look_at_repo(self, location: str, *, slug: str, workspace: str) -> dict[str, Any]:
+        """What `add_repo` would register; nothing is done."""
+        name = self._slug(slug, location)
+        if URL.match(location) and not Path(location).exists():
+            return {"slug": name, "clone": location, "into": str(self.home / "repos" / name)}
+        path = (self._rooms.cwd / location).resolve()
+        if not path.exists():
+            raise _no_repository(path)
+        return records.repo_record(self._inspected(name, path, workspace))
 
     def _slug(self, slug: str, location: str) -> str:
         if slug and repo_slug(slug) != slug:
@@ -237,8 +249,8 @@ class Orch:
 
     # --- worktrees
 
-    def create_worktree(self, repo: str, name: str, *, base: str = "") -> Worktree:
-        """A person's own worktree."""
+    def plan_worktree(self, repo: str, name: str, *, base: str = "") -> Worktree:
+        """A person's own worktree as `create_worktree` would make it; refuses what cannot be."""
         owner = self.repo(repo)
         slug, branch = person_branch(name)
         if not slug or any(c in name for c in "\0\n\r") or name.startswith("-"):
@@ -254,11 +266,16 @@ class Orch:
                 code="worktree_exists", hint="orch worktree list",
             )  # fmt: skip
         start = self._git.resolve_base(owner, base or None, fetch=True)
-        worktree = Worktree(
+        return Worktree(
             repo=owner.slug, name=slug, branch=branch, path=f"{owner.workspace_dir}/{slug}",
             base_branch=start.branch, base_commit=start.commit,
         )  # fmt: skip
-        self._git.add_worktree(owner, worktree, key=f"person-{owner.slug}-{slug}")
+
+    def create_worktree(self, repo: str, name: str, *, base: str = "") -> Worktree:
+        """A person's own worktree."""
+        worktree = self.plan_worktree(repo, name, base=base)
+        owner = self.repo(worktree.repo)
+        self._git.add_worktree(owner, worktree, key=f"person-{owner.slug}-{worktree.name}")
         self._store.send(RecordWorktree(worktree), self._rooms.person)
         return worktree
 
@@ -283,8 +300,29 @@ class Orch:
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
     ) -> Run:
         """Check everything, then journal the run as planned and ours. Nothing acts yet."""
+        command, _ = self._checked_run(workflow, repo, issue, agent, params)
+        self._store.send(command, self._rooms.person)
+        return self.run(command.id)
+
+    def look_at_run(
+        self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """All checks of `plan_run`; nothing is journaled."""
+        command, plan = self._checked_run(workflow, repo, issue, agent, params)
+        return {
+            "workflow": command.workflow,
+            "repo": command.repo,
+            "issue": command.issue.id if command.issue else None,
+            "agent": command.agent,
+            "params": command.params,
+            "effects": sorted(plan.used & EFFECTS),
+        }
+
+    def _checked_run(
+        self, workflow: str, repo: str, issue: str, agent: str, params: Mapping[str, Any]
+    ) -> tuple[CreateRun, RunPlan]:
         rooms = self._rooms
-        plan = RunPlan(workflow, rooms.cwd)
+        plan = RunPlan(workflow, self._rooms.cwd)
         ticket = self.issue(issue) if issue else None
         target = self.repo_for(repo, ticket)
         rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "RunCommand"}))
@@ -292,16 +330,14 @@ class Orch:
         if agent:
             rooms.choose_agent(None, agent, target)
         plan.needs_agents(lambda asked: rooms.choose_agent(asked, agent, target), params)
+        command = plan.command(
+            run=rooms.ids.run_id(), repo=target.slug, issue=ticket, agent=agent, params=params,
+            owner=rooms.me,
+        )  # fmt: skip
         base = params.get("base_branch")
         self._git.resolve_base(target, str(base) if base else None, fetch=False)
         rooms.preflight.room(str(self.home), target.workspace_dir)
-        identifier = rooms.ids.run_id()
-        command = plan.command(
-            run=identifier, repo=target.slug, issue=ticket, agent=agent, params=params,
-            owner=rooms.me,
-        )  # fmt: skip
-        self._store.send(command, rooms.person)
-        return self.run(identifier)
+        return command, plan
 
     def runs(self) -> list[Run]:
         return self._store.runs()
@@ -387,6 +423,11 @@ class Orch:
 
     # --- the rest
 
+    def pulls(self) -> tuple[list[PullRequest], Sequence[str]]:
+        """All pull requests, newest first, and one sentence for each record that is broken."""
+        problems = getattr(self._rooms.forge, "problems", None)
+        return self._store.pulls(), problems() if problems is not None else ()
+
     def output(self, attempt_directory: str, stream: str, tail_bytes: int) -> bytes:
         """What an attempt has written so far."""
         return self._rooms.terminals.output(attempt_directory, stream, tail_bytes=tail_bytes)
@@ -404,6 +445,12 @@ class WaitsAtGate(Conflict):
     def __init__(self, run: Run) -> None:
         reason = run.reason.message if run.reason else "waits for a person"
         super().__init__(f"run {run.id} {reason}", hint=f"orch gate approve {run.id}")
+
+
+def _no_repository(path: Path) -> NotFound:
+    return NotFound(
+        f"there is no repository at {path}", code="not_a_repository", hint="orch repo add PATH"
+    )
 
 
 def _taken(known: Repo, location: str) -> Conflict:

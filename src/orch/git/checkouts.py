@@ -108,14 +108,26 @@ def _clone_into(gateway: Gateway, url: str, directory: str) -> None:
 @contextlib.contextmanager
 def _alone(lock: str) -> Iterator[None]:
     """One clone into a place at a time; the kernel frees the lock of a process that was killed."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_still_there(descriptor, lock):
+                continue  # whom we waited for has taken the file away
+            try:
+                yield
+            finally:
+                os.unlink(lock)
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still_there(descriptor: int, path: str) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(lock)
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _find(gateway: Gateway, path: str) -> _Found:

@@ -172,7 +172,8 @@ def _stage(gateway: Gateway, tree: Tree, worktree: Worktree, entries: Sequence[E
 
 def _unreadable(error: ToolFailed, worktree: Worktree) -> ToolFailed | Conflict:
     said = str(error.data.get("stderr", ""))
-    if "Permission denied" not in said and "can only add regular files" not in said:
+    unusable = "Unable to process path" in said or "Permission denied" in said
+    if error.code != "git_failed" or not unusable:
         return error
     reason = said.strip().splitlines()[0].removeprefix("error: ")
     return Conflict(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from orch.model.errors import (
     Conflict,
@@ -22,6 +23,7 @@ from orch.model.errors import (
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s'\"]+@")
 _LOCK = re.compile(r"Unable to create '(.+?\.lock)': File exists")
 _STDERR_CHARACTERS = 4_000
+_ROOM_BYTES = 32 * 1024
 
 _FULL_DISK = ("no space left on device", "disk quota exceeded", "enospc")
 _SIGN_IN = (
@@ -148,6 +150,19 @@ def _network_failure(
             **data,
         )
     return None
+
+
+def is_disk_full(places: Iterable[str]) -> bool:
+    """Whether one of these directories (empty words are skipped) has no room left for a file."""
+    for place in filter(None, places):
+        try:
+            found = os.statvfs(place)
+        except OSError:
+            continue
+        no_inodes = found.f_files > 0 and found.f_favail == 0
+        if no_inodes or found.f_bavail * found.f_frsize < _ROOM_BYTES:
+            return True
+    return False
 
 
 def too_slow(args: Sequence[str], seconds: float, *, network: bool) -> ToolFailed:

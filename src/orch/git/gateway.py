@@ -194,15 +194,16 @@ class Gateway:
             environment = self._environment(place, "person", variables or {})
             output = self._once(args, place, environment, stdin, seconds, reach)
         for _ in range(_LOCKS_AT_MOST):
-            lock = "" if output.code in accept else failures.lock_in_the_way(output.stderr)
+            lock = failures.lock_in_the_way(output.stderr) if output.code else ""
             if not lock or not self._locks.release(lock, (*place.roots, *lock_roots)):
                 break
             output = self._once(args, place, environment, stdin, seconds, reach)
         if output.code in accept:
             return output
-        raise failures.translated(
-            args, output.code, output.stderr, network=reach in ("near", "far")
-        )
+        # git does not always say why a write failed.
+        full = failures.is_disk_full((place.common_dir, place.work_tree, *lock_roots))
+        said = f"{output.stderr}\nNo space left on device" if full else output.stderr
+        raise failures.translated(args, output.code, said, network=reach in ("near", "far"))
 
     def read_capped(self, args: Sequence[str], place: Place, limit: int) -> tuple[bytes, bool]:
         """The first `limit` bytes of what `git <args>` prints, and whether there was more. The

@@ -25,6 +25,16 @@ _REJECTED = re.compile(r"^!\t[^\t]*\t(.*)$", re.MULTILINE)
 _REASON = re.compile(r"\((.+)\)\s*$")
 _NOT_FORWARD = ("non-fast-forward", "fetch first", "stale info", "needs force")
 
+# What the remote's git adds to the words that tell why.
+_SAYS_NOTHING = (
+    "error: hook declined to update",
+    "Another git process seems to be running",
+    "an editor opened by",
+    "are terminated then try again",
+    "may have crashed in this repository",
+    "remove the file manually to continue",
+)
+
 
 def push(
     gateway: Gateway,
@@ -147,8 +157,9 @@ def _rejected(worktree: Worktree, target: str, tried: Output) -> PushRejected:
     remarks = [
         line.removeprefix("remote:").strip()
         for line in tried.stderr.splitlines()
-        if line.startswith("remote:") and line.removeprefix("remote:").strip()
+        if line.startswith("remote:")
     ]
+    remarks = [line for line in remarks if line and not line.startswith(_SAYS_NOTHING)]
     if any(words in short for words in _NOT_FORWARD):
         return refusals.others_work_there(target, worktree.branch, short)
     return refusals.push_refused(target, worktree.branch, short, remarks)

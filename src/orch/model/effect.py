@@ -287,7 +287,7 @@ def decode_effect(raw: bytes) -> Effect[Any]:
 @functools.cache
 def result_decoder(cls: type[Effect[Any]]) -> msgspec.json.Decoder[Any]:
     """Decodes what `cls` gives back, by the type parameter it was declared with."""
-    for base in getattr(cls, "__orig_bases__", ()):
+    for base in vars(cls).get("__orig_bases__", ()):  # not an inherited one: that is `Effect[T]`
         for argument in get_args(base):
             return msgspec.json.Decoder(argument)
     raise TypeError(f"{cls.__name__} does not say what it gives: class X(Effect[Result], ...)")

@@ -18,7 +18,8 @@ from typing import Literal
 import msgspec
 
 from orch.model.attempt import ExitRecord, Launch
-from orch.terminals.names import checked_file, checked_name
+from orch.terminals.files import check
+from orch.terminals.names import checked_attempt, checked_file, checked_name
 
 State = Literal["alive", "ended", "lost"]
 
@@ -87,8 +88,8 @@ class MemoryTerminals:
 
     def start(self, name: str, directory: str, attempt: str, launch: Launch) -> None:
         checked_name(name)
-        for file in launch.files:
-            checked_file(file)
+        checked_attempt(attempt)
+        check(launch)
         with self._lock:
             if directory in self._terminals or name in self.names():
                 return

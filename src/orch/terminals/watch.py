@@ -20,7 +20,7 @@ async def gone(pid: int, began: int) -> None:
     """Return when the process `pid` that began at `began` has ended (at once if it has)."""
     descriptor = _descriptor(pid)
     if descriptor is None:
-        while start_time(pid) == began:
+        while start_time(pid) == began:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
         return
     try:

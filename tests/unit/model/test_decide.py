@@ -312,21 +312,27 @@ def test_an_abort_is_kept_through_a_block_and_through_a_takeover() -> None:
     assert _stop(store) == "abort"
     store.send(cmd.TakeRun(RUN, OTHER), ENGINE)
     assert _stop(store) == "abort"
+    store.send(cmd.TakeRun(RUN, OTHER, resume=True), PERSON)
+    assert _stop(store) == "abort"
     store.send(cmd.RequestStop(RUN), PERSON)
     assert _stop(store) == "abort", "the weaker wish does not replace the stronger one"
     store.send(cmd.DetachRun(RUN), PERSON)
     assert _stop(store) == "abort"
 
 
-def test_a_stop_is_granted_by_the_block_and_forgotten_by_the_next_owner() -> None:
+def test_a_stop_is_granted_by_the_block_and_kept_until_then() -> None:
     store = running()
     store.send(cmd.RequestStop(RUN), PERSON)
-    assert _stop(store) == "stop"
+    store.send(cmd.TakeRun(RUN, OTHER, dead=ME), ENGINE)
+    assert _stop(store) == "stop", "the next engine grants what the dead one was asked for"
     store.send(advance(blocked=STOPPED), ENGINE)
     assert _stop(store) == ""
-    store.send(cmd.TakeRun(RUN, OTHER), PERSON)
+
+
+def test_a_person_who_resumes_a_run_has_changed_their_mind_about_stopping_it() -> None:
+    store = running()
     store.send(cmd.RequestStop(RUN), PERSON)
-    store.send(cmd.TakeRun(RUN, ME), PERSON)
+    store.send(cmd.TakeRun(RUN, ME, resume=True), PERSON)
     assert _stop(store) == ""
 
 

@@ -1,0 +1,1 @@
+"""The command line: one file per noun; `output` is the only writer to stdout."""

@@ -1,0 +1,69 @@
+"""`orch repo`: the repositories Orch works in."""
+
+from __future__ import annotations
+
+import click
+
+from orch.api import records
+from orch.cli.options import dry, examples, home, output, shared
+
+
+@click.group()
+def repo() -> None:
+    """Register and list repositories."""
+
+
+@repo.command(
+    epilog=examples(
+        "orch repo add ~/src/thing", "orch repo add https://example.org/thing.git --slug thing"
+    )
+)
+@click.argument("location")
+@click.option("--slug", default="", help="Its name (default: the last part of the path or URL).")
+@click.option("--workspace", default="", help="Where its worktrees go.")
+@dry
+@shared
+def add(
+    location: str, slug: str, workspace: str, dry_run: bool, as_json: bool, quiet: bool,
+    no_color: bool,
+) -> None:  # fmt: skip
+    """Register a checkout, a bare repository, or clone a URL. Doing it again refreshes it."""
+    out, orch = output(as_json, quiet, no_color), home()
+    if dry_run:
+        found = orch.look_at_repo(location, slug=slug, workspace=workspace)
+        if as_json:
+            out.data(found)
+        else:
+            for key, value in found.items():
+                out.line(f"{key}: {value}")
+        return
+    added = orch.add_repo(location, slug=slug, workspace=workspace)
+    record = records.repo_record(added)
+    if as_json:
+        out.data(record)
+    elif quiet:
+        out.line(added.slug)
+    else:
+        out.line(f"{added.slug}: {added.local_path} (default branch {added.default_branch})")
+        if added.remote_url:
+            out.line(f"pushes to {added.remote_name} {added.remote_url}")
+        else:
+            out.line("it has no remote: workflows that push need one")
+        out.note(f'next: orch issue create "TITLE" --repo {added.slug}')
+
+
+@repo.command("list", epilog=examples("orch repo list", "orch repo list --json"))
+@shared
+def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
+    """List the registered repositories."""
+    out, found = output(as_json, quiet, no_color), home().repos()
+    if as_json:
+        out.data([records.repo_record(item) for item in found])
+    elif quiet:
+        for item in found:
+            out.line(item.slug)
+    elif not found:
+        out.note("no repository yet; add one: orch repo add PATH")
+    else:
+        rows = [[item.slug, item.default_branch, item.local_path] for item in found]
+        out.table(["name", "branch", "path"], rows)

@@ -1,0 +1,21 @@
+"""`orch version`."""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+from orch._version import __version__
+from orch.cli.options import output, shared
+
+
+@click.command()
+@shared
+def version(as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Print the version."""
+    out = output(as_json, quiet, no_color)
+    if as_json:
+        out.data({"version": __version__, "python": platform.python_version()})
+    else:
+        out.line(__version__ if quiet else f"orch {__version__}")
