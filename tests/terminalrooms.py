@@ -55,7 +55,7 @@ class Room:
         self._begun[attempt] = name or f"orch-{attempt}"
         self.terminals.start(self._begun[attempt], directory, attempt, launch)
         with contextlib.suppress(AssertionError):
-            self._servers.add(self.server())
+            self.note_server()
         return directory
 
     def python(self, attempt: str, code: str, *words: str, **fields: Any) -> str:
@@ -105,6 +105,12 @@ class Room:
         """The pid of the tmux server."""
         return int(self.tmux("display-message", "-p", "#{pid}"))
 
+    def note_server(self) -> int:
+        """Its pid, so that `close` finds it even when it does not answer."""
+        pid = self.server()
+        self._servers.add(pid)
+        return pid
+
     def wrapper(self, attempt: str) -> int:
         """The pid of the wrapper, once it is up."""
         import json
@@ -121,12 +127,17 @@ class Room:
                 found[pid] = words.replace(b"\0", b" ").decode(errors="replace")
         return found
 
+    def _attempts(self) -> list[str]:
+        folder = self.home / "attempts"
+        return sorted(os.listdir(folder)) if folder.is_dir() else []
+
     def close(self) -> None:
         for server in self._servers:
             wake(server)
-        for attempt in self._begun:
+        for attempt in self._attempts():
+            name = self._begun.get(attempt, f"orch-{attempt}")
             with contextlib.suppress(OrchError):
-                self.terminals.stop(self._begun[attempt], self.directory(attempt), grace_s=0.0)
+                self.terminals.stop(name, self.directory(attempt), grace_s=0.0)
         left = settled(self.processes)
         for pid in left:
             with contextlib.suppress(ProcessLookupError):

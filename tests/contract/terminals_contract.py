@@ -4,279 +4,243 @@ A third party proves an adapter with:
 
     class TestMine(TerminalsContract):
         @pytest.fixture
-        def terminals(self): return MyTerminals(...)
+        def hands(self): return MyHands(...)
 
-Programs are described as a `Play`, which a real adapter runs with `PLAYER`; a double reads it off
-the launch (`play_of`). What an adapter cannot be made to do from a test is a method here that skips
-until the adapter's test fills it in.
+`Hands` is what the suite needs besides the port: how a `Part` becomes a program, how time passes
+(a double lives in virtual time), and how a terminal is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import msgspec
 import pytest
 
 from orch.model.attempt import ExitRecord, Launch
-from orch.model.errors import OrchError, UsageError
+from orch.model.errors import UsageError
 from orch.ports import Terminals
 
-PLAYER = """
-import json, os, sys, time
-play = json.loads(sys.argv[1])
-with open(os.path.join(play["directory"], "runs"), "a") as runs:
-    runs.write("ran\\n")
-time.sleep(play["seconds"])
-if play["echo"]:
-    sys.stdout.write(sys.stdin.read())
-sys.stdout.write(play["stdout"]); sys.stdout.flush()
-sys.stderr.write(play["stderr"]); sys.stderr.flush()
-for name, text in play["files"].items():
-    with open(os.path.join(play["directory"], name), "w") as file:
-        file.write(text)
-if play["exit_code"] > 128:
-    os.kill(os.getpid(), play["exit_code"] - 128)
-    time.sleep(60)
-os._exit(play["exit_code"])
-"""
 PATIENCE_S = 20.0
-LONG_S = 300.0
+LONG_S = 500.0
 """A program that somebody has to end."""
 
 
-class Play(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program does: notes its run in the file `runs`, waits, repeats its input (`echo`),
-    writes, and ends with `exit_code` (above 128: by that signal)."""
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program does: waits `seconds`, says its input (`echo`) and `stdout`, then `stderr`, and
+    ends with `exit_code`, or by `signal` unless that is 0."""
 
-    directory: str
     seconds: float = 0.0
     stdout: str = ""
     stderr: str = ""
-    files: dict[str, str] = {}
-    exit_code: int = 0
     echo: bool = False
+    exit_code: int = 0
+    signal: int = 0
 
 
-def play_of(launch: Launch) -> Play:
-    """The play that `launch` was made from."""
-    return msgspec.json.decode(launch.argv[-1], type=Play)
+class Hands(Protocol):
+    """`terminals` starts empty, new for each test."""
 
+    @property
+    def terminals(self) -> Terminals: ...
 
-class Slot:
-    """One attempt's place: terminal name, directory, id."""
+    def run(self, scenario: Coroutine[Any, Any, None]) -> None:
+        """Run `scenario` in the loop in which `ended` waits."""
 
-    def __init__(self, directory: Path, attempt: str) -> None:
-        self.attempt = attempt
-        self.name = f"orch-{attempt}"
-        self.directory = str(directory / attempt)
+    def directory(self, attempt: str) -> str:
+        """Where this attempt's files go."""
 
-    def play(self, **words: Any) -> Play:
-        return Play(directory=self.directory, **words)
+    def launch(self, part: Part, **fields: Any) -> Launch:
+        """A launch that performs `part`."""
+
+    def runs(self, attempt: str) -> int:
+        """How many programs were really run for `attempt`."""
+
+    def reopened(self) -> Terminals:
+        """The same terminals, as another process would find them."""
+
+    def lose(self, name: str, attempt: str) -> None:
+        """Take the terminal away so that nobody can write an exit record (`kill -9`)."""
+
+    def silence(self) -> None:
+        """From now on the terminals' server does not answer."""
 
 
 class TerminalsContract:
-    """Subclass as `TestX` and give a `terminals` fixture: no terminals in it, new for each test."""
+    """Subclass as `TestX` and give a `hands` fixture."""
 
     @pytest.fixture
-    def terminals(self) -> Iterator[Terminals]:
-        raise NotImplementedError("give a fixture `terminals`")
+    def hands(self) -> Hands:
+        raise NotImplementedError("give a fixture `hands`")
 
-    @pytest.fixture
-    def root(self, tmp_path: Path) -> Path:
-        """Where attempts may have their directories."""
-        return tmp_path
+    # --- words of the tests
 
-    @pytest.fixture
-    def slot(self, root: Path) -> Slot:
-        return Slot(root, "abc123def456")
+    def start(self, hands: Hands, attempt: str, part: Part, **fields: Any) -> None:
+        launch = hands.launch(part, **fields)
+        hands.terminals.start(f"orch-{attempt}", hands.directory(attempt), attempt, launch)
 
-    def launch(self, play: Play, **words: Any) -> Launch:
-        """The launch that performs `play`."""
-        argv = (sys.executable, "-I", "-S", "-c", PLAYER, json.dumps(msgspec.to_builtins(play)))
-        return Launch(argv=argv, cwd="/", env={"LANG": "C.UTF-8"}, **words)
+    def probe(self, hands: Hands, attempt: str) -> str:
+        return hands.terminals.probe(f"orch-{attempt}", hands.directory(attempt))
 
-    def reopened(self, terminals: Terminals) -> Terminals:
-        """The same terminals, as another process would find them."""
-        return terminals
+    def stop(self, hands: Hands, attempt: str, grace_s: float = 10.0) -> None:
+        hands.terminals.stop(f"orch-{attempt}", hands.directory(attempt), grace_s=grace_s)
 
-    def lose(self, terminals: Terminals, slot: Slot) -> None:
-        """Take the terminal away, so that nobody can write an exit record (`kill -9`)."""
-        pytest.skip("this adapter's terminals cannot be lost by the test")
+    def found(self, hands: Hands, attempt: str) -> ExitRecord | None:
+        return hands.terminals.exit_record(hands.directory(attempt))
 
-    def start(self, terminals: Terminals, slot: Slot, **words: Any) -> None:
-        launched = {k: words.pop(k) for k in ("stdin", "timeout_s", "files") if k in words}
-        played = {"files": words.pop("writes", {}), **words}
-        launch = self.launch(slot.play(**played), **launched)
-        terminals.start(slot.name, slot.directory, slot.attempt, launch)
-
-    def wait(self, terminals: Terminals, slot: Slot) -> None:
+    def wait(self, hands: Hands, attempt: str) -> ExitRecord | None:
         async def wait() -> None:
-            async with asyncio.timeout(PATIENCE_S):
-                await terminals.ended(slot.name, slot.directory)
+            ended = hands.terminals.ended(f"orch-{attempt}", hands.directory(attempt))
+            await asyncio.wait_for(ended, 2 * LONG_S)
 
-        asyncio.run(wait())
+        hands.run(wait())
+        return self.found(hands, attempt)
 
-    def finished(self, terminals: Terminals, slot: Slot) -> ExitRecord:
-        self.wait(terminals, slot)
-        record = terminals.exit_record(slot.directory)
+    def finished(self, hands: Hands, attempt: str) -> ExitRecord:
+        record = self.wait(hands, attempt)
         assert record is not None
         return record
 
-    def runs(self, terminals: Terminals, slot: Slot) -> int:
-        """How often the program of `slot` was run (told by the program)."""
-        return len(terminals.output(slot.directory, "runs").splitlines())
-
-    # --- the life of a terminal
-
-    def test_version_is_told(self, terminals: Terminals) -> None:
-        assert terminals.version() >= (3, 2)
-
-    def test_what_never_started_is_absent(self, terminals: Terminals, slot: Slot) -> None:
-        assert terminals.probe(slot.name, slot.directory) == "absent"
-        assert terminals.exit_record(slot.directory) is None
-        assert terminals.output(slot.directory, "stdout") == b""
-        assert list(terminals.names()) == []
-        self.wait(terminals, slot)
-        terminals.stop(slot.name, slot.directory, grace_s=1.0)
-        assert terminals.probe(slot.name, slot.directory) == "absent"
-
-    def test_a_program_is_alive_until_it_ends(self, terminals: Terminals, slot: Slot) -> None:
-        before = time.time()
-        self.start(terminals, slot, seconds=0.3, stdout="out", stderr="err!")
-        assert terminals.probe(slot.name, slot.directory) == "alive"
-        assert list(terminals.names()) == [slot.name]
-        assert terminals.exit_record(slot.directory) is None
-        record = self.finished(terminals, slot)
-        assert terminals.probe(slot.name, slot.directory) == "ended"
-        assert terminals.exit_record(slot.directory) == record
-        assert (record.attempt, record.exit_code, record.signal) == (slot.attempt, 0, 0)
-        assert not (record.timed_out or record.lost or record.stopped or record.error)
-        assert before - 1 <= record.started_at <= record.ended_at - 0.3
-        assert (record.stdout_bytes, record.stderr_bytes) == (3, 4)
-
-    def test_the_name_is_free_again_when_the_program_has_ended(
-        self, terminals: Terminals, slot: Slot, root: Path
-    ) -> None:
-        """H104: what follows a finished terminal is started anew and does not reach into the old."""
-        self.start(terminals, slot, stdout="first")
-        self.finished(terminals, slot)
-        self.eventually_gone(terminals)
-        follow_up = Slot(root, "000000000002")
-        follow_up.name = slot.name
-        self.start(terminals, follow_up, stdout="second")
-        assert self.finished(terminals, follow_up).attempt == follow_up.attempt
-        assert terminals.output(slot.directory, "stdout") == b"first"
-        assert terminals.output(follow_up.directory, "stdout") == b"second"
-
-    def eventually_gone(self, terminals: Terminals) -> None:
-        """A terminal's name may outlive its program for a moment."""
+    def eventually(self, true: Callable[[], bool]) -> None:
+        """What another process does next; the name of a terminal may outlive its program so."""
         deadline = time.monotonic() + PATIENCE_S
-        while terminals.names():
+        while not true():
             assert time.monotonic() < deadline
             time.sleep(0.002)
 
-    @pytest.mark.parametrize(("exit_code", "number"), [(3, 0), (1, 0), (137, 9), (143, 15)])
-    def test_the_end_is_told_as_it_was(
-        self, terminals: Terminals, slot: Slot, exit_code: int, number: int
-    ) -> None:
-        self.start(terminals, slot, exit_code=exit_code)
-        record = self.finished(terminals, slot)
-        assert (record.exit_code, record.signal) == (exit_code, number)
-        assert not (record.timed_out or record.lost or record.stopped)
+    # --- the life of a terminal
 
-    def test_input_files_and_output(self, terminals: Terminals, slot: Slot) -> None:
+    def test_what_never_started_is_absent(self, hands: Hands) -> None:
+        assert self.probe(hands, "a1") == "absent"
+        assert self.wait(hands, "a1") is None
+        assert hands.terminals.output(hands.directory("a1"), "stdout") == b""
+        assert list(hands.terminals.names()) == []
+        self.stop(hands, "a1")
+        assert self.probe(hands, "a1") == "absent"
+        assert self.found(hands, "a1") is None
+
+    def test_a_program_is_alive_until_it_ends(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=0.4, stdout="out", stderr="err!"))
+        assert self.probe(hands, "a1") == "alive"
+        assert list(hands.terminals.names()) == ["orch-a1"]
+        assert self.found(hands, "a1") is None
+        record = self.finished(hands, "a1")
+        assert self.probe(hands, "a1") == "ended"
+        assert self.found(hands, "a1") == record
+        assert (record.attempt, record.exit_code, record.signal) == ("a1", 0, 0)
+        assert not (record.timed_out or record.lost or record.stopped or record.error)
+        assert 0.3 < record.ended_at - record.started_at < PATIENCE_S
+        assert (record.stdout_bytes, record.stderr_bytes) == (3, 4)
+        assert hands.terminals.output(hands.directory("a1"), "stdout") == b"out"
+        assert hands.terminals.output(hands.directory("a1"), "stderr") == b"err!"
+
+    @pytest.mark.parametrize("exit_code", [1, 3, 127, 255])
+    def test_an_exit_code_is_told_as_it_was(self, hands: Hands, exit_code: int) -> None:
+        self.start(hands, "a1", Part(exit_code=exit_code))
+        record = self.finished(hands, "a1")
+        assert (record.exit_code, record.signal) == (exit_code, 0)
+        assert not (record.timed_out or record.lost or record.stopped or record.error)
+
+    @pytest.mark.parametrize("number", [1, 2, 6, 9, 11, 15])
+    def test_a_death_by_signal_is_told(self, hands: Hands, number: int) -> None:
+        self.start(hands, "a1", Part(signal=number))
+        record = self.finished(hands, "a1")
+        assert (record.exit_code, record.signal) == (128 + number, number)
+        assert not (record.timed_out or record.lost or record.stopped or record.error)
+
+    def test_input_files_and_output(self, hands: Hands) -> None:
         """H16, H108: the prompt is there before the program is; it travels in a file."""
         prompt = "frage: “é”\r\n\x1b[0m $(touch x)\n" + "x" * 200_000
-        self.start(terminals, slot, echo=True, stdin=prompt, files={"agent.toml": "a = 'ü'\n"})
-        self.finished(terminals, slot)
-        said = terminals.output(slot.directory, "stdout")
+        self.start(hands, "a1", Part(echo=True), stdin=prompt, files={"agent.toml": "a = 'ü'\n"})
+        self.finished(hands, "a1")
+        directory, output = hands.directory("a1"), hands.terminals.output
+        said = output(directory, "stdout")
         assert said.decode() == prompt
-        assert terminals.output(slot.directory, "prompt").decode() == prompt
-        assert terminals.output(slot.directory, "agent.toml").decode() == "a = 'ü'\n"
-        assert terminals.output(slot.directory, "stdout", tail_bytes=5) == b"xxxxx"
-        assert terminals.output(slot.directory, "stdout", tail_bytes=10**9) == said
-        assert terminals.output(slot.directory, "stderr", tail_bytes=5) == b""
-        assert terminals.output(slot.directory, "nothing") == b""
+        assert output(directory, "prompt").decode() == prompt
+        assert output(directory, "agent.toml").decode() == "a = 'ü'\n"
+        assert output(directory, "stdout", tail_bytes=5) == b"xxxxx"
+        assert output(directory, "stdout", tail_bytes=10**9) == said
+        assert output(directory, "stderr", tail_bytes=5) == b""
+        assert output(directory, "result.json") == b""
 
-    def test_what_the_program_wrote_is_there_with_its_exit_record(
-        self, terminals: Terminals, slot: Slot
-    ) -> None:
-        """H23, H111: an answer is collected whole; no answer is not an empty one's twin."""
-        self.start(terminals, slot, writes={"result.json": '{"status": "done"}'})
-        self.finished(terminals, slot)
-        answer = terminals.output(slot.directory, "result.json")
-        assert json.loads(answer) == {"status": "done"}
-
-    def test_terminals_do_not_mix(self, terminals: Terminals, root: Path) -> None:
-        slots = [Slot(root, f"{number:012x}") for number in range(6)]
-        began = time.monotonic()
-        for number, slot in enumerate(slots):
-            self.start(
-                terminals, slot, seconds=0.5, stdout=f"out {number}", stderr=f"err {number}",
-                exit_code=number,
-            )  # fmt: skip
-        assert sorted(terminals.names()) == [slot.name for slot in slots]
-        records = [self.finished(terminals, slot) for slot in slots]
-        assert time.monotonic() - began < 6 * 0.5  # H102: side by side
+    def test_terminals_do_not_mix(self, hands: Hands) -> None:
+        """H102: six run side by side, and nobody gets another's answer."""
+        names = [f"b{number}" for number in range(6)]
+        for number, attempt in enumerate(names):
+            part = Part(seconds=0.6, stdout=f"o{number}", stderr=f"e{number}", exit_code=number)
+            self.start(hands, attempt, part)
+        assert sorted(hands.terminals.names()) == [f"orch-{attempt}" for attempt in names]
+        records = [self.finished(hands, attempt) for attempt in names]
+        began = min(record.started_at for record in records)
+        assert max(record.ended_at for record in records) - began < 6 * 0.6
         assert [record.exit_code for record in records] == list(range(6))
-        assert [record.attempt for record in records] == [slot.attempt for slot in slots]
-        for number, slot in enumerate(slots):
-            assert terminals.output(slot.directory, "stdout") == f"out {number}".encode()
-            assert terminals.output(slot.directory, "stderr") == f"err {number}".encode()
+        assert [record.attempt for record in records] == names
+        for number, attempt in enumerate(names):
+            directory = hands.directory(attempt)
+            assert hands.terminals.output(directory, "stdout") == f"o{number}".encode()
+            assert hands.terminals.output(directory, "stderr") == f"e{number}".encode()
+
+    def test_h104_what_follows_a_finished_terminal_is_started_anew(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(stdout="first"))
+        self.finished(hands, "a1")
+        self.eventually(lambda: not hands.terminals.names())
+        launch, directory = hands.launch(Part(stdout="second")), hands.directory("a2")
+        hands.terminals.start("orch-a1", directory, "a2", launch)
+        self.eventually(lambda: hands.terminals.probe("orch-a1", directory) != "absent")
+
+        async def wait() -> None:
+            await hands.terminals.ended("orch-a1", directory)
+
+        hands.run(wait())
+        assert hands.terminals.output(hands.directory("a1"), "stdout") == b"first"
+        assert hands.terminals.output(directory, "stdout") == b"second"
 
     # --- at most once
 
-    def test_a_directory_starts_one_program_for_ever(
-        self, terminals: Terminals, slot: Slot
-    ) -> None:
-        """H21, H89: while it runs, when it has ended, and when it was stopped."""
-        self.start(terminals, slot, seconds=0.2, stdout="first")
-        self.start(terminals, slot, stdout="second")
-        record = self.finished(terminals, slot)
-        for again in (terminals, self.reopened(terminals)):
-            self.start(again, slot, stdout="third", exit_code=9)
-            self.wait(again, slot)
-            assert again.exit_record(slot.directory) == record
-        assert terminals.output(slot.directory, "stdout") == b"first"
-        assert self.runs(terminals, slot) == 1
+    def test_h21_h89_a_directory_starts_one_program_for_ever(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=0.3, stdout="first"))
+        self.start(hands, "a1", Part(stdout="second"))
+        record = self.finished(hands, "a1")
+        for terminals in (hands.terminals, hands.reopened()):
+            launch = hands.launch(Part(stdout="third", exit_code=9))
+            terminals.start("orch-a1", hands.directory("a1"), "a1", launch)
+            assert self.wait(hands, "a1") == record
+        assert hands.terminals.output(hands.directory("a1"), "stdout") == b"first"
+        assert hands.runs("a1") == 1
 
-    def test_a_stopped_attempt_never_starts_again(self, terminals: Terminals, slot: Slot) -> None:
-        self.start(terminals, slot, seconds=LONG_S)
-        terminals.stop(slot.name, slot.directory, grace_s=5.0)
-        record = terminals.exit_record(slot.directory)
-        self.start(terminals, slot)
-        self.wait(terminals, slot)
-        assert terminals.exit_record(slot.directory) == record
+    def test_a_stopped_attempt_never_starts_again(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S))
+        self.stop(hands, "a1")
+        record = self.found(hands, "a1")
+        assert record is not None
+        self.start(hands, "a1", Part(stdout="again"))
+        assert self.wait(hands, "a1") == record
+        assert list(hands.terminals.names()) == []
 
-    def test_a_taken_name_starts_nothing(
-        self, terminals: Terminals, slot: Slot, root: Path
-    ) -> None:
-        self.start(terminals, slot, seconds=LONG_S)
-        other = Slot(root, "000000000002")
-        other.name = slot.name
-        self.start(terminals, other)
-        terminals.stop(slot.name, slot.directory, grace_s=5.0)
-        assert self.runs(terminals, other) == 0
-        assert terminals.exit_record(other.directory) is None
+    def test_a_taken_name_starts_nothing(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S))
+        self.eventually(lambda: hands.runs("a1") == 1)
+        launch = hands.launch(Part())
+        hands.terminals.start("orch-a1", hands.directory("a2"), "a2", launch)
+        self.stop(hands, "a1")
+        assert hands.runs("a2") == 0
+        assert self.found(hands, "a2") is None
 
-    def test_of_twenty_starts_at_once_one_wins(self, terminals: Terminals, slot: Slot) -> None:
-        launches = [self.launch(slot.play(seconds=0.2, stdout=str(n))) for n in range(20)]
+    def test_of_twenty_starts_at_once_one_wins(self, hands: Hands) -> None:
+        """RELIABILITY §3, many sessions at once."""
+        launches = [hands.launch(Part(seconds=0.2, stdout=str(n))) for n in range(20)]
         faults: list[BaseException] = []
         gate = threading.Barrier(20)
 
         def start(launch: Launch) -> None:
             try:
                 gate.wait()
-                terminals.start(slot.name, slot.directory, slot.attempt, launch)
-            except BaseException as fault:  # noqa: BLE001 - for the assertion below
+                hands.terminals.start("orch-a1", hands.directory("a1"), "a1", launch)
+            except BaseException as fault:
                 faults.append(fault)
 
         threads = [threading.Thread(target=start, args=(launch,)) for launch in launches]
@@ -285,118 +249,124 @@ class TerminalsContract:
         for thread in threads:
             thread.join()
         assert faults == []
-        assert self.finished(terminals, slot).exit_code == 0
-        assert self.runs(terminals, slot) == 1
+        assert self.finished(hands, "a1").exit_code == 0
+        assert hands.runs("a1") == 1
 
     # --- waiting
 
-    def test_many_wait_for_one(self, terminals: Terminals, slot: Slot) -> None:
-        self.start(terminals, slot, seconds=0.3)
+    def test_fifty_wait_for_one_and_half_of_them_leave(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=0.3))
 
         async def wait() -> None:
-            async with asyncio.timeout(PATIENCE_S):
-                waits = [
-                    asyncio.ensure_future(terminals.ended(slot.name, slot.directory))
-                    for _ in range(50)
-                ]
-                await asyncio.sleep(0)
-                for gone in waits[::2]:
-                    gone.cancel()
-                await asyncio.gather(*waits[1::2])
+            ended, directory = hands.terminals.ended, hands.directory("a1")
+            waits = [asyncio.ensure_future(ended("orch-a1", directory)) for _ in range(50)]
+            await asyncio.sleep(0)
+            for gone in waits[::2]:
+                gone.cancel()
+            await asyncio.gather(*waits[1::2])
 
-        asyncio.run(wait())
-        assert terminals.probe(slot.name, slot.directory) == "ended"
+        hands.run(wait())
+        assert self.probe(hands, "a1") == "ended"
 
-    def test_who_waits_is_told_at_once(self, terminals: Terminals, slot: Slot) -> None:
-        self.start(terminals, slot, seconds=0.1)
-        record = self.finished(terminals, slot)
-        assert time.time() - record.ended_at < 0.5
-        began = time.monotonic()
-        self.wait(terminals, slot)
-        assert time.monotonic() - began < 0.5
+    def test_another_process_finds_it_and_waits_for_it(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=0.4, stdout="x"))
+        heir, directory = hands.reopened(), hands.directory("a1")
+        assert heir.probe("orch-a1", directory) == "alive"
+        assert list(heir.names()) == ["orch-a1"]
+        heir.start("orch-a1", directory, "a1", hands.launch(Part(stdout="y")))
 
-    def test_another_process_finds_and_follows_it(self, terminals: Terminals, slot: Slot) -> None:
-        self.start(terminals, slot, seconds=0.3, stdout="x")
-        heir = self.reopened(terminals)
-        assert heir.probe(slot.name, slot.directory) == "alive"
-        assert list(heir.names()) == [slot.name]
-        self.start(heir, slot, stdout="y")
-        assert self.finished(heir, slot).exit_code == 0
-        assert heir.output(slot.directory, "stdout") == b"x"
+        async def wait() -> None:
+            await heir.ended("orch-a1", directory)
+
+        hands.run(wait())
+        record = heir.exit_record(directory)
+        assert record is not None
+        assert record.exit_code == 0
+        assert heir.output(directory, "stdout") == b"x"
 
     # --- ends that were not the program's own
 
-    def test_wall_time_ends_it(self, terminals: Terminals, slot: Slot) -> None:
-        """H109: deadlines are declared per attempt; one that was not declared is none."""
-        began = time.monotonic()
-        self.start(terminals, slot, seconds=LONG_S, timeout_s=0.3, writes={"late": "x"})
-        record = self.finished(terminals, slot)
-        assert 0.25 < time.monotonic() - began < PATIENCE_S
+    def test_h109_wall_time_ends_it(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S, stdout="late"), timeout_s=0.4)
+        record = self.finished(hands, "a1")
         assert record.timed_out
-        assert not (record.lost or record.stopped)
+        assert not (record.lost or record.stopped or record.error)
         assert record.exit_code != 0
-        assert terminals.probe(slot.name, slot.directory) == "ended"
-        assert terminals.output(slot.directory, "late") == b""
+        assert 0.3 < record.ended_at - record.started_at < PATIENCE_S
+        assert self.probe(hands, "a1") == "ended"
+        assert hands.terminals.output(hands.directory("a1"), "stdout") == b""
 
-    def test_wall_time_that_was_enough_changes_nothing(
-        self, terminals: Terminals, slot: Slot
-    ) -> None:
-        self.start(terminals, slot, seconds=0.1, timeout_s=30.0)
-        record = self.finished(terminals, slot)
+    def test_wall_time_that_was_enough_changes_nothing(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=0.1), timeout_s=30.0)
+        record = self.finished(hands, "a1")
         assert (record.exit_code, record.timed_out) == (0, False)
 
-    def test_stop_ends_it_and_says_so(self, terminals: Terminals, slot: Slot) -> None:
-        self.start(terminals, slot, seconds=LONG_S, writes={"late": "x"})
+    def test_stop_ends_it_at_once_and_says_so(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S, stdout="late"))
+        self.eventually(lambda: hands.runs("a1") == 1)
         began = time.monotonic()
-        terminals.stop(slot.name, slot.directory, grace_s=10.0)
+        self.stop(hands, "a1", grace_s=10.0)
         assert time.monotonic() - began < 5.0  # the grace is for those who need it
-        record = self.finished(terminals, slot)
+        record = self.finished(hands, "a1")
         assert record.stopped
         assert not (record.lost or record.timed_out)
-        assert terminals.probe(slot.name, slot.directory) == "ended"
-        assert list(terminals.names()) == []
-        terminals.stop(slot.name, slot.directory, grace_s=10.0)
-        assert terminals.exit_record(slot.directory) == record
-        assert terminals.output(slot.directory, "late") == b""
+        assert self.probe(hands, "a1") == "ended"
+        assert list(hands.terminals.names()) == []
+        self.stop(hands, "a1")
+        assert self.found(hands, "a1") == record
+        assert hands.terminals.output(hands.directory("a1"), "stdout") == b""
 
-    def test_h106_stop_leaves_what_has_ended_as_it_was(
-        self, terminals: Terminals, slot: Slot
-    ) -> None:
-        self.start(terminals, slot, stdout="done", writes={"result.json": "{}"})
-        record = self.finished(terminals, slot)
-        terminals.stop(slot.name, slot.directory, grace_s=1.0)
-        assert terminals.exit_record(slot.directory) == record
-        assert terminals.output(slot.directory, "stdout") == b"done"
-        assert terminals.output(slot.directory, "result.json") == b"{}"
-        assert terminals.probe(slot.name, slot.directory) == "ended"
-
-    def test_one_stop_ends_one_terminal(self, terminals: Terminals, root: Path) -> None:
-        """RELIABILITY §0.3: `orch-4` is not `orch-42`."""
-        four, forty_two = Slot(root, "4"), Slot(root, "42")
-        for slot in (four, forty_two):
-            self.start(terminals, slot, seconds=LONG_S)
-        terminals.stop(four.name, four.directory, grace_s=5.0)
-        assert list(terminals.names()) == [forty_two.name]
-        assert terminals.probe(forty_two.name, forty_two.directory) == "alive"
-        terminals.stop(forty_two.name, forty_two.directory, grace_s=5.0)
-        assert list(terminals.names()) == []
-
-    def test_a_lost_terminal_is_neither_ended_nor_started_again(
-        self, terminals: Terminals, slot: Slot
-    ) -> None:
-        self.start(terminals, slot, seconds=LONG_S)
-        self.lose(terminals, slot)
-        self.wait(terminals, slot)
-        assert terminals.probe(slot.name, slot.directory) == "lost"
-        assert terminals.exit_record(slot.directory) is None
-        self.start(terminals, slot)
-        self.wait(terminals, slot)
-        assert terminals.probe(slot.name, slot.directory) == "lost"
-        terminals.stop(slot.name, slot.directory, grace_s=5.0)
-        record = terminals.exit_record(slot.directory)
-        assert record is not None
+    def test_stop_right_after_start(self, hands: Hands) -> None:
+        """The program may not even have begun; it does not begin afterwards."""
+        self.start(hands, "a1", Part(seconds=LONG_S))
+        self.stop(hands, "a1", grace_s=10.0)
+        record = self.finished(hands, "a1")
         assert record.stopped
-        assert terminals.probe(slot.name, slot.directory) == "ended"
+        assert self.probe(hands, "a1") == "ended"
+        assert list(hands.terminals.names()) == []
+
+    def test_h106_stop_leaves_what_has_ended_as_it_was(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(stdout="done"))
+        record = self.finished(hands, "a1")
+        self.stop(hands, "a1")
+        assert self.found(hands, "a1") == record
+        assert not record.stopped
+        assert hands.terminals.output(hands.directory("a1"), "stdout") == b"done"
+        assert self.probe(hands, "a1") == "ended"
+
+    def test_one_stop_ends_one_terminal(self, hands: Hands) -> None:
+        """RELIABILITY §0.3: `orch-4` is not `orch-42`."""
+        for attempt in ("4", "42"):
+            self.start(hands, attempt, Part(seconds=LONG_S))
+        self.stop(hands, "4")
+        assert list(hands.terminals.names()) == ["orch-42"]
+        assert self.probe(hands, "42") == "alive"
+        self.stop(hands, "42")
+        assert list(hands.terminals.names()) == []
+
+    def test_a_lost_terminal_is_not_ended_and_not_started_again(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S))
+        self.eventually(lambda: hands.runs("a1") == 1)
+        hands.lose("orch-a1", "a1")
+        assert self.wait(hands, "a1") is None
+        assert self.probe(hands, "a1") == "lost"
+        self.start(hands, "a1", Part())
+        assert self.wait(hands, "a1") is None
+        assert self.probe(hands, "a1") == "lost"
+        assert hands.runs("a1") == 1
+        self.stop(hands, "a1")
+        assert self.finished(hands, "a1").stopped
+        assert self.probe(hands, "a1") == "ended"
+
+    def test_no_answer_is_no_answer(self, hands: Hands) -> None:
+        """H23: what cannot be told is `unknown`, and an exit record needs nobody's answer."""
+        self.start(hands, "a1", Part(stdout="done"))
+        self.finished(hands, "a1")
+        self.start(hands, "a3", Part(seconds=LONG_S))  # a server that stays
+        hands.silence()
+        assert self.probe(hands, "a1") == "ended"
+        assert self.probe(hands, "a2") == "unknown"
+        assert self.probe(hands, "a3") in ("alive", "unknown")
 
     # --- what is refused
 
@@ -405,45 +375,49 @@ class TerminalsContract:
         ["", "-x", "a b", "a.b", "a:b", "A", "#(touch x)", "$(touch x)", ";", "é", "a\n", "x" * 41],
     )
     def test_names_that_mean_something_to_a_terminal_are_refused(
-        self, terminals: Terminals, slot: Slot, name: str
+        self, hands: Hands, name: str
     ) -> None:
-        launch = self.launch(slot.play())
+        terminals, directory = hands.terminals, hands.directory("a1")
+
+        async def ended() -> None:
+            await terminals.ended(name, directory)
+
         for call in (
-            lambda: terminals.start(name, slot.directory, slot.attempt, launch),
-            lambda: terminals.probe(name, slot.directory),
-            lambda: terminals.stop(name, slot.directory, grace_s=1.0),
-            lambda: asyncio.run(self._ended(terminals, name, slot.directory)),
+            lambda: terminals.start(name, directory, "a1", hands.launch(Part())),
+            lambda: terminals.probe(name, directory),
+            lambda: terminals.stop(name, directory, grace_s=1.0),
+            lambda: hands.run(ended()),
         ):
             with pytest.raises(UsageError) as refused:
                 call()
             assert refused.value.code == "bad_name"
-        assert list(terminals.names()) == []
+        assert hands.runs("a1") == 0
 
-    async def _ended(self, terminals: Terminals, name: str, directory: str) -> None:
-        await terminals.ended(name, directory)
-
-    @pytest.mark.parametrize(
-        "name", ["", ".", "..", "../x", "a/b", "/etc/passwd", ".hidden", "a\0"]
-    )
-    def test_files_outside_of_the_attempt_are_refused(
-        self, terminals: Terminals, slot: Slot, name: str
+    @pytest.mark.parametrize("attempt", ["", "-x", "a b", "a/b", "a;", "a=b\n", "x" * 65])
+    def test_attempts_that_cannot_be_a_variables_value_are_refused(
+        self, hands: Hands, attempt: str
     ) -> None:
         with pytest.raises(UsageError) as refused:
-            terminals.output(slot.directory, name)
+            hands.terminals.start("orch-a1", hands.directory("a1"), attempt, hands.launch(Part()))
+        assert refused.value.code == "bad_name"
+        assert self.probe(hands, "a1") == "absent"
+
+    @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc/passwd", ".hid", "a\0"])
+    def test_files_outside_of_the_attempt_are_refused(self, hands: Hands, name: str) -> None:
+        with pytest.raises(UsageError) as refused:
+            hands.terminals.output(hands.directory("a1"), name)
         assert refused.value.code == "bad_name"
         with pytest.raises(UsageError) as refused:
-            self.start(terminals, slot, files={name: "x"})
+            self.start(hands, "a1", Part(), files={name: "x"})
         assert refused.value.code == "bad_name"
-        assert terminals.probe(slot.name, slot.directory) == "absent"
+        assert self.probe(hands, "a1") == "absent"
 
     @pytest.mark.parametrize("name", ["exit.json", "started", "stdout", "launch.json", "prompt"])
-    def test_files_of_the_attempt_itself_are_refused(
-        self, terminals: Terminals, slot: Slot, name: str
-    ) -> None:
+    def test_files_of_the_attempt_itself_are_refused(self, hands: Hands, name: str) -> None:
         with pytest.raises(UsageError) as refused:
-            self.start(terminals, slot, files={name: "x"})
+            self.start(hands, "a1", Part(), files={name: "x"})
         assert refused.value.code == "bad_name"
-        assert terminals.probe(slot.name, slot.directory) == "absent"
+        assert self.probe(hands, "a1") == "absent"
 
     @pytest.mark.parametrize(
         "words",
@@ -458,11 +432,11 @@ class TerminalsContract:
         ],
     )
     def test_what_no_program_can_be_given_is_refused(
-        self, terminals: Terminals, slot: Slot, words: dict[str, Any]
+        self, hands: Hands, words: dict[str, Any]
     ) -> None:
-        launch = msgspec.structs.replace(self.launch(slot.play()), **words)
-        with pytest.raises(OrchError) as refused:
-            terminals.start(slot.name, slot.directory, slot.attempt, launch)
+        launch = msgspec.structs.replace(hands.launch(Part()), **words)
+        with pytest.raises(UsageError) as refused:
+            hands.terminals.start("orch-a1", hands.directory("a1"), "a1", launch)
         assert refused.value.code == "bad_launch"
-        assert terminals.probe(slot.name, slot.directory) == "absent"
-        assert list(terminals.names()) == []
+        assert self.probe(hands, "a1") == "absent"
+        assert list(hands.terminals.names()) == []

@@ -49,6 +49,14 @@ class TestCommandAgentInAPane(AgentContract):
     def agent(self) -> CommandAgent:
         return command("prog", io="tty", timeout_s=0.0)
 
+    @pytest.fixture
+    def works(self) -> CommandAgent:
+        return command(sys.executable, "-c", PROGRAM, io="tty")
+
+    @pytest.fixture
+    def fails(self) -> CommandAgent:
+        return command(sys.executable, "-c", "raise SystemExit(3)", io="tty")
+
 
 class TestScriptedAgent(AgentContract):
     @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from collections.abc import Coroutine, Iterator
@@ -42,6 +43,7 @@ class TmuxHands:
     def __init__(self, room: Room) -> None:
         self.room = room
         self.terminals: Tmux = room.terminals
+        self._logs = itertools.count()
 
     def run(self, scenario: Coroutine[Any, Any, None]) -> None:
         asyncio.run(scenario)
@@ -52,7 +54,7 @@ class TmuxHands:
     def launch(self, part: Part, **fields: Any) -> Launch:
         words = (part.seconds, part.stdout, part.stderr, part.echo or "", part.exit_code,
                  part.signal)  # fmt: skip
-        log = f"{self.room.home}/{len(list(self.room.home.glob('log*')))}"
+        log = f"{self.room.home}/log{next(self._logs)}"
         argv = (*PYTHON, "-c", PLAYER, *map(str, words), log)
         return Launch(argv=argv, cwd="/", env=self.room.environ(), **fields)
 
@@ -62,12 +64,15 @@ class TmuxHands:
             return 0
         return len(lines(Path(msgspec.json.decode(launch.read_bytes())["argv"][-1])))
 
+    def reopened(self) -> Tmux:
+        return Tmux(self.room.home / "run", path=self.room.path)
+
     def lose(self, name: str, attempt: str) -> None:
         kill(self.room.wrapper(attempt))
         until(lambda: name not in self.terminals.names())
 
     def silence(self) -> None:
-        kill(self.room.server(), signal.SIGSTOP)
+        kill(self.room.note_server(), signal.SIGSTOP)
 
 
 class TestTmux(TerminalsContract):
@@ -108,6 +113,9 @@ class MemoryHands:
 
     def runs(self, attempt: str) -> int:
         return self.terminals.starts.get(attempt, 0)
+
+    def reopened(self) -> MemoryTerminals:
+        return self.terminals  # it is what outlives every process
 
     def lose(self, name: str, attempt: str) -> None:
         self.terminals.lose(name)

@@ -183,7 +183,7 @@ def _next_object(text: str, at: int) -> int:
 
 def _unfold(error: Any, depth: int) -> tuple[int, str]:
     """(HTTP status or 0, human text) of an error value."""
-    if depth > 4:
+    if depth > 8:
         return 0, ""
     if isinstance(error, str):
         return _unfold_text(error, depth)

@@ -28,7 +28,8 @@ def printable(text: str) -> str:
 
 def one_line(text: str, limit: int = 300) -> str:
     """Printable, white space collapsed, at most `limit` characters (an ellipsis marks a cut)."""
-    line = " ".join(printable(text).split())
+    visible = ("".join(filter(str.isprintable, word)) for word in printable(text).split())
+    line = " ".join(word for word in visible if word)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

@@ -173,9 +173,9 @@ def _checked(stage: _Stage, run: dict[str, Any], red: int, out: Output) -> dict[
     """Look at everything that is claimed, with other eyes than the run's."""
     from orch.compose import remote_has
 
-    pull = run["prs"][0] if run.get("prs") else None
+    pull: dict[str, Any] = run["prs"][0] if run.get("prs") else {}
     listed = stage.orch("worktree", "list")
-    merged = next((w for w in listed if pull and w["branch"] == pull["head"]), None)
+    merged = next((w for w in listed if w["branch"] == pull.get("head")), None)
     green = stage.python("-m", "unittest", "-q", where=Path(merged["path"])) if merged else -1
     pushed = bool(pull) and remote_has(stage.place / "remote.git", pull["head"], stage.environ)
     claims = {
@@ -184,14 +184,14 @@ def _checked(stage: _Stage, run: dict[str, Any], red: int, out: Output) -> dict[
         "two agents worked": sum(a["role"] == "work" for a in run.get("attempts", ())) == 2,
         "the test passes on the merged work": green == 0,
         "the branch is on the remote": pushed,
-        "there is one open pull request": bool(pull) and pull["state"] == "open",
+        "there is one open pull request": pull.get("state") == "open",
     }
     out.note("")
     for claim, kept in claims.items():
         out.note(f"{'ok  ' if kept else 'FAIL'}  {claim}")
     return {
         "ok": all(claims.values()), "claims": claims, "place": str(stage.place),
-        "home": str(stage.home), "run": run.get("id"), "pr": pull,
+        "home": str(stage.home), "run": run.get("id"), "pr": pull or None,
         "worktree": merged["path"] if merged else None,
     }  # fmt: skip
 

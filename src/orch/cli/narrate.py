@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from orch.cli.output import Output
 from orch.model import event as ev
+from orch.model.attempt import Attempt
 from orch.model.event import Event
+from orch.ports import Store
 
 HEARTBEAT_S = 30.0
 QUIET_EFFECTS = ("ResolveBase/1", "InstallDependencies/1", "AddWorktree/1", "Merge/1", "OpenPR/1")
@@ -24,13 +26,12 @@ PLAIN = {
 class Narrator:
     """`show` is given to whoever drives; it gets new events, or none every second."""
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, store: Store) -> None:
         self._out = out
+        self._store = store
         self._began = time.monotonic()
         self._last = self._began
-        self._kinds: dict[tuple[str, str], str] = {}
         self._agents: dict[str, str] = {}
-        self._steps = 0
 
     def show(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -55,15 +56,13 @@ class Narrator:
                 return self._settled(event, data)
             case ev.AttemptStarting():
                 attempt = data.attempt
-                name = attempt.name or attempt.agent or "command"
-                who = (
-                    f"{attempt.agent} ({name})" if attempt.agent and name != attempt.agent else name
-                )
+                who = _who(attempt)
                 self._agents[attempt.id] = who
                 again = f", attempt {attempt.n}" if attempt.n > 1 else ""
                 return f"{who} starts in {attempt.worktree}{again}"
             case ev.AttemptEnded():
-                who = self._agents.pop(data.id, data.id)
+                known = self._store.attempt(data.id)
+                who = self._agents.pop(data.id, "") or (_who(known) if known else data.id)
                 why = f": {data.message}" if data.message else ""
                 return f"{who} {data.status}{why}"
             case ev.Logged():
@@ -86,7 +85,7 @@ class Narrator:
             case ev.RunBlocked():
                 return f"run {event.run} is blocked: {data.reason.message}"
             case ev.RunFinished():
-                return f"run {event.run} is {data.status} after {self._steps} steps"
+                return f"run {event.run} is {data.status}"
             case ev.StopRequested():
                 return f"run {event.run}: {data.mode} was asked for"
             case ev.GateAnswered():
@@ -94,8 +93,6 @@ class Narrator:
         return ""
 
     def _planned(self, event: Event, data: ev.StepPlanned) -> str:
-        self._kinds[event.run, data.path] = data.effect
-        self._steps += 1
         if data.effect in QUIET_EFFECTS or data.effect in (
             "RunAgent/1",
             "RunCommand/1",
@@ -107,7 +104,17 @@ class Narrator:
     def _settled(self, event: Event, data: ev.StepSettled) -> str:
         if data.status == "confirmed":
             return ""
-        kind = self._kinds.get((event.run, data.path), data.effect)
+        kind = data.effect or self._kind(event.run, data.path)
         failure = data.outcome.failure
         why = f": {failure.message}" if failure else ""
         return f"{PLAIN.get(kind, kind)} at {data.path} {data.status}{why}"
+
+    def _kind(self, run: str, path: str) -> str:
+        step = self._store.step(run, path)
+        return step.kind if step is not None else ""
+
+
+def _who(attempt: Attempt) -> str:
+    """`impl (one)`: the program's name, and the agent's where that is another."""
+    name = attempt.name or attempt.agent or "command"
+    return f"{name} ({attempt.agent})" if attempt.agent and name != attempt.agent else name

@@ -92,7 +92,7 @@ def _settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> in
     """Drive or follow, then report; gives the exit code."""
     from orch.compose import settle
 
-    stayed = settle(orch, runs, Narrator(out).show)
+    stayed = settle(orch, runs, Narrator(out, orch.store).show)
     found = [orch.run_record(run) for run in runs]
     if out.json:
         out.data(found[0] if one else found)
@@ -181,7 +181,7 @@ def stop(
     orch.request_stop(known, abort=abort)
     from orch.compose import settle
 
-    settle(orch, [known.id], Narrator(out).show)
+    settle(orch, [known.id], Narrator(out, orch.store).show)
     record = orch.run_record(known.id)
     if as_json:
         out.data(record)

@@ -176,8 +176,6 @@ class _Locator:
                 self._take(",")
 
     def _note(self, path: Path, start: int) -> None:
-        if len(path) > DEPTH:
-            raise TooDeep(self._line(start))
         self.lines.setdefault(path, self._line(start))
 
     def _line(self, offset: int) -> int:

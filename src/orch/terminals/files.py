@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +46,36 @@ def check(launch: Launch) -> None:
 
 
 def prepare(directory: Path, attempt: str, launch: Launch, *, grace_s: float) -> None:
-    """Write the launch's own files, `prompt` and at last `launch.json`. Repeating is harmless."""
+    """Write the launch's own files, `prompt` and at last `launch.json`. Where somebody has done so
+    before, theirs stay: a wrapper may be reading them."""
     import json  # not msgspec: only this writes an environment's bytes that are not UTF-8
 
     body: dict[str, Any] = msgspec.to_builtins(launch)
-    body |= {"attempt": attempt, "grace_s": grace_s, "stdin": "", "files": {}}
+    body |= {"attempt": attempt, "directory": str(directory), "grace_s": grace_s}
+    body |= {"stdin": "", "files": {}}
+    texts = {**launch.files, "prompt": launch.stdin}
+    contents = {name: _encoded(text) for name, text in texts.items()}
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, text in launch.files.items():
-            _write(directory, name, _encoded(text))
-        _write(directory, "prompt", _encoded(launch.stdin))
-        _write(directory, "launch.json", json.dumps(body).encode())
+        with _locked(directory):
+            if (directory / "launch.json").exists():
+                return
+            for name, content in contents.items():
+                _write(directory, name, content)
+            _write(directory, "launch.json", json.dumps(body).encode())
     except OSError as error:
         raise _fault(error, directory) from error
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """The kernel gives the lock back when its holder dies."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _encoded(text: str) -> bytes:
@@ -71,7 +89,7 @@ def _encoded(text: str) -> bytes:
 
 
 def _write(directory: Path, name: str, content: bytes) -> None:
-    temporary = directory / f".{name}.{os.getpid()}.{threading.get_ident()}"
+    temporary = directory / f".{name}.{os.getpid()}"
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
@@ -98,13 +116,25 @@ def started(directory: Path) -> Owner | None:
         return NOBODY
 
 
-def attempt_of(directory: Path) -> str:
-    """The attempt that was prepared here; empty when none was."""
+class Prepared(msgspec.Struct, frozen=True):
+    """What `launch.json` says about the attempt: its id, and the directory that its processes carry
+    in their environment (`ORCH_TERMINAL`), spelled as it was when it was prepared."""
+
+    attempt: str
+    directory: str
+
+
+_prepared = msgspec.json.Decoder(Prepared)
+
+
+def prepared(directory: Path) -> Prepared | None:
+    """The attempt that was prepared here, or None."""
     try:
-        content = msgspec.json.decode((directory / "launch.json").read_bytes())
-        return str(content["attempt"])
-    except (OSError, msgspec.DecodeError, KeyError, TypeError):
-        return ""
+        return _prepared.decode((directory / "launch.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    except OSError as error:
+        raise _fault(error, directory) from error
 
 
 def forbid(directory: Path) -> bool:

@@ -21,6 +21,7 @@ from orch.model.attempt import ExitRecord, Launch
 from orch.terminals.files import check
 from orch.terminals.names import checked_attempt, checked_file, checked_name
 
+_LAST_SIGNAL = 64
 State = Literal["alive", "ended", "lost"]
 
 
@@ -116,10 +117,11 @@ class MemoryTerminals:
             return terminal.state if terminal else "absent"
 
     async def ended(self, name: str, directory: str) -> None:
+        checked_name(name)
         with self._lock:
             terminal = self._terminals.get(directory)
-            if terminal is None or terminal.state != "alive" or name in self.silent:
-                return
+            if terminal is None or terminal.state != "alive":
+                return  # whoever is silent here: the program's end is told by the kernel
             waiter = asyncio.get_running_loop().create_future()
             terminal.waiters.append(waiter)
         try:
@@ -204,7 +206,8 @@ class MemoryTerminals:
         """It is over, and a record says how."""
         content = terminal.content
         terminal.record = ExitRecord(
-            attempt=terminal.attempt, exit_code=exit_code, signal=max(0, exit_code - 128),
+            attempt=terminal.attempt, exit_code=exit_code,
+            signal=exit_code - 128 if 128 < exit_code <= 128 + _LAST_SIGNAL else 0,
             timed_out=timed_out, lost=lost, stopped=stopped,
             started_at=terminal.started_at, ended_at=self._now(),
             stdout_bytes=len(content.get("stdout", b"")),

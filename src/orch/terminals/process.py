@@ -1,8 +1,8 @@
 """Processes from outside a terminal: who is alive, who belongs to an attempt, how they are ended.
 
 Invariant: a pid alone proves nothing (H90): nobody is taken for alive, or sent a signal, who is not
-the very process that was meant. An attempt's processes are known by their ancestors and by the
-`ORCH_ATTEMPT` of their environment, so that they are found when tmux and the wrapper are dead.
+the very process that was meant. An attempt's processes are known by their ancestors and by a word of
+their environment, so that they are found when tmux and the wrapper are dead.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def below(root: int) -> dict[int, int]:
     return _timed(tree.below({root}))
 
 
-def with_variable(name: str, value: str) -> dict[int, int]:
-    """Processes of this user whose environment holds exactly `name=value` (pid -> start time)."""
+def marked(mark: str) -> dict[int, int]:
+    """Processes of this user whose environment holds exactly `mark` (pid -> start time)."""
     if not tree.LINUX:
-        return _timed(_by_ps(f" {name}={value} "))
-    wanted, found, me = f"{name}={value}".encode(), set(), os.geteuid()
+        return _timed(_by_ps(f" {mark} "))
+    wanted, found, me = os.fsencode(mark), set(), os.geteuid()
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
@@ -76,15 +76,15 @@ def _timed(pids: Iterable[int]) -> dict[int, int]:
     return {pid: began for pid, began in known.items() if began}
 
 
-def end(attempt: str, known: dict[int, int], grace_s: float) -> set[int]:
-    """TERM, and after `grace_s` seconds KILL, to `known` (pid -> start time), to what is marked with
-    `attempt`, and to all their descendants, until none is left. Gives those that do not die."""
-    known = _grown(attempt, known)
+def end(mark: str, known: dict[int, int], grace_s: float) -> set[int]:
+    """TERM, and after `grace_s` seconds KILL, to `known` (pid -> start time), to whoever has `mark`
+    (`NAME=value`), and to all their descendants, until none is left. Gives those that stay."""
+    known = _grown(mark, known)
     _send(known, signal.SIGTERM)
     _send(known, signal.SIGCONT)
     wait(known, grace_s)
     deadline = time.monotonic() + _GIVE_UP_S
-    while known := _grown(attempt, known):
+    while known := _grown(mark, known):
         if time.monotonic() > deadline:
             return set(known)
         _send(known, signal.SIGKILL)
@@ -92,9 +92,9 @@ def end(attempt: str, known: dict[int, int], grace_s: float) -> set[int]:
     return set()
 
 
-def _grown(attempt: str, known: dict[int, int]) -> dict[int, int]:
+def _grown(mark: str, known: dict[int, int]) -> dict[int, int]:
     """Those of `known` that live, and whoever belongs to them by now."""
-    family = _living(known) | with_variable("ORCH_ATTEMPT", attempt)
+    family = _living(known) | marked(mark)
     return family | _timed(tree.below(set(family))) if family else {}
 
 

@@ -40,8 +40,13 @@ _OPTIONS = (
     ("-gw", "allow-rename", "off"),
     ("-gw", "automatic-rename", "off"),
 )
-_NO_SERVER = ("no server running", "error connecting", "lost server", "server exited")
-_NO_SESSION = ("can't find session", "no sessions", "session not found")
+# Any other trouble with the socket (no permission, no descriptors left) says nothing about terminals.
+_NO_SERVER = re.compile(
+    r"^no server running on |^\[?(lost server|server exited)"
+    r"|^error connecting to .* \((No such file or directory|Connection refused)\)$",
+    re.DOTALL,
+)
+_NO_SESSION = re.compile(r"^(can't find session|no sessions|no current target|session not found)")
 
 
 class Silent(ToolFailed):
@@ -94,9 +99,9 @@ class Server:
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.strip()
-        if any(part in said for part in _NO_SERVER) and "denied" not in said:
+        if _NO_SERVER.search(said):
             raise NoServer(said)
-        if any(part in said for part in _NO_SESSION):
+        if _NO_SESSION.search(said):
             raise NoSession(said)
         raise Refused(said or f"exit code {done.returncode}")
 

@@ -66,7 +66,7 @@ class Tmux:
         files.prepare(folder, attempt, launch, grace_s=self._grace_s)
         words = [
             "new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-x", "200", "-y", "50",
-            "-c", "/", "-e", f"ORCH_ATTEMPT={attempt}", "--",
+            "-c", "/", "-e", f"ORCH_ATTEMPT={attempt}", "-e", literal(_mark(folder)), "--",
             *(literal(word) for word in (self._python, "-I", "-S", str(WRAPPER), str(folder))),
         ]  # fmt: skip
         if launch.io == "tty":
@@ -82,9 +82,11 @@ class Tmux:
             try:
                 return int(self._server.make(*words))
             except NoServer as error:
-                # The last session's end takes the server with it. Trying again is safe: the
-                # wrapper's mark lets only one of them run.
-                if time.monotonic() > deadline or files.started(folder) is not None:
+                # The last session's end takes the server with it, before us or, when the program
+                # was quick, behind us. Trying again is safe: the mark lets only one wrapper run.
+                if files.started(folder) is not None:
+                    return 0
+                if time.monotonic() > deadline:
                     raise _failed(f"tmux cannot start the terminal {name}", error) from error
                 time.sleep(0.01)
             except Refused as error:
@@ -170,16 +172,16 @@ class Tmux:
 
     def stop(self, name: str, directory: str, *, grace_s: float) -> None:
         checked_name(name)
-        folder = Path(directory)
-        attempt = files.attempt_of(folder)
-        if attempt and files.started(folder) is None:
+        folder = Path(directory).absolute()
+        prepared = files.prepared(folder) or files.Prepared("", str(folder))
+        if prepared.attempt and files.started(folder) is None:
             files.forbid(folder)  # a wrapper that is coming up finds the attempt taken
         owner = files.started(folder)
         known: dict[int, int] = {}
         if owner is not None and owner.pid and process.alive(owner):
             known = self._ask_wrapper(folder, owner, grace_s)
             grace_s = 0.0  # they had it
-        left = process.end(attempt or name.removeprefix("orch-"), known, grace_s)
+        left = process.end(_mark(prepared.directory), known, grace_s)
         if left:
             raise ToolFailed(
                 f"Processes of the terminal {name} do not end: {sorted(left)}.",
@@ -188,7 +190,8 @@ class Tmux:
             )
         if owner is not None:
             files.put_exit(
-                folder, ExitRecord(attempt=attempt, exit_code=137, signal=9, stopped=True)
+                folder,
+                ExitRecord(attempt=prepared.attempt, exit_code=137, signal=9, stopped=True),
             )
         self._panes.pop(directory, None)
         try:
@@ -206,6 +209,11 @@ class Tmux:
         process.terminate(owner)
         process.wait({owner.pid: owner.started}, grace_s + _MARGIN_S)
         return known
+
+
+def _mark(directory: Path | str) -> str:
+    """By this word of their environment the processes of an attempt are found again."""
+    return f"ORCH_TERMINAL={directory}"
 
 
 def _pane_log(path: Path) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from orch.model.effect import Effect, canonical, encode_result, kind_of
 from orch.model.errors import Cancelled, EffectMisuse, Failure
 from orch.model.step import Outcome
-from orch.workflow.faults import cancelled, decoded, failure_in, file_of, misuse
+from orch.workflow.faults import cancelled, decoded, failure_in, file_of, misuse, shown
 from orch.workflow.program import Gather, Program
 
 PATIENCE = 1000
@@ -178,7 +178,7 @@ class Driver:
             named = [(f"{path}/gather.{i}/", b) for i, b in enumerate(item.branches)]
             self._open(join, named)
         else:
-            self._work.append((fiber, None, misuse(item)))
+            self._work.append((fiber, None, misuse(shown(item))))
 
     def _effect(self, fiber: _Fiber, path: str, effect: Effect[Any]) -> None:
         try:

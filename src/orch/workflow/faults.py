@@ -23,17 +23,20 @@ def cancelled() -> Cancelled:
     return Cancelled("the run is being ended")
 
 
-def misuse(item: Any) -> EffectMisuse:
-    """`item` was yielded or awaited and is no effect."""
+def misuse(what: str) -> EffectMisuse:
+    """`what` was yielded or awaited and is no effect."""
     return EffectMisuse(
-        f"the workflow asked for {_shown(item)}, which is no effect: time, randomness, files and"
+        f"the workflow asked for {what}, which is no effect: time, randomness, files and"
         " processes are reached through effects only",
         hint="orch help effects",
     )
 
 
-def _shown(item: Any) -> str:
-    return reprlib.repr(item)[:80]  # survives a `__repr__` that fails
+def shown(item: Any) -> str:
+    """At most 80 characters, also of what cannot be printed."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
+    return short.repr(item)[:80]
 
 
 def failure_in(error: BaseException, files: Collection[str]) -> Failure:
@@ -50,8 +53,9 @@ def failure_in(error: BaseException, files: Collection[str]) -> Failure:
 
 
 def _place(error: BaseException, files: Collection[str]) -> str:
-    """The innermost line of the workflow's own files, not of a library it called."""
-    trace = error.__traceback__
+    """The innermost line of the workflow's own files, not of a library it called. A `StopIteration`
+    reaches us as a `RuntimeError` without it."""
+    trace = (error.__cause__ or error).__traceback__ if _is_stop(error) else error.__traceback__
     found = ""
     while trace is not None:
         filename = trace.tb_frame.f_code.co_filename
@@ -59,6 +63,10 @@ def _place(error: BaseException, files: Collection[str]) -> str:
             found = f"{filename.rsplit('/', 1)[-1]} line {trace.tb_lineno}"
         trace = trace.tb_next
     return found
+
+
+def _is_stop(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration)
 
 
 def file_of(function: Callable[..., Any]) -> str:

@@ -15,7 +15,8 @@ from orch.model.attempt import AgentResult
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )  # fmt: skip
 SPELLINGS = sorted({word for words in record.FIELDS.values() for word in words})
@@ -186,8 +187,8 @@ def test_any_record_becomes_one_that_can_be_journaled(raw: dict[str, Any]) -> No
 
 def test_what_json_can_say_and_a_journal_cannot_is_made_harmless() -> None:
     deep = "[" * 60 + "]" * 60
-    raw = '{"status":"done","summary":"\\ud800x","n":123456789012345678901234567890,"d":%s,"i":1e999,"q":NaN}'
-    result = read(raw % deep)
+    odd = '"n":123456789012345678901234567890,"i":1e999,"q":NaN'
+    result = read(f'{{"status":"done","summary":"\\ud800x","d":{deep},{odd}}}')
     assert result.summary == "?x"
     assert result["n"] == "123456789012345678901234567890"
     assert (result["i"], result["q"]) == (None, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -308,3 +310,14 @@ def test_the_home_is_absolute_and_named_by_the_environment(
     environ: dict[str, str], expected: str
 ) -> None:
     assert home_from(environ) == Path(expected)
+
+
+def test_importing_and_loading_nothing_costs_no_heavy_module(home: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from orch.config import load\n"
+        f"load(Path({str(home)!r}), None, {{}}, {{}})\n"
+        "print([m for m in ('asyncio', 'tomllib', 'subprocess', 'shlex', 'difflib', 'orch.agents',"
+        " 'orch.config.locate') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"[]\n"

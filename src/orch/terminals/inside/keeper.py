@@ -71,7 +71,8 @@ def _run(directory: str, wake: int) -> dict[str, Any]:
     with open(f"{directory}/launch.json", "rb") as source:
         launch = record.decode(source.read().decode())
     said = {"attempt": launch["attempt"]}
-    launch["env"]["ORCH_ATTEMPT"] = launch["attempt"]  # by this, what is orphaned is found again
+    launch["env"]["ORCH_ATTEMPT"] = launch["attempt"]
+    launch["env"]["ORCH_TERMINAL"] = launch["directory"]  # by this, what is orphaned is found again
     keeper = Keeper(directory, launch, wake, adopts=tree.adopt_orphans())
     if keeper.reason:
         return said | keeper.facts()  # ended before it began
