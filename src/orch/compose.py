@@ -191,14 +191,10 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
     config = home.config(None)
 
     def dependencies(slug: str, path: str) -> Install | None:
-        if config.defaults.install_dependencies == "never":
+        chosen = home.config(home.store.repo(slug))
+        if chosen.defaults.install_dependencies == "never":
             return None
-        texts = {}
-        for name in wanted():
-            file = Path(path) / name
-            if file.is_file() and not file.is_symlink() and file.stat().st_size < 2**20:
-                texts[name] = file.read_text(encoding="utf-8", errors="replace")
-        return plan(texts, trusted=config.trusted(slug))
+        return plan(_root_files(Path(path), wanted()), trusted=chosen.trusted(slug))
 
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
@@ -284,6 +280,18 @@ def _agent_checks(home: Home, environ: Mapping[str, str]) -> list[Check]:
     if not found:
         fix = 'add to config.toml: [agents.mine] command = ["PROGRAM", "ARG"]'
         found.append(Check("agents", True, f"none is configured yet; {fix}", fix))
+    return found
+
+
+def _root_files(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """The beginnings (1 MiB) of those files of a worktree's root that are there, as text. Links are
+    followed: a tool would follow them too."""
+    found = {}
+    for name in names:
+        file = folder / name
+        if file.is_file():
+            with file.open("rb") as content:
+                found[name] = content.read(2**20).decode("utf-8", "replace")
     return found
 
 

@@ -28,7 +28,8 @@ SHOW = """
 import json, os, sys
 told = dict(env=dict(os.environ), cwd=os.getcwd(), umask=oct(os.umask(0)), args=sys.argv[1:],
             ignored=[n for n in (1, 2, 13, 15, 20, 21, 22) if __import__("signal").getsignal(n) == 1],
-            leads=os.getpid() == os.getpgrp() == os.getsid(0), fds=sorted(os.listdir("/proc/self/fd")))
+            leads=os.getpid() == os.getpgrp() == os.getsid(0),
+            fds=sorted(os.listdir("/proc/self/fd")))
 print(json.dumps(told))
 """
 
@@ -68,7 +69,7 @@ def test_secrets_travel_in_private_files_and_not_in_any_command_line(room: Room)
     """H95: neither the environment nor the prompt is in the process list."""
     secret = "s3cr3t-canary"
     directory = Path(room.start("a1", "sleep", "60", env={"TOKEN": secret}, stdin=secret))
-    until(lambda: (directory / "started").exists())
+    until((directory / "started").exists)
     until(lambda: any("sleep 60" in words for words in room.processes().values()))
     assert not any(secret in words for words in room.processes().values())
     assert secret not in room.tmux("show-environment", "-g")
@@ -171,7 +172,8 @@ def test_of_twenty_processes_that_start_one_attempt_one_program_runs(room: Room)
         "import os, sys; from pathlib import Path; from orch.terminals.tmux import Tmux\n"
         "from orch.model.attempt import Launch; sys.stdin.read()\n"
         f"t = Tmux(Path({str(room.home / 'run')!r}), path=os.environ['PATH'])\n"
-        f"t.start('orch-a1', {room.directory('a1')!r}, 'a1', Launch(argv={argv!r}, cwd='/', env={{}}))"
+        f"launch = Launch(argv={argv!r}, cwd='/', env={{}})\n"
+        f"t.start('orch-a1', {room.directory('a1')!r}, 'a1', launch)"
     )
     crowd = [
         subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) for _ in range(20)
@@ -219,7 +221,7 @@ def test_h100_a_mark_that_was_cut_off_never_runs_again(room: Room) -> None:
     assert room.ended("a1") is None
     assert room.text("a1") == ""
     room.stop("a1")
-    assert room.probe("a1") == "lost"
+    assert room.record("a1").stopped
 
 
 def test_sequential_starts_outrun_the_servers_own_end(room: Room) -> None:

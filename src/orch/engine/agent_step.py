@@ -11,7 +11,7 @@ from typing import Any
 from orch.engine.programs import Judged
 from orch.engine.step_context import Done, StepContext, done, failed
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
-from orch.model.command import AttemptEnd
+from orch.model.command import AttemptEnd, Noted
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
 from orch.model.worktree import Worktree
@@ -86,7 +86,8 @@ class AgentProgram:
             usage=verdict.usage,
         )
         if verdict.ok:
-            return Judged(end, lambda e: done(verdict.value, end=e), retry=False)
+            notes = (Noted(verdict.message),) if verdict.message else ()
+            return Judged(end, lambda e: done(verdict.value, *notes, end=e), retry=False)
         error = _error(verdict, self._agent.name)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
 

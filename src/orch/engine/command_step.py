@@ -10,6 +10,7 @@ from orch.engine.programs import Judged
 from orch.engine.step_context import Done, StepContext, done, failed
 from orch.model.attempt import Attempt, ExitRecord, Launch
 from orch.model.command import AttemptEnd, Noted
+from orch.model.dependencies import Install
 from orch.model.effect import CommandResult, Retry, RunCommand
 from orch.model.errors import CommandFailed, StepError, UsageError
 from orch.model.worktree import Worktree
@@ -73,13 +74,14 @@ class CommandProgram:
 class InstallProgram:
     """Dependencies of a fresh worktree. Gives one sentence; never fails the step."""
 
-    def __init__(self, ctx: StepContext, env: Worktree, argv: list[str], tool: str) -> None:
+    def __init__(self, ctx: StepContext, env: Worktree, plan: Install) -> None:
         self._ctx = ctx
         self._env = env
-        self._argv = argv
-        self._tool = tool
+        self._argv = list(plan.argv)
+        self._tool = plan.tool
+        self._sentence = plan.sentence
         self.retry = Retry(lost=ctx.world.limits.lost_attempts)
-        self.fields = command_fields(env, tool)
+        self.fields = command_fields(env, plan.tool)
 
     async def launch(self, attempt: Attempt) -> Launch:
         return command_launch(self._ctx, attempt, self._env, self._argv, 900.0)
@@ -89,6 +91,7 @@ class InstallProgram:
         end = ended(attempt, record, result.ok)
         if result.ok:
             text = f"dependencies installed with {self._tool}"
+            text += f"; {self._sentence}" if self._sentence else ""
             return Judged(end, lambda e: done(text, end=e), retry=False)
         reason = record.error or f"exit code {result.exit_code}"
         return Judged(end, lambda e: self._reported(reason, e), retry=False)

@@ -68,7 +68,7 @@ async def _install(ctx: StepContext, effect: fx.InstallDependencies) -> Done:
         return done("")
     if not plan.argv:
         return done(plan.sentence)
-    program = InstallProgram(ctx, effect.env, list(plan.argv), plan.tool)
+    program = InstallProgram(ctx, effect.env, plan)
     return await programs.carry_out(ctx, program, program.lost)
 
 

@@ -83,7 +83,7 @@ def clone(gateway: Gateway, url: str, target: str) -> None:
     unfinished = os.path.join(parent, f".{name}.cloning")
     with failures.our_own_writes(f"clone into {target}"):
         os.makedirs(parent, mode=0o700, exist_ok=True)
-        with _alone(f"{unfinished}.lock"):
+        with alone(f"{unfinished}.lock"):
             disposal.remove_tree(unfinished)
             try:
                 _clone_into(gateway, url, unfinished)
@@ -106,7 +106,7 @@ def _clone_into(gateway: Gateway, url: str, directory: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(lock: str) -> Iterator[None]:
+def alone(lock: str) -> Iterator[None]:
     """One clone into a place at a time; the kernel frees the lock of a process that was killed."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -16,7 +16,7 @@ import contextlib
 import os
 import re
 
-from orch.git import disposal, failures, names, pinned, places, refs, refusals, status
+from orch.git import checkouts, disposal, failures, names, pinned, places, refs, refusals, status
 from orch.git.gateway import Gateway, Place
 from orch.git.places import Tree
 from orch.model.errors import NotFound, ToolFailed
@@ -165,17 +165,39 @@ def _check_out(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
     # The short name is what makes git put HEAD on the branch; it looks below refs/heads first, so
     # a tag of that name does not matter (H68).
     words = ["worktree", "add", "--quiet", "--lock", "--reason", _lock_reason(worktree)]
-    try:
-        gateway.run(
-            [*words, "--end-of-options", worktree.path, worktree.branch],
-            pinned.repository_place(repo),
-        )
-    except ToolFailed as error:
-        used = _IN_USE.search(str(error.data.get("stderr", "")))
-        if not used:
-            raise
-        raise refusals.branch_in_use(worktree, used.group(1)) from error
+    words += ["--end-of-options", worktree.path, worktree.branch]
+    place = pinned.repository_place(repo)
+    # git reads every worktree's entry before it makes one, and cannot read a half made one.
+    with checkouts.alone(os.path.join(repo.pinned_dir, "adding")):
+        try:
+            gateway.run(words, place)
+        except ToolFailed as error:
+            used = _IN_USE.search(str(error.data.get("stderr", "")))
+            if used:
+                raise refusals.branch_in_use(worktree, used.group(1)) from error
+            if not _clear_half_made(gateway, repo):
+                raise
+            _clear_remains(repo, worktree)
+            gateway.run(words, place)
     _finish(places.find_tree(repo, worktree), worktree)
+
+
+def _clear_half_made(gateway: Gateway, repo: Repo) -> bool:
+    """Remove entries of ours that a killed git left without their `commondir`; the steps they
+    belong to make them anew. True when there was one. Nobody else adds meanwhile."""
+    folder = os.path.join(repo.common_dir, "worktrees")
+    half_made = [
+        entry.path
+        for entry in sorted(os.scandir(folder), key=_by_name)
+        if entry.is_dir(follow_symlinks=False)
+        and places.read_line(os.path.join(entry.path, "locked")).startswith("orch ")
+        and not places.read_line(os.path.join(entry.path, "commondir"))
+    ]
+    if half_made:
+        gateway.await_quiet([repo.common_dir])
+    for path in half_made:
+        disposal.remove_tree(path)
+    return bool(half_made)
 
 
 def _finish(tree: Tree, worktree: Worktree) -> None:

@@ -54,6 +54,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 0.0
     files: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        """Without the environment: it may hold an agent's credentials."""
+        return f"Launch(argv={self.argv!r}, cwd={self.cwd!r}, io={self.io!r})"
+
 
 class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The exit file of an attempt, written once by the wrapper (temporary, fsync, rename).

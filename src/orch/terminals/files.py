@@ -1,8 +1,8 @@
 """The files of an attempt: what is to run, that it was started, what it wrote, how it ended.
 
 Invariant: each is written whole (temporary, fsync, rename; H100), mode 0600 in a 0700 directory,
-and nobody follows a link out of it. `started` alone is made in place, because its making decides
-who runs the program (`orch.terminals.inside.record`).
+and nobody follows a link out of it. `started` and `exit.json` are never replaced by what comes from
+here: the first decides who runs the program, the second is its result.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,19 +89,23 @@ def _encoded(text: str) -> bytes:
         ) from error
 
 
-def _write(directory: Path, name: str, content: bytes) -> None:
-    temporary = directory / f".{name}.{os.getpid()}"
+def _write(directory: Path, name: str, content: bytes, *, over: bool = True) -> None:
+    """Whole or not at all; unless `over`, what is there stays."""
+    temporary = directory / f".{name}.{os.getpid()}.{threading.get_ident()}"
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(directory / name)
-    except OSError:
+        if over:
+            temporary.replace(directory / name)
+        else:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, directory / name)
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise
 
 
 def started(directory: Path) -> Owner | None:
@@ -177,7 +182,7 @@ def put_exit(directory: Path, record: ExitRecord) -> None:
     if has_exit(directory):
         return
     try:
-        _write(directory, "exit.json", msgspec.json.encode(record))
+        _write(directory, "exit.json", msgspec.json.encode(record), over=False)
     except OSError as error:
         raise _fault(error, directory) from error
 

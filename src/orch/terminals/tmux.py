@@ -182,6 +182,8 @@ class Tmux:
             known = self._ask_wrapper(folder, owner, grace_s)
             grace_s = 0.0  # they had it
         left = process.end(_mark(prepared.directory), known, grace_s)
+        self._panes.pop(directory, None)
+        self._kill_session(name)
         if left:
             raise ToolFailed(
                 f"Processes of the terminal {name} do not end: {sorted(left)}.",
@@ -193,7 +195,9 @@ class Tmux:
                 folder,
                 ExitRecord(attempt=prepared.attempt, exit_code=137, signal=9, stopped=True),
             )
-        self._panes.pop(directory, None)
+
+    def _kill_session(self, name: str) -> None:
+        """Its program is gone; what a person opened beside it goes with it."""
         try:
             self._server.ask("kill-session", "-t", f"={name}:")
         except (NoServer, NoSession):

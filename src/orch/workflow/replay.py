@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from orch.model.effect import COMPOSITE_KINDS
 from orch.model.errors import NonDeterminism
 from orch.model.step import SETTLED, Step
 from orch.workflow.driver import Driver, Progress, Request
+
+INSIDE = "steps inside a Gather or a called workflow"
 
 
 class Replayed:
@@ -46,7 +50,7 @@ def replay(driver: Driver, steps: Sequence[Step], cancel_seq: int = 0) -> Replay
             cancelled = True
             _note(arrived, driver.cancel())
         if step.path not in arrived.requests or arrived.progress.finished:
-            raise _unasked(step)
+            raise _unasked(journal, arrived, step)
         assert step.outcome is not None
         _note(arrived, driver.settle(step.path, step.outcome))
     if not cancelled and not arrived.progress.finished:
@@ -54,12 +58,10 @@ def replay(driver: Driver, steps: Sequence[Step], cancel_seq: int = 0) -> Replay
     driver.check = None
     for step in steps:
         if step.path not in arrived.requests:
-            raise _unasked(step)
+            raise _unasked(journal, arrived, step)
     waiting = set(driver.waiting)
     arrived.open = [r for p, r in arrived.requests.items() if p in waiting]
     arrived.unknown = [r for p, r in arrived.requests.items() if p not in journal]
-    if steps and arrived.unknown:
-        raise _unknown(arrived.unknown[0])
     return arrived
 
 
@@ -82,13 +84,37 @@ def _composite(step: Step) -> bool:
 
 
 def _compare(journal: dict[str, Step], inner: set[str], path: str, kind: str, raw: bytes) -> None:
+    """What a move asks for is journaled together with the outcomes that led to it: once a journal
+    is begun, it holds everything that was asked for."""
     known = journal.get(path)
-    if known is not None and (known.kind != kind or known.request != raw):
-        raise _different(
-            path, f"{known.kind} {known.request.decode():.200}", f"{kind} {raw.decode():.200}"
-        )
-    if known is None and path in inner:
-        raise _different(path, "steps inside a Gather or a called workflow", kind)
+    if known is not None:
+        if known.kind != kind:
+            raise _different(path, f"{known.kind} {_start(known.request)}", f"{kind} {_start(raw)}")
+        if known.request != raw:
+            raise _different(path, *_fields(kind, known.request, raw))
+    elif path in inner:
+        raise _different(path, INSIDE, f"{kind} {_start(raw)}")
+    elif journal:
+        for parent in _parents(path):
+            leaf = journal.get(parent)
+            if leaf is not None and not _composite(leaf):
+                raise _different(parent, f"{leaf.kind} {_start(leaf.request)}", INSIDE)
+        raise _different(path, "nothing", f"{kind} {_start(raw)}")
+
+
+def _start(raw: bytes) -> str:
+    return f"{raw.decode():.200}"
+
+
+def _fields(kind: str, held: bytes, asked: bytes) -> tuple[str, str]:
+    """The fields in which two requests of one kind differ, as (held, asked)."""
+    then, now = msgspec.json.decode(held), msgspec.json.decode(asked)
+    names = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+    sides = (
+        ", ".join(f"{name} {side.get(name)!r:.80}" for name in names[:3]) for side in (then, now)
+    )
+    held_words, asked_words = sides
+    return f"{kind} with {held_words}", f"{kind} with {asked_words}"
 
 
 def _different(path: str, journal: str, asked: str) -> NonDeterminism:
@@ -99,11 +125,9 @@ def _different(path: str, journal: str, asked: str) -> NonDeterminism:
     )
 
 
-def _unknown(request: Request) -> NonDeterminism:
-    """What a move asks for is journaled together with the outcomes that led to it: a request that
-    a begun journal does not hold was not asked for then."""
-    return _different(request.path, "nothing", f"{request.kind} {request.raw.decode():.200}")
-
-
-def _unasked(step: Step) -> NonDeterminism:
-    return _different(step.path, step.kind, "nothing")
+def _unasked(journal: dict[str, Step], arrived: Replayed, step: Step) -> NonDeterminism:
+    """The outermost step that was not asked for: a composite rather than what is inside it."""
+    paths = [*_parents(step.path), step.path]
+    missing = [journal[p] for p in paths if p in journal and p not in arrived.requests]
+    step = missing[0] if missing else step
+    return _different(step.path, f"{step.kind} {_start(step.request)}", "nothing")

@@ -58,7 +58,7 @@ def _listen() -> int:
     _signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     for number in _HANDLED:
         _signal.signal(number, _heard)
-    for number in (_signal.SIGTTOU, _signal.SIGTTIN, _signal.SIGPIPE, _signal.SIGTSTP):
+    for number in program.IGNORED:
         _signal.signal(number, _signal.SIG_IGN)
     return wake
 
@@ -73,6 +73,8 @@ def _run(directory: str, wake: int) -> dict[str, Any]:
     said = {"attempt": launch["attempt"]}
     launch["env"]["ORCH_ATTEMPT"] = launch["attempt"]
     launch["env"]["ORCH_TERMINAL"] = launch["directory"]  # by this, what is orphaned is found again
+    if launch["io"] == "tty":
+        launch["env"]["TERM"] = os.environ.get("TERM", "screen")  # of this pane, not of a person's
     keeper = Keeper(directory, launch, wake, adopts=tree.adopt_orphans())
     if keeper.reason:
         return said | keeper.facts()  # ended before it began
@@ -89,8 +91,10 @@ def _end_everything() -> None:
     deadline = time.monotonic() + GIVE_UP_S
     while (left := tree.below({os.getpid()})) and time.monotonic() < deadline:
         _send(left, _signal.SIGKILL)
+        time.sleep(0.01)
         try:
-            os.waitpid(-1, 0)
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         except ChildProcessError:
             return
 
@@ -111,6 +115,7 @@ class Keeper:
         self._childless = False
         self._missing: dict[str, int] = {}
         self._stuck = ""
+        self._gave_up = False
         self.reason = ""
         self._kill_at = float("inf")  # when patience ends; TERM was sent before
         self._give_up_at = float("inf")
@@ -159,6 +164,8 @@ class Keeper:
     # --- what happens next
 
     def _is_over(self) -> bool:
+        if self._gave_up:
+            return True
         if self._status is None or not self._childless:
             return False
         # Without adoption (not Linux) an orphan is not our child: ask for the group as well.
@@ -179,11 +186,12 @@ class Keeper:
             left = sorted(self._family())
             self._stuck = f"processes {left} survived KILL"
             self._status = _signal.SIGKILL if self._status is None else self._status
-            self._childless = True
+            self._gave_up = True
 
     def _end(self, reason: str, grace_s: float, now: float) -> None:
         """TERM to the whole tree; KILL follows after `grace_s` seconds. A second, stricter call
         shortens the patience, the first reason stays."""
+        self._reap()  # whoever ended by itself a moment ago was not ended by us (H23)
         if not self.reason and self._status is None:
             self.reason = reason
         self._kill_at = min(self._kill_at, now + grace_s)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 CANNOT_RUN, NOT_FOUND = 126, 127
 _UMASK = 0o022
-# Python ignores these two, a background process of a terminal wants to ignore the others.
-_IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU, _signal.SIGTTIN)
+# Python ignores the first two, and the wrapper what a terminal says to processes in the background.
+IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU, _signal.SIGTTIN, _signal.SIGTSTP)
 
 
 class NotStarted(Exception):
@@ -45,7 +45,7 @@ def spawn(
     pid = os.fork()
     if pid == 0:
         writers = {name: pipe[1] for name, pipe in pipes.items()}
-        _become(launch, directory, writers, reporter, me, (*handled, *_IGNORED), before)
+        _become(launch, directory, writers, reporter, me, (*handled, *IGNORED), before)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
     os.close(reporter)
     for _, writer in pipes.values():
@@ -125,17 +125,17 @@ def _exec(argv: list[str], env: dict[str, str]) -> NoReturn:
     """execvp with the program's own PATH, in bytes so that no locale has a say."""
     words = [_bytes(word) for word in argv]
     whole = {_bytes(name): _bytes(value) for name, value in env.items()}
-    name, refused = words[0], None
+    name, reason = words[0], OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     folders = whole.get(b"PATH", os.defpath.encode()).split(b":")
     for path in [name] if b"/" in name else [(folder or b".") + b"/" + name for folder in folders]:
         try:
             os.execve(path, words, whole)
         except OSError as error:
-            if error.errno == errno.EACCES:
-                refused = error  # there may be another one further on
-            elif error.errno not in _ABSENT:
+            if error.errno not in (*_ABSENT, errno.EACCES):
                 raise
-    raise refused or OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+            if reason.errno != errno.EACCES:  # what is there and may not be run says more
+                reason = error
+    raise reason
 
 
 def _bytes(text: str) -> bytes:

@@ -1,53 +1,80 @@
 """The files that an attempt leaves: that it was started, and how it ended.
 
-Invariant: `started` is made once for ever (O_EXCL) and `exit.json` appears whole (H100): temporary,
-fsync, rename, fsync of the directory. The temporary's room on the disk is taken before the program
-starts, so that a program which fills the disk cannot take its own result with it.
+Invariant: both appear whole and durable (H100: temporary, fsync, link or rename, fsync of the
+directory), and `started` is made once for ever (a link fails where one is). The room of `exit.json`
+on the disk is taken before the program starts, so that a program which fills the disk cannot take
+its own result with it.
 """
 
 from __future__ import annotations
 
+import _thread
+import errno
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _ROOM = 4096
+_PATIENCE_S = 60.0  # how long a result waits for a disk that takes it
+_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def claim(directory: str, identity: dict[str, Any]) -> bool:
     """Take the right to run this attempt, durably; False when it was taken before."""
-    try:
-        file = os.open(f"{directory}/started", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
+    temporary = f"{directory}/.started.{os.getpid()}.{_thread.get_ident()}"
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(file, encode(identity))
         os.fsync(file)
+        os.link(temporary, f"{directory}/started")
+    except FileExistsError:
+        return False
     finally:
         os.close(file)
+        os.unlink(temporary)
     _sync_directory(directory)
     return True
 
 
 def reserve(directory: str) -> int:
-    """Open the exit file's temporary and take its room; gives the file to `finish` with."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    file = os.open(f"{directory}/exit.json.tmp", flags, 0o600)
-    os.write(file, b" " * _ROOM)
+    """Open the exit file's temporary and take its room; gives the file to `finish` with, -1 where
+    that cannot be: then the result has to find room when it comes."""
+    file = -1
+    try:
+        file = _temporary(directory)
+        os.write(file, b" " * _ROOM)
+    except OSError:
+        return file
     return file
 
 
+def _temporary(directory: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    return os.open(f"{directory}/exit.json.tmp", flags, 0o600)
+
+
 def finish(directory: str, file: int, record: dict[str, Any]) -> None:
-    """Make `record` the exit file, whole and durable, or nothing at all."""
+    """Make `record` the exit file, whole and durable, or nothing at all. While the disk is full or
+    faulty this waits: whoever looks sees a live attempt meanwhile, and no lost one."""
     content = encode(record)
-    os.pwrite(file, content, 0)
-    os.ftruncate(file, len(content))
-    os.fsync(file)
-    os.close(file)
-    os.rename(f"{directory}/exit.json.tmp", f"{directory}/exit.json")
-    _sync_directory(directory)
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            if file < 0:
+                file = _temporary(directory)
+            os.pwrite(file, content, 0)
+            os.ftruncate(file, len(content))
+            os.fsync(file)
+            os.rename(f"{directory}/exit.json.tmp", f"{directory}/exit.json")
+            _sync_directory(directory)
+            return
+        except OSError as error:
+            if error.errno not in _MAY_PASS or time.monotonic() > deadline:
+                raise
+        time.sleep(0.25)
 
 
 def _sync_directory(directory: str) -> None:

@@ -27,9 +27,16 @@ class Stream:
         self.ended = False
         self._size = 0
         self._joint = 0
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        self._file = os.open(path, flags, 0o600)
+        self._path = path
+        self._file = self._opened()
         os.set_blocking(pipe, False)
+
+    def _opened(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        try:
+            return os.open(self._path, flags, 0o600)
+        except OSError:
+            return -1  # a full disk; the next output may find room
 
     def move(self) -> bool:
         """Take what is there, at most one block; False when there was nothing. Sets `ended`."""
@@ -50,13 +57,22 @@ class Stream:
         for _ in range(_BLOCKS_OF_A_PIPE):
             if not self.move():
                 break
-        if self._size:
-            os.fsync(self._file)
-        os.close(self._file)
         os.close(self.pipe)
+        if self._file >= 0:
+            self._put_on_disk()
         return self.seen - (self._size - self._joint)
 
+    def _put_on_disk(self) -> None:
+        try:
+            if self._size:
+                os.fsync(self._file)
+            os.close(self._file)
+        except OSError:
+            return  # a faulty disk has the last word on the log, not on the result
+
     def _keep(self, data: bytes) -> None:
+        if self._file < 0:
+            self._file = self._opened()
         try:
             if self._size + len(data) > LIMIT:
                 self._drop_middle()

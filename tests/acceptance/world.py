@@ -1,0 +1,253 @@
+"""A person's machine, made for one test: a home, a repository with a bare remote, agents.
+
+Everything lies below the directory that the test gives. Orch is only ever spoken to as a person
+does it: a process of its own, its exit code, what it prints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PERSON = {
+    "GIT_AUTHOR_NAME": "Pat Person", "GIT_AUTHOR_EMAIL": "pat@localhost",
+    "GIT_COMMITTER_NAME": "Pat Person", "GIT_COMMITTER_EMAIL": "pat@localhost",
+    "GIT_CONFIG_NOSYSTEM": "1",
+}  # fmt: skip
+LIMIT_S = 60.0
+WRITES = ["sh", "-c", 'echo "work of $ORCH_ATTEMPT" > work.txt; echo written']
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one command ended and what it printed."""
+
+    words: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error of a command that was refused, and that nothing else stands on stdout."""
+        said = self.json
+        assert set(said) == {"error"}, said
+        assert {"code", "message", "hint"} <= set(said["error"]), said
+        error: dict[str, Any] = said["error"]
+        return error
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.words)} -> {self.code}\n{self.out[-3000:]}\n{self.err[-3000:]}"
+
+
+@dataclass
+class World:
+    """`root` is the person's home directory; `home` is Orch's; `repo` their checkout."""
+
+    root: Path
+    home: Path
+    repo: Path
+    remote: Path
+    extra: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return {
+            **kept, **PERSON, "HOME": str(self.root), "ORCH_HOME": str(self.home),
+            "TMPDIR": str(self.root), "PYTHONWARNINGS": "error", **self.extra, **(more or {}),
+        }  # fmt: skip
+
+    # --- the command
+
+    def orch(
+        self, *words: str, cwd: Path | None = None, stdin: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> Answer:  # fmt: skip
+        """Run a command to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "orch", *words], cwd=cwd or self.root, env=self.environ(env),
+            input=stdin.encode(), capture_output=True, timeout=LIMIT_S, check=False,
+            start_new_session=True,
+        )  # fmt: skip
+        return Answer(words, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def ask(self, *words: str, **options: Any) -> Any:
+        """What a command that must succeed answers with --json."""
+        answer = self.orch(*words, "--json", **options)
+        assert answer.code == 0, answer
+        return answer.json
+
+    def refused(self, *words: str, code: str, exit_code: int, **options: Any) -> dict[str, Any]:
+        """A command that must be refused before anything changes; its error."""
+        before = self.snapshot()
+        answer = self.orch(*words, "--json", **options)
+        assert answer.code == exit_code, answer
+        error = answer.error
+        assert error["code"] == code, answer
+        assert "\n" not in error["message"], answer
+        assert error["hint"], answer
+        assert self.snapshot() == before
+        return error
+
+    def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command in a group of its own, with Ctrl-C working whatever the caller ignores."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orch", *words], cwd=self.root, env=self.environ(env),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+        )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def run(self, *words: str, code: int = 0, **options: Any) -> dict[str, Any]:
+        """Run a workflow with --json and give its record; `code` is the exit code it must have."""
+        answer = self.orch("run", *words, "--json", **options)
+        assert answer.code == code, answer
+        record: dict[str, Any] = answer.json
+        assert "error" not in record or "id" in record, answer
+        return record
+
+    # --- what there is
+
+    def configure(self, agents: Mapping[str, str | Sequence[str]], text: str = "") -> None:
+        """Write config.toml: an agent is its command, or the lines of its table."""
+        lines = [text, '[defaults]\ninstall_dependencies = "never"\n']
+        for name, agent in agents.items():
+            body = agent if isinstance(agent, str) else f"command = {json.dumps(list(agent))}"
+            lines.append(f"[agents.{name}]\n{body}\n")
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.home / "config.toml"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        path.chmod(0o600)
+
+    def flow(self, text: str, name: str = "flow.py") -> str:
+        """Write a workflow file; its path."""
+        path = self.root / name
+        path.write_text(f"from orch import *\n\n{text}", encoding="utf-8")
+        return str(path)
+
+    def git(self, *words: str, where: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=where or self.repo, env=self.environ(), capture_output=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (words, done.stderr.decode())
+        return done.stdout.decode().rstrip("\n")
+
+    def commit(self, name: str = "more.txt", text: str = "more\n") -> str:
+        (self.repo / name).write_text(text, encoding="utf-8")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", f"Change {name}")
+        return self.git("rev-parse", "HEAD")
+
+    def rows(self) -> dict[str, int]:
+        """How many rows each table of the books has."""
+        path = self.home / "orch.db"
+        if not path.exists():
+            return {}
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as books:
+            names = books.execute("select name from sqlite_master where type = 'table'").fetchall()
+            counts = {
+                name: int(books.execute(f'select count(*) from "{name}"').fetchone()[0])
+                for (name,) in names
+            }
+        books.close()
+        return {name: count for name, count in counts.items() if name != "meta" and count}
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that a refused command, or one with --dry-run, must leave as it was."""
+        files = {}
+        for folder, names, found in os.walk(self.home):
+            inside = Path(folder).relative_to(self.home)
+            names[:] = [name for name in names if name != ".git"]
+            for name in found:
+                if name.startswith("orch.db") or inside.parts[:1] == ("run",):
+                    continue
+                path = Path(folder, name)
+                if path.is_file():
+                    files[str(inside / name)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        places = (p for p in (self.repo, self.remote) if p.exists())
+        return {"rows": self.rows(), "files": files, "git": [self._refs(place) for place in places]}
+
+    def _refs(self, place: Path) -> str:
+        told = []
+        for words in (("for-each-ref",), ("worktree", "list", "--porcelain"), ("config", "--list")):
+            done = subprocess.run(
+                ["git", *words], cwd=place, env=self.environ(), capture_output=True, check=False
+            )
+            told.append(done.stdout.decode())
+        return "\n".join(told)
+
+    # --- terminals
+
+    @property
+    def socket(self) -> Path:
+        return self.home / "run" / "tmux.sock"
+
+    def terminals(self) -> list[str]:
+        """The names of this home's terminals that are there now."""
+        done = subprocess.run(
+            ["tmux", "-S", str(self.socket), "list-sessions", "-F", "#{session_name}"],
+            env=self.environ(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.stdout.split()
+
+    def until(self, wanted: Callable[[], Any], what: str, limit_s: float = 20.0) -> Any:
+        """Look until `wanted` gives something; what it gave."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            found = wanted()
+            if found:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"{what} did not come within {limit_s:g} s")
+
+    def close(self) -> None:
+        """Nothing of this world is left running."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        if self.socket.exists():
+            subprocess.run(
+                ["tmux", "-S", str(self.socket), "kill-server"], env=self.environ(),
+                capture_output=True, check=False,
+            )  # fmt: skip
+
+
+def make(root: Path, *, branch: str = "main", repo: str = "thing", home: str = "orch") -> World:
+    """A checkout with one commit, its bare remote, one agent that writes a file. Orch has not been
+    told of anything yet."""
+    root.mkdir(parents=True, exist_ok=True)
+    world = World(root, root / home, root / repo, root / "remote.git")
+    world.git("init", "--quiet", f"--initial-branch={branch}", str(world.repo), where=root)
+    world.commit("README.md", "a thing\n")
+    world.git("clone", "--quiet", "--bare", str(world.repo), str(world.remote), where=root)
+    world.git("remote", "add", "origin", str(world.remote))
+    world.git("fetch", "--quiet", "origin")
+    world.configure({"one": WRITES})
+    return world
+
+
+def furnished(root: Path, **options: str) -> World:
+    """The same with the repository added and one issue, ISSUE-001."""
+    world = make(root, **options)
+    world.ask("repo", "add", str(world.repo))
+    world.ask("issue", "create", "Do a thing", "--body", "Please.")
+    return world
