@@ -96,22 +96,24 @@ def _journal(folder: Path) -> list[dict[str, Any]]:
 
 
 def write(rows: list[dict[str, Any]]) -> None:
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    system, python = f"{platform.system()} {platform.machine()}", platform.python_version()
+    machine = f"{system}, {os.cpu_count()} cores, Python {python}"
     body = {"machine": machine, "rows": rows}
     (ROOT / "docs" / "benchmarks.json").write_text(json.dumps(body, indent=1) + "\n", "utf-8")
     lines = [
         "# Benchmarks",
         "",
-        f"Medians of runs in turn on one machine ({machine}), made by `./dev bench`. Ratios carry over, absolute figures do not.",
+        f"Medians of runs in turn on one machine ({machine}), made by `./dev bench`.",
+        "Ratios carry over, absolute figures do not.",
         "",
         "| what | ours | the other | unit | ratio | promised | kept |",
         "|---|--:|--:|---|--:|---|---|",
     ]
-    for item in rows:
-        lines.append(
-            f"| {item['what']} | {item['ours']:.1f} | {item['theirs']:.1f} | {item['unit']} |"
-            f" {item['ratio']:.2f} | {item['promise']} | {'yes' if item['kept'] else 'NO'} |"
-        )
+    lines += [
+        f"| {item['what']} | {item['ours']:.1f} | {item['theirs']:.1f} | {item['unit']} |"
+        f" {item['ratio']:.2f} | {item['promise']} | {'yes' if item['kept'] else 'NO'} |"
+        for item in rows
+    ]
     (ROOT / "docs" / "benchmarks.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 

@@ -23,11 +23,12 @@ from orch.engine.seams import NoFailpoints, SystemClock, SystemIds
 from orch.engine.step_context import Done, StepContext, done
 from orch.engine.world import World, in_thread
 from orch.model.command import CreateRun, RegisterRepo
-from orch.model.effect import Effect, Random
+from orch.model.effect import Effect, Random, ResolveBase
 from orch.model.event import Actor
 from orch.model.repo import Repo
 from orch.model.run import Owner, Source
 from orch.model.step import Outcome, Step
+from orch.model.worktree import Base
 from orch.store.sqlite import SqliteStore
 from orch.workflow.driver import Driver
 from orch.workflow.program import do
@@ -38,34 +39,29 @@ ME = Owner(1, 1, "bench")
 PERSON = Actor("person", "bench")
 
 
-class Touch(Effect[int], frozen=True, tag="Touch/1"):
-    """A step with the whole protocol (intended, act, confirmed) whose act takes no time."""
-
-    number: int
-
-
-async def _touch(ctx: StepContext, effect: Touch) -> Done:
-    return done(effect.number)
+async def _touch(ctx: StepContext, effect: ResolveBase) -> Done:
+    """An act that takes no time: what is measured is the protocol around it."""
+    return done(Base(branch="main", commit="0" * 40))
 
 
 SEQUENCE = """
 from orch import do
-from benchmarks.journal import Touch
+from orch.model.effect import ResolveBase
 
 @do
 def workflow(count=1):
     for number in range(count):
-        yield Touch(number)
+        yield ResolveBase(str(number))
 """
 
 GATHER = """
 from orch import Gather, do
-from benchmarks.journal import Touch
+from orch.model.effect import ResolveBase
 
 @do
 def workflow(count=1):
     for round in range(count // 20):
-        yield Gather([Touch(number) for number in range(20)])
+        yield Gather([ResolveBase(str(number)) for number in range(20)])
 """
 
 
@@ -87,7 +83,7 @@ def raw_commits(folder: Path, count: int) -> float:
 
 def steps_per_second(folder: Path, text: str, count: int) -> float:
     """Journaled steps a second of a run of `text`, driven by the real engine."""
-    handlers.HANDLERS[Touch] = _touch
+    handlers.HANDLERS[ResolveBase] = _touch
     store = SqliteStore(folder / "orch.db", now=time.time, install="bench")
     journal = GroupJournal(store, NoFailpoints())
     _prepare(store, folder, text, count)
@@ -96,7 +92,8 @@ def steps_per_second(folder: Path, text: str, count: int) -> float:
     taken = time.perf_counter() - began
     journal.close()
     run = store.run("b" * 12)
-    assert run is not None and run.status == "done", run
+    assert run is not None
+    assert run.status == "done", run
     assert len(store.steps(run.id)) == count
     store.close()
     return count / taken

@@ -21,9 +21,8 @@ repo=$1 tree=$2 branch=$3 agent=$4 socket=$5
 git -C "$repo" fetch --quiet origin main
 git -C "$repo" worktree add --quiet -b "$branch" "$tree" origin/main
 tmux -S "$socket" -f /dev/null new-session -d -s "job" \
-  "cd '$tree' && $agent < '$repo/README.md' > '$tree.out' 2> '$tree.err'; echo \\$? > '$tree.exit'; \
-   tmux -S '$socket' wait-for -S job-ended"
-tmux -S "$socket" wait-for job-ended
+  "cd '$tree' && $agent < '$repo/README.md' > '$tree.out' 2> '$tree.err'; echo \\$? > '$tree.exit'"
+while ! test -s "$tree.exit"; do sleep 0.01; done
 test "$(cat "$tree.exit")" = 0
 test -n "$(git -C "$tree" status --porcelain)"
 git -C "$tree" add --all
@@ -64,6 +63,7 @@ class Place:
 
     def __init__(self, root: Path, seconds: float) -> None:
         self.root = root
+        root.mkdir(parents=True)
         self.environ = {
             "PATH": os.environ["PATH"], "HOME": str(root), "ORCH_HOME": str(root / "home"),
             "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1",

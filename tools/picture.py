@@ -35,8 +35,8 @@ def main() -> int:
 
 def shortened(text: str) -> str:
     """Without the throwaway folder's path and the parts of commands that only a machine reads."""
-    text = re.sub(r"/\S*/orch-demo-\w+/home/worktrees/calculator/", "…/", text)
-    text = re.sub(r"/\S*/orch-demo-\w+", "/tmp/orch-demo", text)
+    text = re.sub(r"\S*/orch-demo-\w+/\w+/worktrees/calculator/", "…/", text)
+    text = re.sub(r"\S*/orch-demo-\w+", "/tmp/orch-demo", text)
     text = re.sub(r"'`add.*?' --labels", "@ticket.md --labels", text, flags=re.DOTALL)
     return re.sub(r" --params '.*'", " --params @params.json", text)
 
@@ -56,7 +56,8 @@ def drawn(lines: list[str]) -> str:
         y = LINE * (number + 3)
         cut = line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
         rows.append(
-            f'<text x="16" y="{y}" fill="{colour(line)}" xml:space="preserve">{html.escape(cut)}</text>'
+            f'<text x="16" y="{y}" fill="{colour(line)}" xml:space="preserve">'
+            f"{html.escape(cut)}</text>"
         )
     dots = "".join(
         f'<circle cx="{20 + 20 * i}" cy="18" r="6" fill="{c}"/>'

@@ -7,32 +7,31 @@ the heavy half (`settle`) is loaded only by commands that drive runs.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orch.api.facade import Orch, Rooms
-from orch.api.planning import Preflight, program_of
+from orch.api.facade import Orch
 from orch.config import Config, home_from, load
-from orch.forges.local import LocalForge
-from orch.git.cli import GitCli
-from orch.git.sample import make_sample as make_sample, remote_has as remote_has
 from orch.model.errors import OrchError, ToolFailed
-from orch.model.event import Actor, Event
 from orch.model.repo import Repo
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
 from orch.store.sqlite import SqliteStore
 from orch.terminals.process import alive, this_process
-from orch.terminals.tmux import Tmux
-from orch.trackers.vault import Vault
 
 if TYPE_CHECKING:
+    from orch.api.preflight import Preflight
     from orch.engine.world import World
+    from orch.forges.local import LocalForge
+    from orch.git.cli import GitCli
+    from orch.model.event import Actor, Event
     from orch.ports import Agent
+    from orch.terminals.tmux import Tmux
+    from orch.trackers.vault import Vault
 
 FOLDERS = ("run", "repos", "worktrees", "attempts", "vault", "forge", "pinned", "log")
 
@@ -52,27 +51,72 @@ class _WallClock:
 
 class _Ids:
     def run_id(self) -> str:
-        return secrets.token_hex(6)
+        return os.urandom(6).hex()
 
     def random(self) -> float:
-        return secrets.randbelow(2**53) / 2**53
+        return int.from_bytes(os.urandom(7), "big") / 2**56
 
 
 class Home:
-    """What is opened once per process and shared by both halves."""
+    """`orch.api.facade.Rooms`, each room made when it is first needed: what is opened once per
+    process and shared by both halves."""
 
-    def __init__(self, environ: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], cwd: Path, person: str) -> None:
         self.environ = dict(environ)
-        self.path = home_from(environ)
+        self.path = home_from(environ).resolve()  # the git room takes real paths only
         _make_folders(self.path)
         self.configs: dict[str, Config] = {}
-        self.store = SqliteStore(self.path / "orch.db", now=time.time, install=secrets.token_hex(8))
-        self.git = GitCli(environ)
-        self.terminals = Tmux(self.path / "run", path=environ.get("PATH", os.defpath))
+        fresh = os.urandom(8).hex()
+        self.store = SqliteStore(self.path / "orch.db", now=time.time, install=fresh)
         self.clock = _WallClock()
-        self.forge = LocalForge(self.path / "forge", self.clock)
-        self.tracker = Vault(self.path / "vault")
+        self.ids = _Ids()
+        self._person = person
         self.cwd = cwd
+
+    @cached_property
+    def git(self) -> GitCli:
+        from orch.git.cli import GitCli
+
+        return GitCli(self.environ)
+
+    @cached_property
+    def terminals(self) -> Tmux:
+        from orch.terminals.tmux import Tmux
+
+        return Tmux(self.path / "run", path=self.environ.get("PATH", os.defpath))
+
+    @cached_property
+    def forge(self) -> LocalForge:
+        from orch.forges.local import LocalForge
+
+        return LocalForge(self.path / "forge", self.clock)
+
+    @cached_property
+    def tracker(self) -> Vault:
+        from orch.trackers.vault import Vault
+
+        return Vault(self.path / "vault")
+
+    @cached_property
+    def person(self) -> Actor:
+        from orch.model.event import Actor
+
+        return Actor("person", self._person)
+
+    @cached_property
+    def preflight(self) -> Preflight:
+        from orch.api.preflight import Preflight
+
+        return Preflight(self.git, self.terminals, self.config(None).run.min_free_mb)
+
+    @cached_property
+    def me(self) -> Owner:
+        return this_process()
+
+    def read_issue(self, path: Path) -> Ticket:
+        from orch.trackers.issue_file import parse_issue_file
+
+        return parse_issue_file(path)
 
     def config(self, repo: Repo | None) -> Config:
         """The configuration for one repository (or none), read once per process."""
@@ -118,29 +162,32 @@ def _make_folders(home: Path) -> None:
 
 
 def open_orch(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
-    """The facade of the home that `environ` names. Creates it when it is not there."""
-    home = Home(environ, cwd)
-    config = home.config(None)
-    rooms = Rooms(
-        home=home.path, store=home.store, git=home.git, terminals=home.terminals,
-        tracker=home.tracker, forge=home.forge, clock=home.clock, ids=_Ids(),
-        preflight=Preflight(home.git, home.terminals, config.run.min_free_mb),
-        me=this_process(), person=Actor("person", person), cwd=cwd,
-        choose_agent=home.choose_agent, read_issue=_read_issue,
-        default_workflow=config.defaults.workflow,
-    )  # fmt: skip
-    orch = Orch(rooms)
-    _HOMES[id(orch)] = home
-    return orch
+    """The facade of the home that `environ` names. Creates it when it is not there; a broken
+    configuration is refused at once."""
+    home = Home(environ, cwd, person)
+    home.config(None)
+    return Orch(home)
 
 
-_HOMES: dict[int, Home] = {}
+def _home_of(orch: Orch) -> Home:
+    home = orch.rooms
+    assert isinstance(home, Home)
+    return home
 
 
-def _read_issue(path: Path) -> Ticket:
-    from orch.trackers.issue_file import parse_issue_file
+def make_sample(
+    repo: Path, remote: Path, files: Mapping[str, str], environ: Mapping[str, str]
+) -> None:
+    """A throwaway repository with a bare remote; see `orch.git.sample`."""
+    from orch.git import sample
 
-    return parse_issue_file(path)
+    sample.make_sample(repo, remote, files, environ)
+
+
+def remote_has(remote: Path, branch: str, environ: Mapping[str, str]) -> bool:
+    from orch.git import sample
+
+    return sample.remote_has(remote, branch, environ)
 
 
 def settle(orch: Orch, runs: Sequence[str], on_events: Callable[[Sequence[Event]], None]) -> bool:
@@ -149,13 +196,14 @@ def settle(orch: Orch, runs: Sequence[str], on_events: Callable[[Sequence[Event]
     another process drives simply goes on there."""
     import asyncio
 
+    from orch.api.planning import program_of
     from orch.engine.engine import Engine
     from orch.engine.journal import GroupJournal
     from orch.engine.lock import EngineLock
     from orch.engine.seams import failpoints_from
     from orch.engine.session import Session
 
-    home = _HOMES[id(orch)]
+    home = _home_of(orch)
     failpoints = failpoints_from(home.environ)
     journal = GroupJournal(home.store, failpoints)
     world = make_world(home, journal, failpoints)
@@ -228,7 +276,7 @@ class Check:
 
 def diagnose(orch: Orch, environ: Mapping[str, str]) -> list[Check]:
     """Everything Orch needs, looked at without changing anything."""
-    home = _HOMES[id(orch)]
+    home = _home_of(orch)
     checks = [
         _version("git", home.git.version, (2, 38)),
         _version("tmux", home.terminals.version, (3, 2)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,11 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PERSON = {
-    "GIT_AUTHOR_NAME": "Pat Person", "GIT_AUTHOR_EMAIL": "pat@localhost",
-    "GIT_COMMITTER_NAME": "Pat Person", "GIT_COMMITTER_EMAIL": "pat@localhost",
-    "GIT_CONFIG_NOSYSTEM": "1",
-}  # fmt: skip
+PERSON = "[user]\n\tname = Pat Person\n\temail = pat@localhost\n"
 LIMIT_S = 60.0
 WRITES = ["sh", "-c", 'echo "work of $ORCH_ATTEMPT" > work.txt; echo written']
 
@@ -68,7 +65,7 @@ class World:
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         return {
-            **kept, **PERSON, "HOME": str(self.root), "ORCH_HOME": str(self.home),
+            **kept, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(self.root), "ORCH_HOME": str(self.home),
             "TMPDIR": str(self.root), "PYTHONWARNINGS": "error", **self.extra, **(more or {}),
         }  # fmt: skip
 
@@ -88,14 +85,20 @@ class World:
 
     def ask(self, *words: str, **options: Any) -> Any:
         """What a command that must succeed answers with --json."""
-        answer = self.orch(*words, "--json", **options)
+        answer = self.orch(*self._json(words), **options)
         assert answer.code == 0, answer
         return answer.json
+
+    @staticmethod
+    def _json(words: Sequence[str]) -> list[str]:
+        """`words` with --json before what is no option any more."""
+        at = words.index("--") if "--" in words else len(words)
+        return [*words[:at], "--json", *words[at:]]
 
     def refused(self, *words: str, code: str, exit_code: int, **options: Any) -> dict[str, Any]:
         """A command that must be refused before anything changes; its error."""
         before = self.snapshot()
-        answer = self.orch(*words, "--json", **options)
+        answer = self.orch(*self._json(words), **options)
         assert answer.code == exit_code, answer
         error = answer.error
         assert error["code"] == code, answer
@@ -110,7 +113,7 @@ class World:
             [sys.executable, "-m", "orch", *words], cwd=self.root, env=self.environ(env),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+            preexec_fn=_interruptible,  # noqa: PLW1509 - no threads here
         )  # fmt: skip
         self.started.append(process)
         return process
@@ -161,7 +164,12 @@ class World:
         path = self.home / "orch.db"
         if not path.exists():
             return {}
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as books:
+        copy = self.root / "books-to-look-at"
+        for ending in ("", "-wal"):
+            Path(f"{copy}{ending}").unlink(missing_ok=True)
+            if Path(f"{path}{ending}").exists():
+                shutil.copyfile(f"{path}{ending}", f"{copy}{ending}")
+        with sqlite3.connect(copy) as books:
             names = books.execute("select name from sqlite_master where type = 'table'").fetchall()
             counts = {
                 name: int(books.execute(f'select count(*) from "{name}"').fetchone()[0])
@@ -231,11 +239,16 @@ class World:
             )  # fmt: skip
 
 
+def _interruptible() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def make(root: Path, *, branch: str = "main", repo: str = "thing", home: str = "orch") -> World:
     """A checkout with one commit, its bare remote, one agent that writes a file. Orch has not been
     told of anything yet."""
     root.mkdir(parents=True, exist_ok=True)
     world = World(root, root / home, root / repo, root / "remote.git")
+    (root / ".gitconfig").write_text(PERSON, encoding="utf-8")
     world.git("init", "--quiet", f"--initial-branch={branch}", str(world.repo), where=root)
     world.commit("README.md", "a thing\n")
     world.git("clone", "--quiet", "--bare", str(world.repo), str(world.remote), where=root)

@@ -479,6 +479,18 @@ class GitContract:
         again = merge(git, repo, into, [one, two], strategy, key="another")
         assert again == tip, "H73: what is contained is skipped"
 
+    @pytest.mark.parametrize("strategy", ["merge", "rebase", "squash"])
+    def test_a_repeated_merge_takes_nothing_new(
+        self, git: Git, hands: GitHands, repo: Repo, strategy: str
+    ) -> None:
+        one, two = work(git, hands, repo, "one"), work(git, hands, repo, "two")
+        into = made(git, repo, "into")
+        tip = merge(git, repo, into, [one, two], strategy)
+        hands.write(two, {"later.txt": "later\n"})
+        git.commit(repo, two, "later", key="later")
+        assert merge(git, repo, into, [one, two], strategy) == tip
+        assert merge(git, repo, into, [one, two], strategy, key="another") != tip
+
     def test_a_merge_has_two_parents_a_squash_or_rebase_one(
         self, git: Git, hands: GitHands, repo: Repo
     ) -> None:

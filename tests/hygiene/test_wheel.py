@@ -102,10 +102,6 @@ def test_installed_wheel_says_its_version(installed: Path) -> None:
     assert "0.1.0" in run(["orch", "--version"], installed.parent, env)
 
 
-# --- the demo: from here on `orch demo` has to exist ----------------------------------------
-
-
-@pytest.mark.xfail(reason="`orch demo` is still to come: remove this mark with it", strict=True)
 @pytest.mark.slow
 def test_installed_wheel_plays_the_demo(installed: Path, tmp_path: Path) -> None:
     env = clean_environment(tmp_path, installed / "bin")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from orch.git.cli import GitCli
-from orch.model.errors import OrchError, ToolFailed
+from orch.model.errors import OrchError
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
 from tests.gitrepos import QUICK, GitRepos, worktree_at
@@ -100,24 +100,35 @@ class Killer:
             f'fi\nexec {self.real} "$@"\n'
         )
         script.chmod(0o755)
+        # The other end of a push is started under this name.
+        other_end = self.directory / "git-receive-pack"
+        other_end.unlink()
+        other_end.write_text(f'#!/bin/sh\nexec {script} receive-pack "$@"\n')
+        other_end.chmod(0o755)
         environ = self.repos.environ | {"GIT_EXEC_PATH": str(self.directory)}
         return GitCli(environ, program=str(script), limits=QUICK)
 
     def every_point(
-        self, subcommand: str, act: Callable[[GitCli, str], None], *, more: Sequence[str] = ()
+        self, subcommand: str, act: Callable[[GitCli, str], bool], *, more: Sequence[str] = ()
     ) -> int:
         """Call `act` with a git that dies at each system call; gives how many there are. `act`
-        also gets a new name each time."""
+        also gets a new name each time, and tells whether git died."""
         points = 0
         for call in (*CHANGING, *more):
             for number in range(1, 1_000):
-                try:
-                    act(self.at(subcommand, call, number), f"{call}-{number}")
-                except ToolFailed:
-                    points += 1
-                else:
+                if not act(self.at(subcommand, call, number), f"{call}-{number}"):
                     break
+                points += 1
         return points
+
+
+def died(act: Callable[[], object]) -> bool:
+    """Whether the act failed; only what comes after it has to succeed."""
+    try:
+        act()
+    except OrchError:
+        return True
+    return False
 
 
 def audit(repos: GitRepos, repo: Repo, worktree: Worktree) -> None:
@@ -162,15 +173,18 @@ class TestExhaustively:
     ) -> None:
         base = git.resolve_base(repo, None, fetch=False).commit
 
-        def act(deadly: GitCli, name: str) -> None:
+        def act(deadly: GitCli, name: str) -> bool:
             worktree = worktree_at(repo, name, base)
-            try:
-                deadly.add_worktree(repo, worktree, key="k")
-            finally:
-                git.add_worktree(repo, worktree, key="k")
-                audit(repos, repo, worktree)
-                git.remove_worktree(repo, worktree)  # git reads the others: keep the count steady
-                assert_no_leftovers(repo)
+            other = worktree_at(repo, f"{name}-other", base)
+            failed = died(lambda: deadly.add_worktree(repo, worktree, key="k"))
+            # git reads all entries before it adds one: a half made one must not stop others.
+            git.add_worktree(repo, other, key="k")
+            git.add_worktree(repo, worktree, key="k")
+            audit(repos, repo, worktree)
+            git.remove_worktree(repo, other)
+            git.remove_worktree(repo, worktree)  # git reads the others: keep the count steady
+            assert_no_leftovers(repo)
+            return failed
 
         # Opening is what makes a file; most openings only read, so only the main act gets them.
         more = ["openat"] if subcommand == "worktree" else []
@@ -197,16 +211,15 @@ class TestExhaustivelyCommitting:
     ) -> None:
         base = git.resolve_base(repo, None, fetch=False).commit
 
-        def act(deadly: GitCli, name: str) -> None:
+        def act(deadly: GitCli, name: str) -> bool:
             worktree = worktree_at(repo, name, base)
             git.add_worktree(repo, worktree, key="k")
-            try:
-                one_commit(deadly, repo, worktree)
-            finally:
-                tip = git.commit(repo, worktree, "Work", key="run/1")
-                state = git.state(repo, worktree)
-                assert (state.head, state.ahead) == (tip, 1)
-                audit(repos, repo, worktree)
+            failed = died(lambda: one_commit(deadly, repo, worktree))
+            tip = git.commit(repo, worktree, "Work", key="run/1")
+            state = git.state(repo, worktree)
+            assert (state.head, state.ahead) == (tip, 1)
+            audit(repos, repo, worktree)
+            return failed
 
         assert Killer(repos).every_point(subcommand, act) >= 3
 
@@ -223,18 +236,17 @@ class TestExhaustivelyCommitting:
             git.commit(repo, side, side.name, key=side.name)
         branches = [side.branch for side in sides]
 
-        def act(deadly: GitCli, name: str) -> None:
+        def act(deadly: GitCli, name: str) -> bool:
             worktree = worktree_at(repo, name, base)
             git.add_worktree(repo, worktree, key="k")
-            try:
-                deadly.merge(repo, worktree, branches, "merge", key="run/2")
-            finally:
-                tip = git.merge(repo, worktree, branches, "merge", key="run/2")
-                state = git.state(repo, worktree)
-                assert (state.head, state.ahead, state.dirty) == (tip, 3, ())
-                assert Path(worktree.path, "two.txt").exists()
-                assert os.listdir(Path(repo.pinned_dir, "pending")) == []
-                audit(repos, repo, worktree)
+            failed = died(lambda: deadly.merge(repo, worktree, branches, "merge", key="run/2"))
+            tip = git.merge(repo, worktree, branches, "merge", key="run/2")
+            state = git.state(repo, worktree)
+            assert (state.head, state.ahead, state.dirty) == (tip, 3, ())
+            assert Path(worktree.path, "two.txt").exists()
+            assert os.listdir(Path(repo.pinned_dir, "pending")) == []
+            audit(repos, repo, worktree)
+            return failed
 
         assert Killer(repos).every_point(subcommand, act) >= 3
 
@@ -243,19 +255,18 @@ class TestExhaustivelyCommitting:
         self, repos: GitRepos, git: GitCli, repo: Repo, subcommand: str
     ) -> None:
         base = git.resolve_base(repo, None, fetch=False).commit
-        if subcommand == "receive-pack":
-            pytest.skip("receive-pack is started by path: test_git_remotes plants its locks")
 
-        def act(deadly: GitCli, name: str) -> None:
+        def act(deadly: GitCli, name: str) -> bool:
             worktree = worktree_at(repo, name, base)
             git.add_worktree(repo, worktree, key="k")
             tip = one_commit(git, repo, worktree)
-            try:
-                deadly.push(repo, worktree)
-            finally:
-                assert git.push(repo, worktree) == tip
-                assert git.remote_tip(repo, worktree.branch) == tip
-                assert list(Path(repo.remote_url).rglob("*.lock")) == []
+            failed = died(lambda: deadly.push(repo, worktree))
+            assert git.push(repo, worktree) == tip
+            assert git.remote_tip(repo, worktree.branch) == tip
+            assert list(Path(repo.remote_url).rglob("*.lock")) == []
+            # Both ends name all refs to each other: keep the count of calls steady.
+            repos.git(repo.remote_url, "update-ref", "-d", f"refs/heads/{worktree.branch}")
+            return failed
 
         assert Killer(repos).every_point(subcommand, act) >= 3
 

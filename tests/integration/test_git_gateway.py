@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -78,6 +80,22 @@ def test_a_child_that_keeps_the_pipes_open_does_not_hold_us_up(repos: GitRepos) 
     assert not is_alive(int(note.read_text()))
 
 
+@pytest.mark.linux
+def test_a_child_in_a_session_of_its_own_is_left_but_not_waited_for(repos: GitRepos) -> None:
+    """A shared ssh connection keeps git's pipes open for as long as it lives."""
+    note = repos.root / "child"
+    shared = program(repos, f"setsid sh -c 'echo $$ > {note}; exec sleep 60' &\necho done")
+    started = time.monotonic()
+    said = Gateway(repos.environ, program=shared, limits=QUICK).run(["x"])
+    child = int(note.read_text())
+    try:
+        assert said.text() == "done"
+        assert time.monotonic() - started < 10
+        assert is_alive(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
 def test_the_environment_of_local_commands_is_ours(repos: GitRepos) -> None:
     repos.environ.update(
         GH_TOKEN="t",
@@ -115,6 +133,23 @@ def test_transports_that_run_programs_are_refused(repos: GitRepos) -> None:
         gateway.run(["ls-remote", f"ext::touch {canary}"], reach="far")
     assert "not allowed" in caught.value.message
     assert not canary.exists()
+    with pytest.raises(ToolFailed) as caught:
+        gateway.run(["ls-remote", "http://127.0.0.1:1/x"], reach="far")
+    assert "not allowed" in caught.value.message
+
+
+def test_hooks_of_the_person_s_configuration_do_not_run_over_the_network(repos: GitRepos) -> None:
+    path = repos.repository(remote=False)
+    canary, hooks = repos.root / "canary", repos.home / "hooks"
+    hooks.mkdir()
+    (hooks / "reference-transaction").write_text(f"#!/bin/sh\ntouch {canary}\n")
+    (hooks / "reference-transaction").chmod(0o755)
+    repos.git(path, "config", "--global", "core.hooksPath", str(hooks))
+    place = Place(git_dir=str(path / ".git"))
+    Gateway(repos.environ).run(["update-ref", "refs/heads/x", "HEAD"], place, reach="far")
+    assert not canary.exists()
+    repos.git(path, "update-ref", "refs/heads/y", "HEAD")
+    assert canary.exists(), "plain git runs it"
 
 
 @pytest.mark.parametrize(
@@ -218,8 +253,9 @@ def test_a_closed_lock_is_left_while_a_git_works_in_the_worktree(repos: GitRepos
         cwd=worktree.path,
         env=repos.environ | {"GIT_EDITOR": str(editor)},
         stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    with writing:
+    try:
         deadline = time.monotonic() + 10
         while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -228,6 +264,10 @@ def test_a_closed_lock_is_left_while_a_git_works_in_the_worktree(repos: GitRepos
         assert caught.value.code == "repository_busy"
         go_on.write_text("")
         assert writing.wait(timeout=10) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(writing.pid, signal.SIGKILL)
+        writing.wait(timeout=10)
     assert git.state(repo, worktree).ahead == 1
 
 

@@ -203,9 +203,10 @@ def test_removing_follows_no_link_out(repos: GitRepos, git: GitCli, repo: Repo) 
     precious.mkdir()
     (precious / "file.txt").write_text("precious\n")
     tree = made(git, repo)
-    Path(repo.common_dir, "info", "exclude").write_text("out\nhard\n")
+    Path(repo.common_dir, "info", "exclude").write_text("out*\nhard\n")
     git.pin(repo.common_dir, repo.pinned_dir)
     os.symlink(precious, Path(tree.path, "out"))
+    os.symlink("nowhere", Path(tree.path, "out2"))
     os.link(precious / "file.txt", Path(tree.path, "hard"))
     git.remove_worktree(repo, tree)
     assert tree_files(precious) == {"file.txt": "precious\n"}
@@ -278,7 +279,9 @@ def test_looking_takes_no_lock(repos: GitRepos, git: GitCli, repo: Repo) -> None
     before = index.read_bytes()
     assert git.state(repo, tree).dirty == ()
     assert lock.exists()
-    assert index.read_bytes() == before
+    lock.unlink()
+    assert git.state(repo, tree).dirty == ()
+    assert index.read_bytes() == before, "the index is not refreshed either"
 
 
 def test_two_owners_making_one_worktree_end_with_one(

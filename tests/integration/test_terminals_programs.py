@@ -62,9 +62,7 @@ def test_a_flood_keeps_its_beginning_and_its_end(room: Room) -> None:
 
 
 EVERY_BYTE = bytes(range(256)) * 3
-ESCAPES = (
-    b"\x1b]0;title\x07\x1b]52;c;aGFja2Vk\x07\x1bPtmux;\x1b\x1b]0;x\x07\x1b\\\x1b[2J\x1b[?1049h\x1bc"
-)
+ESCAPES = b"\x1b]0;title\x07\x1b]52;c;aGFja2Vk\x07\x1bPtmux;\x1b\x1b]0;x\x07\x1b\\\x1b[2J\x1bc"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +85,7 @@ def test_what_is_printed_is_also_on_the_screen(room: Room) -> None:
     shown = until(
         lambda: (text := room.tmux("capture-pane", "-p", "-t", "=orch-a1:")).count("red") and text
     )
-    assert shown.split() == ["out", "err", "red"]
+    assert sorted(shown.split()) == ["err", "out", "red"]  # two pipes have no common order
     assert room.text("a1") == "out\n\x1b[31mred\x1b[0m\n"  # while it runs
 
 

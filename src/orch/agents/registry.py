@@ -70,7 +70,7 @@ class Registry:
         return NotFound(
             f'there is no agent "{name}"{meant} (configured: {listed})',
             code="unknown_agent",
-            hint="" if similar else self._example(name),
+            hint=f"--agent {similar[0]}" if similar else self._example(name),
         )
 
     def _example(self, name: str) -> str:

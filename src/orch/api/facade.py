@@ -8,25 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orch.api import records
-from orch.api.planning import Preflight, RunPlan
-from orch.model.command import (
-    AnswerGate,
-    CreateRun,
-    DetachRun,
-    RecordWorktree,
-    RegisterRepo,
-    RequestStop,
-    TakeRun,
-)
-from orch.model.decide import final
-from orch.model.effect import GateAnswer
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
-from orch.model.event import Actor, Event
+from orch.model.gate import GateAnswer
 from orch.model.naming import nearest, person_branch, repo_slug
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
@@ -34,35 +21,22 @@ from orch.model.run import TERMINAL, Owner, Run
 from orch.model.step import Step
 from orch.model.ticket import Ticket
 from orch.model.worktree import Worktree
-from orch.ports import Clock, Forge, Git, Ids, Store, Terminals, Tracker
+
+if TYPE_CHECKING:
+    from orch.api.planning import RunPlan
+    from orch.api.rooms import Rooms
+    from orch.model.command import CreateRun
+    from orch.model.event import Event
+    from orch.ports import Git, Store
 
 EFFECTS = frozenset({
     "CreateWorktree", "RunAgent", "RunCommand", "MergeBranches", "Commit", "Push", "CreatePR", "Gate",
     "Log", "Now", "Random",
 })  # fmt: skip
+PERSONS_NAME = re.compile(r"\w[\w ./-]*")
+"""A worktree's name as people write it: nothing that a shell, tmux or git reads as more than a
+letter."""
 URL = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|[^/\s@]+@[^/\s:]+:)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Rooms:
-    """What the facade holds; made by `orch.compose`. `choose_agent` gives the agent's name for
-    (asked by the effect, asked for the run, repository) or refuses; `read_issue` reads a file."""
-
-    home: Path
-    store: Store
-    git: Git
-    terminals: Terminals
-    tracker: Tracker
-    forge: Forge
-    clock: Clock
-    ids: Ids
-    preflight: Preflight
-    me: Owner
-    person: Actor
-    cwd: Path
-    choose_agent: Callable[[str | None, str, Repo | None], str]
-    read_issue: Callable[[Path], Ticket]
-    default_workflow: str
 
 
 class Orch:
@@ -71,11 +45,19 @@ class Orch:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self._store = rooms.store
-        self._git = rooms.git
+
+    @property
+    def rooms(self) -> Rooms:
+        """For `orch.compose`, which made them."""
+        return self._rooms
+
+    @property
+    def _git(self) -> Git:
+        return self._rooms.git
 
     @property
     def home(self) -> Path:
-        return self._rooms.home
+        return self._rooms.path
 
     @property
     def store(self) -> Store:
@@ -89,7 +71,9 @@ class Orch:
 
     def add_repo(self, location: str, *, slug: str = "", workspace: str = "") -> Repo:
         """Register a checkout, a bare repository, or clone a URL. Again with the same is no error."""
-        home = self._rooms.home
+        from orch.model import command as commands
+
+        home = self._rooms.path
         self._rooms.preflight.tools(tmux=False)
         name = self._slug(slug, location)
         is_url = bool(URL.match(location)) and not Path(location).exists()
@@ -107,7 +91,7 @@ class Orch:
             raise _taken(known, location)
         self._rooms.preflight.room(repo.workspace_dir, str(home))
         self._git.pin(repo.common_dir, repo.pinned_dir)
-        self._store.send(RegisterRepo(repo), self._rooms.person)
+        self._store.send(commands.RegisterRepo(repo), self._rooms.person)
         return repo
 
     def look_at_repo(self, location: str, *, slug: str, workspace: str) -> dict[str, Any]:
@@ -152,11 +136,11 @@ class Orch:
             if workspace
             else known.workspace_dir
             if known is not None
-            else str(self._rooms.home / "worktrees" / name)
+            else str((self._rooms.path / "worktrees" / name).resolve())
         )
         return Repo(
             slug=name, local_path=checkout.main_path, common_dir=checkout.common_dir,
-            pinned_dir=str(self._rooms.home / "pinned" / name), workspace_dir=folder,
+            pinned_dir=str(self._rooms.path / "pinned" / name), workspace_dir=folder,
             default_branch=checkout.default_branch, remote_name=remote,
             remote_url=checkout.remotes.get(remote, ""),
         )  # fmt: skip
@@ -226,7 +210,9 @@ class Orch:
 
     def create_issue(self, title: str, *, body: str, labels: Sequence[str], repo: str) -> Ticket:
         if not title.strip():
-            raise UsageError("an issue needs a title", code="empty_title")
+            raise UsageError(
+                "an issue needs a title", code="empty_title", hint='orch issue create "TITLE"'
+            )
         slug = self.repo(repo).slug if repo else ""
         created = records.moment(self._rooms.clock.now())
         return self._rooms.tracker.create(
@@ -249,11 +235,14 @@ class Orch:
 
     # --- worktrees
 
-    def plan_worktree(self, repo: str, name: str, *, base: str = "") -> Worktree:
-        """A person's own worktree as `create_worktree` would make it; refuses what cannot be."""
+    def plan_worktree(
+        self, repo: str, name: str, *, base: str = "", fetch: bool = False
+    ) -> Worktree:
+        """A person's own worktree as `create_worktree` would make it; refuses what cannot be.
+        Without `fetch` nothing changes, and the base is the one that is known here."""
         owner = self.repo(repo)
         slug, branch = person_branch(name)
-        if not slug or any(c in name for c in "\0\n\r") or name.startswith("-"):
+        if not slug or not PERSONS_NAME.fullmatch(name) or ".." in name:
             raise UsageError(
                 f"{name!r} cannot name a worktree: use letters, digits and dashes",
                 code="bad_name", hint=f"orch worktree create {owner.slug} fix-something",
@@ -265,7 +254,7 @@ class Orch:
                 f"there is a worktree {slug!r} in {owner.slug} already",
                 code="worktree_exists", hint="orch worktree list",
             )  # fmt: skip
-        start = self._git.resolve_base(owner, base or None, fetch=True)
+        start = self._git.resolve_base(owner, base or None, fetch=fetch)
         return Worktree(
             repo=owner.slug, name=slug, branch=branch, path=f"{owner.workspace_dir}/{slug}",
             base_branch=start.branch, base_commit=start.commit,
@@ -273,10 +262,12 @@ class Orch:
 
     def create_worktree(self, repo: str, name: str, *, base: str = "") -> Worktree:
         """A person's own worktree."""
-        worktree = self.plan_worktree(repo, name, base=base)
+        from orch.model import command as commands
+
+        worktree = self.plan_worktree(repo, name, base=base, fetch=True)
         owner = self.repo(worktree.repo)
         self._git.add_worktree(owner, worktree, key=f"person-{owner.slug}-{worktree.name}")
-        self._store.send(RecordWorktree(worktree), self._rooms.person)
+        self._store.send(commands.RecordWorktree(worktree), self._rooms.person)
         return worktree
 
     def worktrees(self, repo: str = "") -> list[dict[str, Any]]:
@@ -300,15 +291,15 @@ class Orch:
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
     ) -> Run:
         """Check everything, then journal the run as planned and ours. Nothing acts yet."""
-        command, _ = self._checked_run(workflow, repo, issue, agent, params)
+        command, _ = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
         self._store.send(command, self._rooms.person)
         return self.run(command.id)
 
     def look_at_run(
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """All checks of `plan_run`; nothing is journaled."""
-        command, plan = self._checked_run(workflow, repo, issue, agent, params)
+        """All checks of `plan_run`; nothing is journaled, nothing fetched."""
+        command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
         return {
             "workflow": command.workflow,
             "repo": command.repo,
@@ -319,9 +310,12 @@ class Orch:
         }
 
     def _checked_run(
-        self, workflow: str, repo: str, issue: str, agent: str, params: Mapping[str, Any]
-    ) -> tuple[CreateRun, RunPlan]:
+        self, workflow: str, repo: str, issue: str, agent: str, params: Mapping[str, Any], *,
+        fetch: bool,
+    ) -> tuple[CreateRun, RunPlan]:  # fmt: skip
         rooms = self._rooms
+        from orch.api.planning import RunPlan
+
         plan = RunPlan(workflow, self._rooms.cwd)
         ticket = self.issue(issue) if issue else None
         target = self.repo_for(repo, ticket)
@@ -334,10 +328,19 @@ class Orch:
             run=rooms.ids.run_id(), repo=target.slug, issue=ticket, agent=agent, params=params,
             owner=rooms.me,
         )  # fmt: skip
-        base = params.get("base_branch")
-        self._git.resolve_base(target, str(base) if base else None, fetch=False)
+        self._knows_base(target, params.get("base_branch"), fetch=fetch)
         rooms.preflight.room(str(self.home), target.workspace_dir)
         return command, plan
+
+    def _knows_base(self, repo: Repo, asked: object, *, fetch: bool) -> None:
+        """The base is there; with `fetch` the remote is asked for one that is not known here."""
+        branch = str(asked) if asked else None
+        try:
+            self._git.resolve_base(repo, branch, fetch=False)
+        except NotFound:
+            if not fetch:
+                raise
+            self._git.resolve_base(repo, branch, fetch=True)
 
     def runs(self) -> list[Run]:
         return self._store.runs()
@@ -365,14 +368,16 @@ class Orch:
 
     def take_run(self, run: Run) -> Run:
         """A person resumes: this process answers for the run from now on."""
+        from orch.model import command as commands
+
         if run.status in TERMINAL:
-            raise final(run)
+            raise _final(run)
         gates = [s for s in self._store.open_gates() if s.run == run.id and s.answer is None]
         if run.status == "blocked" and run.reason and run.reason.code == "gate" and gates:
             others = [s for s in self._store.open_gates() if s.run == run.id and s.answer]
             if not others:
                 raise WaitsAtGate(run)
-        self._store.send(TakeRun(run.id, self.me, resume=True), self._rooms.person)
+        self._store.send(commands.TakeRun(run.id, self.me, resume=True), self._rooms.person)
         return self.run(run.id)
 
     def resumable(self, alive: Callable[[Owner], bool]) -> list[Run]:
@@ -386,11 +391,20 @@ class Orch:
                 found.append(run)
         return found
 
-    def request_stop(self, run: Run, *, abort: bool) -> None:
-        self._store.send(RequestStop(run.id, abort), self._rooms.person)
+    def request_stop(self, run: Run, *, abort: bool, dry_run: bool = False) -> None:
+        """Journal the wish; the engine acts on it. Refused for an ended run (H106)."""
+        from orch.model import command as commands
+
+        if run.status in TERMINAL:
+            raise _final(run)
+        if dry_run:
+            return
+        self._store.send(commands.RequestStop(run.id, abort), self._rooms.person)
 
     def detach(self, run: str) -> None:
-        self._store.send(DetachRun(run), self._rooms.person)
+        from orch.model import command as commands
+
+        self._store.send(commands.DetachRun(run), self._rooms.person)
 
     # --- gates
 
@@ -399,8 +413,10 @@ class Orch:
 
     def answer_gate(self, run: Run, path: str, decision: str, text: str) -> Step:
         """Record the answer at `path`, or at the only open gate of the run."""
+        from orch.model import command as commands
+
         if run.status in TERMINAL:
-            raise final(run)
+            raise _final(run)
         if not path:
             waiting = [step for step in self.gates() if step.run == run.id]
             if not waiting:
@@ -416,7 +432,7 @@ class Orch:
                 )  # fmt: skip
             path = waiting[0].path
         answer = GateAnswer(decision=decision, text=text, by=self._rooms.person.id)
-        self._store.send(AnswerGate(run.id, path, answer), self._rooms.person)
+        self._store.send(commands.AnswerGate(run.id, path, answer), self._rooms.person)
         step = self._store.step(run.id, path)
         assert step is not None
         return step
@@ -445,6 +461,12 @@ class WaitsAtGate(Conflict):
     def __init__(self, run: Run) -> None:
         reason = run.reason.message if run.reason else "waits for a person"
         super().__init__(f"run {run.id} {reason}", hint=f"orch gate approve {run.id}")
+
+
+def _final(run: Run) -> Conflict:
+    from orch.model.decide import final
+
+    return final(run)
 
 
 def _no_repository(path: Path) -> NotFound:

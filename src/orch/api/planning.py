@@ -17,12 +17,11 @@ from typing import Any
 import msgspec
 
 from orch.model.command import CreateRun
-from orch.model.errors import NotFound, OrchError, ToolFailed, UsageError
+from orch.model.errors import NotFound, OrchError, UsageError
 from orch.model.naming import nearest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Run, Source
 from orch.model.ticket import Ticket
-from orch.ports import Git, Terminals
 from orch.workflow.faults import failure_in
 from orch.workflow.program import Program, Workflow
 from orch.workflow.sources import (
@@ -38,8 +37,6 @@ from orch.workflow.sources import (
 )
 
 PUSHING = frozenset({"CreatePR", "Push"})
-OLDEST_GIT = (2, 38)
-OLDEST_TMUX = (3, 2)
 
 
 def find_workflow(word: str, cwd: Path) -> tuple[str, Source, Path | None]:
@@ -83,7 +80,10 @@ def arguments(
     free = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     given = dict(params)
     if "issue" in given and issue is not None:
-        raise UsageError("the issue is given twice: --issue and in --params", code="bad_params")
+        raise UsageError(
+            "the issue is given twice: --issue and in --params", code="bad_params",
+            hint="leave it out of --params",
+        )  # fmt: skip
     if issue is not None and ("issue" in names or free):
         given["issue"] = issue
     for name in given:
@@ -118,55 +118,9 @@ def arguments(
         raise UsageError(
             f"the workflow {workflow.function.__name__} cannot be called by names: {error}",
             code="bad_params",
+            hint="let its parameters be given by name",
         ) from error
     return given
-
-
-class Preflight:
-    """The checks of the tools and the disk. `room_mb` is the least free space, in MiB."""
-
-    def __init__(self, git: Git, terminals: Terminals, room_mb: int) -> None:
-        self._git = git
-        self._terminals = terminals
-        self._room_mb = room_mb
-
-    def tools(self, *, tmux: bool) -> None:
-        """git and tmux are there and new enough."""
-        version = self._git.version()
-        if version < OLDEST_GIT:
-            raise _too_old("git", version, OLDEST_GIT)
-        if tmux:
-            version = self._terminals.version()
-            if version < OLDEST_TMUX:
-                raise _too_old("tmux", version, OLDEST_TMUX)
-
-    def room(self, *folders: str) -> None:
-        """There is space to work in, on every disk that would be written to."""
-        for folder in folders:
-            place = Path(folder)
-            while not place.exists():
-                place = place.parent
-            figures = os.statvfs(place)
-            free_mb = figures.f_bavail * figures.f_frsize / 2**20
-            if free_mb < self._room_mb:
-                raise ToolFailed(
-                    f"the disk with {folder} is full: {free_mb:.1f} MiB free,"
-                    f" {self._room_mb} MiB needed; nothing was changed",
-                    code="disk_full",
-                    hint="free some space and repeat the command",
-                )
-
-
-def _too_old(tool: str, version: tuple[int, ...], oldest: tuple[int, ...]) -> ToolFailed:
-    return ToolFailed(
-        f"{tool} {_dotted(version)} is too old; {_dotted(oldest)} or newer is needed",
-        code=f"{tool}_too_old",
-        hint=f"upgrade {tool}, then: orch doctor",
-    )
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(str(part) for part in version)
 
 
 class RunPlan:
@@ -191,6 +145,7 @@ class RunPlan:
             raise UsageError(
                 f"the workflow {entry.filename} cannot be loaded: {failure.message}",
                 code="workflow_broken",
+                hint=f"edit {entry.filename}, then repeat the command",
             ) from error
 
     @property
@@ -251,7 +206,10 @@ def _needs_json(params: Mapping[str, Any]) -> None:
     try:
         msgspec.json.encode(params)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"the parameters cannot be kept: {error}", code="bad_params") from error
+        raise UsageError(
+            f"the parameters cannot be kept: {error}", code="bad_params",
+            hint='--params \'{"name": "value"}\'',
+        ) from error  # fmt: skip
 
 
 AGENT_WORDS = frozenset({"agent", "type", "agent_type"})

@@ -6,7 +6,7 @@ Invariant: keys are only ever added. Times are RFC 3339 in UTC, empty when there
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,7 +17,9 @@ from orch.model.run import Run
 from orch.model.step import Step
 from orch.model.ticket import Ticket
 from orch.model.worktree import TreeState, Worktree
-from orch.ports import Store
+
+if TYPE_CHECKING:
+    from orch.ports import Store
 
 
 def moment(seconds: float) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 import click
 
-from orch.model.errors import Interrupted, OrchError, UsageError
+from orch.cli.words import Noun, told
+from orch.model.errors import Interrupted, OrchError
 
 COMMANDS = {
     "run": ("orch.cli.runs:run", "Run a workflow: from an issue to a pull request."),
@@ -40,7 +40,7 @@ Examples:
 """
 
 
-class Tree(click.Group):
+class Tree(Noun):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -59,20 +59,6 @@ class Tree(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
-            raise unknown_word("command", name, list(COMMANDS), "orch --help")
-        return super().resolve_command(ctx, args)
-
-
-def unknown_word(kind: str, word: str, known: list[str], hint: str) -> UsageError:
-    from orch.model.naming import nearest
-
-    similar = nearest(word, known)
-    meant = f"; did you mean {similar[0]!r}?" if similar else ""
-    return UsageError(f"there is no {kind} {word!r}{meant}", code=f"unknown_{kind}", hint=hint)
-
 
 @click.group(
     cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
@@ -88,7 +74,17 @@ cli.epilog = EXAMPLES
 
 def run(argv: list[str]) -> int:
     """Run the command line; gives the exit code."""
+    from orch.cli.output import flush
+
     os.umask(0o077)
+    code = _answered(argv)
+    flush(sys.stdout)
+    flush(sys.stderr)
+    return code
+
+
+def _answered(argv: list[str]) -> int:
+    """Carry the command out and tell its error, if it has one."""
     name = os.path.basename(argv[0])
     name = "conductor" if name == "conductor" else "orch"
     as_json = "--json" in argv
@@ -102,31 +98,25 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return _tell(Interrupted("interrupted", hint="orch ps"), as_json)
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else name
-        told = UsageError(error.format_message(), hint=f"{where} --help")
-        return _tell(told, as_json)
+        return _tell(told(error, name), as_json)
     except OrchError as error:
         return _tell(error, as_json)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: say nothing more
-        return 0
     except Exception as error:  # noqa: BLE001 - the last place where a fault can be told
         return _crashed(error, as_json)
 
 
 def _tell(error: OrchError, as_json: bool) -> int:
-    from orch.cli.output import clean, clean_lines
+    from orch.cli.output import clean, clean_lines, put
 
     if as_json:
         import msgspec
 
         body = msgspec.json.encode({"error": error.as_dict()}, enc_hook=str)
-        sys.stdout.write(body.decode() + "\n")
+        put(sys.stdout, body.decode() + "\n")
     else:
-        sys.stderr.write(f"error: {clean_lines(error.message)} [{error.code}]\n")
+        put(sys.stderr, f"error: {clean_lines(error.message)} [{error.code}]\n")
         if error.hint:
-            sys.stderr.write(f"  try: {clean(error.hint)}\n")
-    sys.stdout.flush()
+            put(sys.stderr, f"  try: {clean(error.hint)}\n")
     return error.exit_code
 
 
@@ -140,8 +130,8 @@ def _crashed(error: Exception, as_json: bool) -> int:
     descriptor, path = tempfile.mkstemp(prefix="orch-crash-", suffix=".txt")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         traceback.print_exc(file=file)
-    told = OrchError(
+    fault = OrchError(
         f"this is a fault in orch: {type(error).__name__}: {error}", code="internal",
         hint=f"report it with {path}",
     )  # fmt: skip
-    return _tell(told, as_json)
+    return _tell(fault, as_json)

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from orch.cli.options import examples, home, output, shared
+from orch.cli.words import Noun
 from orch.model.effect import decode_effect
 
 
-@click.group()
+@click.group(cls=Noun)
 def gate() -> None:
     """Answer a run that waits for a person."""
 

@@ -6,9 +6,10 @@ import click
 
 from orch.api import records
 from orch.cli.options import dry, examples, home, output, shared, text_or_file
+from orch.cli.words import Noun
 
 
-@click.group()
+@click.group(cls=Noun)
 def issue() -> None:
     """Create, list and show issues."""
 

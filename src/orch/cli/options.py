@@ -65,7 +65,10 @@ def text_or_file(value: str) -> str:
         return Path(value[1:]).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"cannot read {value[1:]}: {reason}", code="unreadable_file") from error
+        raise UsageError(
+            f"cannot read {value[1:]}: {reason}", code="unreadable_file",
+            hint="@FILE is relative to where you stand; - reads standard input",
+        ) from error  # fmt: skip
 
 
 def examples(*lines: str) -> str:

@@ -11,7 +11,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 WIDTH = 80
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
@@ -38,20 +38,20 @@ class Output:
         raw = msgspec.json.encode(value)
         if sys.stdout.isatty():
             raw = msgspec.json.format(raw, indent=2)
-        sys.stdout.write(raw.decode() + "\n")
+        put(sys.stdout, raw.decode() + "\n")
 
     def line(self, text: str = "") -> None:
-        sys.stdout.write(clean_lines(text) + "\n")
+        put(sys.stdout, clean_lines(text) + "\n")
 
     def raw(self, text: str) -> None:
         """Text that has been cleaned already, or goes into a pipe."""
-        sys.stdout.write(text)
+        put(sys.stdout, text)
 
     def note(self, text: str) -> None:
         """Narration: stderr, nothing with --quiet."""
         if not self.quiet:
-            sys.stderr.write(clean_lines(text) + "\n")
-            sys.stderr.flush()
+            put(sys.stderr, clean_lines(text) + "\n")
+            flush(sys.stderr)
 
     def paint(self, text: str, colour: str) -> str:
         if not self._colour or colour not in _COLOURS:
@@ -87,7 +87,30 @@ class Output:
             cell + " " * (width - length)
             for cell, length, width in zip(cells, lengths, widths, strict=True)
         ]
-        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+        put(sys.stdout, "  ".join(padded).rstrip() + "\n")
+
+
+def put(stream: TextIO, text: str) -> None:
+    """Write. When nobody reads any more (`orch ps | head -1`) it is no error: what is left of the
+    work goes on, and says nothing."""
+    try:
+        stream.write(text)
+    except BrokenPipeError:
+        _unheard(stream)
+
+
+def flush(stream: TextIO) -> None:
+    """Hand over what was written; see `put`."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        _unheard(stream)
+
+
+def _unheard(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def wants_colour(environ: Mapping[str, str], *, refused: bool) -> bool:

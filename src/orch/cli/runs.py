@@ -64,7 +64,7 @@ def arguments(text: str) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        found = json.loads(text_or_file(text))
+        found = json.loads(text_or_file(text), parse_constant=_no_json)
     except ValueError as error:
         raise UsageError(
             f"--params is not JSON: {error}",
@@ -78,6 +78,10 @@ def arguments(text: str) -> dict[str, Any]:
             hint='--params \'{"name": "value"}\'',
         )
     return found
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is no JSON value")
 
 
 def _warn_about_forge(orch: Orch, planned: Run, out: Output) -> None:
@@ -171,6 +175,7 @@ def stop(
     out, orch = output(as_json, quiet, no_color), home()
     known = orch.run(run)
     if dry_run:
+        orch.request_stop(known, abort=abort, dry_run=True)
         what = "end for good" if abort else "stop"
         out.data({"run": known.id, "would": what}) if as_json else out.line(
             f"would {what} {known.id}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orch.cli.options import output
+from orch.cli.options import examples, output
 
 TOPICS = {
     "exit-codes": """\
@@ -50,21 +50,24 @@ to run several at once. A workflow is a Python file:
 }
 
 
-@click.command("help")
+@click.command(
+    "help", epilog=examples("orch help", "orch help issue create", "orch help exit-codes")
+)
 @click.argument("words", nargs=-1)
 def show_help(words: tuple[str, ...]) -> None:
     """Explain a command or a topic: exit-codes, environment, files, config, effects."""
-    from orch.cli.app import COMMANDS, cli, unknown_word
+    from orch.cli.app import COMMANDS, cli
+    from orch.cli.words import unknown_word
 
     out = output(False, False, True)
     if not words:
-        context = click.Context(cli, info_name="orch")
+        context = click.Context(cli, info_name="orch", **cli.context_settings)
         out.raw(cli.get_help(context) + "\n\nTopics (orch help TOPIC): " + ", ".join(TOPICS) + "\n")
         return
     if words[0] in TOPICS:
         out.raw(TOPICS[words[0]] + "\n")
         return
-    context = click.Context(cli, info_name="orch")
+    context = click.Context(cli, info_name="orch", **cli.context_settings)
     command: click.Command | None = cli
     for word in words:
         if not isinstance(command, click.Group):

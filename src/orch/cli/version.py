@@ -7,10 +7,10 @@ import platform
 import click
 
 from orch._version import __version__
-from orch.cli.options import output, shared
+from orch.cli.options import examples, output, shared
 
 
-@click.command()
+@click.command(epilog=examples("orch version", "orch version --json"))
 @shared
 def version(as_json: bool, quiet: bool, no_color: bool) -> None:
     """Print the version."""

@@ -6,9 +6,10 @@ import click
 
 from orch.api import records
 from orch.cli.options import dry, examples, home, output, shared
+from orch.cli.words import Noun
 
 
-@click.group()
+@click.group(cls=Noun)
 def worktree() -> None:
     """Create and list worktrees."""
 

@@ -107,7 +107,7 @@ def _clone_into(gateway: Gateway, url: str, directory: str) -> None:
 
 @contextlib.contextmanager
 def alone(lock: str) -> Iterator[None]:
-    """One clone into a place at a time; the kernel frees the lock of a process that was killed."""
+    """One holder of the file `lock` at a time; the kernel frees that of a killed process."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:

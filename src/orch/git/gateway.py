@@ -233,10 +233,10 @@ class Gateway:
             if os.path.lexists(path):
                 self._locks.release(path, roots)
 
-    def await_quiet(self, roots: Sequence[str]) -> None:
-        """Return when no git of ours works below `roots`; `Conflict(repository_busy)` when one
-        still does after the lock limit."""
-        self._locks.await_quiet(roots)
+    def await_quiet(self, roots: Sequence[str], command: str = "") -> None:
+        """Return when no git (or none that runs `command`) of this user works below `roots`;
+        `Conflict(repository_busy)` when one still does after the lock limit."""
+        self._locks.await_quiet(roots, command)
 
     def _environment(
         self, place: Place, reach: Reach, variables: Mapping[str, str | bytes]

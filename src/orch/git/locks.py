@@ -56,24 +56,27 @@ class Locks:
             else:
                 time.sleep(_PAUSE_S)
 
-    def await_quiet(self, roots: Sequence[str]) -> None:
-        """Return when no git works below `roots`."""
+    def await_quiet(self, roots: Sequence[str], command: str = "") -> None:
+        """Return when no git, or none that runs `command`, works below `roots`."""
         deadline = time.monotonic() + self._wait_s
-        while owners := git_processes(roots):
+        while owners := git_processes(roots, command):
             if time.monotonic() > deadline:
                 raise _busy(owners, roots[0])
             time.sleep(_PAUSE_S)
 
 
-def git_processes(roots: Sequence[str]) -> list[int]:
-    """Process ids of this user's gits that stand, work or point below `roots`."""
+def git_processes(roots: Sequence[str], command: str = "") -> list[int]:
+    """Process ids of this user's gits that stand, work or point below `roots`; only those that
+    run `command` when there is one."""
     if not os.path.isdir(f"{_PROC}/self"):
         return _git_processes_by_ps()
     resolved = sorted({os.path.realpath(root) for root in roots} | set(roots))
     return [
         pid
         for pid in _our_processes()
-        if _read(f"{_PROC}/{pid}/comm").startswith(b"git") and _works_below(pid, resolved)
+        if _read(f"{_PROC}/{pid}/comm").startswith(b"git")
+        and (not command or os.fsencode(command) in _arguments(pid))
+        and _works_below(pid, resolved)
     ]
 
 
@@ -89,9 +92,13 @@ def _works_below(pid: int, roots: Sequence[str]) -> bool:
         name, _, value = os.fsdecode(word).partition("=")
         if f"{name}=" in _GIT_WORDS:
             places.append(value)
-    words = map(os.fsdecode, _read(f"{_PROC}/{pid}/cmdline").split(b"\0"))
+    words = map(os.fsdecode, _arguments(pid))
     places.extend(word.partition("=")[2] or word for word in words)
     return any(_is_below(place, root) for place in places for root in roots)
+
+
+def _arguments(pid: int) -> list[bytes]:
+    return _read(f"{_PROC}/{pid}/cmdline").split(b"\0")
 
 
 def _holders(path: str) -> list[int]:

@@ -5,6 +5,9 @@ done. Act: merge in the object store alone (`git merge-tree --write-tree`), so t
 changed no file, index or ref (H70); then files, index and branch go to the result in one noted
 step (see `pending`).
 
+A branch that only adds to ours is taken over as it is (fast-forward), without a commit for the key:
+repeated after that branch moved on, such a merge takes the new commits too.
+
 A rebase replays the branch's own commits, merges left out, one by one: a stand-in commit with our
 tree and the picked commit's parent makes git take that parent as the merge base, which git 2.38
 cannot be told otherwise. Stand-ins stay unreachable.

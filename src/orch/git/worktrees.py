@@ -194,7 +194,8 @@ def _clear_half_made(gateway: Gateway, repo: Repo) -> bool:
         and not places.read_line(os.path.join(entry.path, "commondir"))
     ]
     if half_made:
-        gateway.await_quiet([repo.common_dir])
+        # Ours take turns (`alone`): only one that outlived its engine can be at it still.
+        gateway.await_quiet([repo.common_dir, repo.pinned_dir], command="worktree")
     for path in half_made:
         disposal.remove_tree(path)
     return bool(half_made)

@@ -6,11 +6,11 @@ when the events are applied. No clock, no IO. A refusal is an `OrchError` as a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set as AbstractSet
 from typing import Any, Literal
 
 from orch.model import command as cmd, event as ev
-from orch.model.attempt import FINAL
+from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
 from orch.model.run import TERMINAL, Reason, Run, TaskState
@@ -85,7 +85,7 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
     if isinstance(run, OrchError):
         return run
     events: list[ev.EventData] = []
-    seen: set[str] = set()
+    seen: set[str] = set()  # paths and attempts of this very move
     for settle in command.settled:
         refusal = _may_settle(state, command.run, settle, seen)
         if refusal is not None:
@@ -95,11 +95,13 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
     if command.cancel:
         events.append(ev.RunCancelling())
     for plan in command.planned:
-        if plan.path in seen or state.step(command.run, plan.path) is not None:
-            return _planned_already(run.id, plan.path)
+        refusal = _may_plan(state, command.run, plan, seen)
+        if refusal is not None:
+            return refusal
         seen.add(plan.path)
         events.append(ev.StepPlanned(plan.path, plan.kind, plan.request.decode(), plan.intend))
         if plan.attempt is not None:
+            seen.add(plan.attempt.id)
             events.append(ev.AttemptStarting(plan.attempt))
     if command.finish is not None:
         end = command.finish
@@ -108,6 +110,19 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
         events.append(ev.RunBlocked(command.blocked))
     events.extend(_task_move(state, run, command))
     return events
+
+
+def _may_plan(state: Reader, run: str, plan: cmd.Plan, seen: set[str]) -> OrchError | None:
+    if plan.path in seen or state.step(run, plan.path) is not None:
+        return _planned_already(run, plan.path)
+    return _may_begin(state, plan.attempt, seen) if plan.attempt is not None else None
+
+
+def _may_begin(state: Reader, attempt: Attempt, seen: AbstractSet[str]) -> OrchError | None:
+    """An attempt runs at most once."""
+    if attempt.id not in seen and state.attempt(attempt.id) is None:
+        return None
+    return Conflict(f"attempt {attempt.id} exists already", code="attempt_exists")
 
 
 def _may_settle(state: Reader, run: str, settle: cmd.Settle, seen: set[str]) -> OrchError | None:
@@ -205,11 +220,11 @@ def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
     run = _live_run(state, command.run, command.epoch)
     if isinstance(run, OrchError):
         return run
-    refusal = _may_act(state, command.run, command.path)
+    refusal = _may_act(state, command.run, command.path) or _may_begin(
+        state, command.attempt, set()
+    )
     if refusal is not None:
         return refusal
-    if state.attempt(command.attempt.id) is not None:
-        return Conflict(f"attempt {command.attempt.id} exists already", code="attempt_exists")
     ended = _end_once(state, command.end) if command.end else []
     return [
         *ended,

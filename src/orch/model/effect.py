@@ -16,6 +16,7 @@ import msgspec
 
 from orch.model.attempt import AgentResult, ReplyMode
 from orch.model.errors import EffectMisuse, UsageError
+from orch.model.gate import GateAnswer as GateAnswer
 from orch.model.pull import PullRequest
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
@@ -203,17 +204,6 @@ class OpenPR(Effect[PullRequest], frozen=True, tag="OpenPR/1", omit_defaults=Tru
     target: str | None = None
     draft: bool = False
     labels: list[str] = []
-
-
-class GateAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's answer: `decision` is `approve` or `answer`, `text` what they wrote."""
-
-    decision: str
-    text: str = ""
-    by: str = ""
-
-    def __str__(self) -> str:
-        return self.text or self.decision
 
 
 class Gate(Effect[GateAnswer], frozen=True, tag="Gate/1", omit_defaults=True):

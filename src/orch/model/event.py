@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from orch.model.attempt import Attempt, AttemptStatus
-from orch.model.effect import GateAnswer
 from orch.model.errors import Failure
+from orch.model.gate import GateAnswer
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, RunStatus, TaskState, Unresolved

@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from orch.model.effect import GateAnswer
 from orch.model.errors import Failure
+from orch.model.gate import GateAnswer
 
 StepStatus = Literal["planned", "intended", "confirmed", "refused", "abandoned"]
 SETTLED: frozenset[str] = frozenset({"confirmed", "refused", "abandoned"})

@@ -23,6 +23,7 @@ from orch.store.statements import migrations
 
 BUSY_MS = 30_000
 SWITCH_ATTEMPTS = 100
+APPLICATION_ID = int.from_bytes(b"Orch", "big")  # in the file's header: whose database it is
 _CANNOT_USE = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 
 
@@ -96,12 +97,24 @@ def open_database(path: Path) -> apsw.Connection:
 
 def _prepare(connection: apsw.Connection, path: str) -> None:
     connection.set_busy_timeout(BUSY_MS)
+    if not _is_ours(connection):  # before anything is changed in it, its journal mode too
+        raise DatabaseCorrupt(
+            f"{path} is a database of another program; nothing was changed",
+            hint="set ORCH_HOME to a folder of Orch's own",
+        )
     if connection.pragma("journal_mode") != "wal":
         _switch_to_wal(connection, path)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
     if sys.platform == "darwin":
         connection.pragma("fullfsync", True)
+
+
+def _is_ours(connection: apsw.Connection) -> bool:
+    """Empty, or marked as ours. In this order: tables and mark arrive together."""
+    if value(connection, "select count(*) from sqlite_schema") == 0:
+        return True
+    return int(connection.pragma("application_id")) == APPLICATION_ID
 
 
 def _switch_to_wal(connection: apsw.Connection, path: str) -> None:
@@ -147,11 +160,13 @@ def _migrate(connection: apsw.Connection, path: str) -> None:
         try:
             if check_version(connection, path) < version:
                 connection.execute(text)
+                connection.pragma("application_id", APPLICATION_ID)
                 connection.pragma("user_version", version)
+            connection.execute("commit")
         except BaseException:
-            connection.execute("rollback")
+            if connection.in_transaction:  # SQLite itself rolls back when the disk is full
+                connection.execute("rollback")
             raise
-        connection.execute("commit")
 
 
 def value(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> Any:

@@ -11,16 +11,12 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from orch.model.attempt import Attempt
-from orch.model.command import Command, CreateRun
-from orch.model.decide import decide
 from orch.model.errors import OrchError
-from orch.model.event import DATA_DECODER, DATA_ENCODER, Actor, Event, EventData
-from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source, Task
@@ -36,7 +32,9 @@ from orch.store.connection import (
 from orch.store.statements import statement
 from orch.store.tables import SqliteTables, decoded, step_of
 
-Sent = list[Event] | OrchError
+if TYPE_CHECKING:
+    from orch.model.command import Command
+    from orch.model.event import Actor, Event
 
 
 class SqliteStore:
@@ -81,14 +79,19 @@ class SqliteStore:
             raise answer
         return answer
 
-    def send_all(self, commands: Sequence[tuple[Command, Actor]]) -> list[Sent]:
+    def send_all(self, commands: Sequence[tuple[Command, Actor]]) -> list[list[Event] | OrchError]:
         """Carry out commands in order in one commit. A refused one changes nothing and its refusal
         stands in its place; a fault undoes all and is raised."""
+        from orch.store.writing import carry_out
+
         with self._lock, translated(self._path):
             self._db.execute("begin immediate")
             try:
                 check_version(self._db, self._path)
-                answers = [self._carry_out(command, actor) for command, actor in commands]
+                answers = [
+                    carry_out(self._db, self._tables, command, actor, self._now)
+                    for command, actor in commands
+                ]
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("rollback")
@@ -100,38 +103,6 @@ class SqliteStore:
                     self._db.execute("rollback")
                 raise
             return answers
-
-    def _carry_out(self, command: Command, actor: Actor) -> Sent:
-        decision = decide(self._tables, command)
-        if isinstance(decision, OrchError):
-            return decision
-        events = []
-        run = _run_of(command)
-        held: Run | None = None
-        for data in decision:
-            held = held or (self._tables.run(run) if run else None)
-            event = self._record(data, actor, run, held)
-            apply(self._tables, event)
-            events.append(event)
-        if isinstance(command, CreateRun):
-            self._tables.put_sources(command.id, command.sources)
-        return events
-
-    def _record(self, data: EventData, actor: Actor, run: str, held: Run | None) -> Event:
-        at = self._now()
-        repo, task, step = envelope(self._tables, data, held)
-        kind = str(type(data).__struct_config__.tag)
-        self._db.execute(
-            statement("insert_event"),
-            (
-                at, kind, 1, actor.kind, actor.id, 0, repo, task, run, step,
-                DATA_ENCODER.encode(data).decode(),
-            ),
-        )  # fmt: skip
-        return Event(
-            seq=self._db.last_insert_rowid(), at=at, actor=actor, data=data, repo=repo, task=task,
-            run=run, step=step,
-        )  # fmt: skip
 
     # --- reading
 
@@ -218,12 +189,14 @@ class SqliteStore:
 
     def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]:
         """Events with a number above `since`, oldest first."""
+        from orch.store.writing import event_of
+
         with self._lock, translated(self._path):
             if run:
                 rows = self._db.execute(statement("events_of_run_since"), (run, since, limit))
             else:
                 rows = self._db.execute(statement("events_since"), (since, limit))
-            return [_event(row) for row in rows]
+            return [event_of(row) for row in rows]
 
     def last_event(self) -> int:
         with self._lock, translated(self._path):
@@ -270,17 +243,3 @@ class SqliteStore:
                 )
         finally:
             copy.close()
-
-
-def _run_of(command: Command) -> str:
-    if isinstance(command, CreateRun):
-        return command.id
-    return str(getattr(command, "run", ""))
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    seq, at, v, actor_kind, actor_id, cause, repo, task, run, step, data = row
-    return Event(
-        seq=seq, at=at, v=v, actor=Actor(actor_kind, actor_id), cause=cause, repo=repo, task=task,
-        run=run, step=step, data=DATA_DECODER.decode(data),
-    )  # fmt: skip

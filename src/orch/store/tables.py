@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from orch.model.attempt import Attempt
-from orch.model.effect import GateAnswer
+from orch.model.gate import GateAnswer
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source, Task

@@ -198,10 +198,11 @@ def tail(directory: Path, name: str, tail_bytes: int) -> bytes:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
             return b""
         raise _fault(error, directory) from error
+    seen = os.fstat(descriptor)
+    if not stat.S_ISREG(seen.st_mode):
+        os.close(descriptor)
+        return b""
     with os.fdopen(descriptor, "rb") as file:
-        seen = os.fstat(file.fileno())
-        if not stat.S_ISREG(seen.st_mode):
-            return b""
         if 0 < tail_bytes < seen.st_size:
             file.seek(seen.st_size - tail_bytes)
         return file.read(tail_bytes if tail_bytes > 0 else -1)

@@ -103,7 +103,8 @@ def _living(known: dict[int, int]) -> dict[int, int]:
 
 
 def _send(known: dict[int, int], number: int) -> None:
-    for pid in _living(known):
+    """The oldest first, as parents are: see `tree.below`."""
+    for pid, _ in sorted(_living(known).items(), key=lambda one: one[1]):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
 

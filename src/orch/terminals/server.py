@@ -18,12 +18,7 @@ from orch.model.errors import ToolFailed
 
 PATIENCE_S = 10.0
 _SOCKET_LIMIT = 100  # bytes; a socket's name holds 103 on macOS, and tmux wants some for itself
-_ALSO = (
-    "/usr/local/bin",
-    "/opt/homebrew/bin",
-    "/usr/bin",
-    "/bin",
-)  # H98: a service's PATH is short
+_ALSO = ("/usr/local/bin", "/opt/homebrew/bin")  # H98: a service's PATH is /usr/bin:/bin at times
 # Repeated with every start, because the server comes and goes with its sessions; `-q`: 3.2 does not
 # know all of them.
 _OPTIONS = (
@@ -84,7 +79,14 @@ class Server:
         """Of the program. One built from unreleased source counts as the newest."""
         said = self._run("-V").stdout
         found = re.search(r"(\d+)\.(\d+)", said)
-        return (int(found[1]), int(found[2])) if found else (99, 0)
+        if found:
+            return int(found[1]), int(found[2])
+        if not said.startswith("tmux master"):
+            raise ToolFailed(
+                f"tmux says an unknown version: {said.strip()[:80]!r}.", code="tmux_failed",
+                hint="install tmux 3.2 or newer, then: orch doctor",
+            )  # fmt: skip
+        return 99, 0
 
     def make(self, *words: str) -> str:
         """Run a command that needs a server, starting one where there is none."""

@@ -8,6 +8,7 @@ whose program has not begun.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from orch.model.attempt import ExitRecord, Launch
 from orch.model.errors import ToolFailed
 from orch.model.run import Owner
 from orch.terminals import files, process
+from orch.terminals.inside import keeper
 from orch.terminals.names import checked_attempt, checked_name, is_name
 from orch.terminals.server import NoServer, NoSession, Refused, Server, Silent, literal
 
@@ -24,7 +26,8 @@ WRAPPER = Path(__file__).with_name("wrapper.py")
 PANE_LIMIT = 64 * 1024 * 1024  # bytes kept of what a program wrote onto its own terminal (io=tty)
 GRACE_S = 5.0  # between TERM and KILL when the wall time is over
 _UP_S = 5.0  # a server that is just going away is gone, and a new one is up, within this time
-_MARGIN_S = 3.0  # what a stopped wrapper may take longer than its program's grace
+# A stopped wrapper that is at work is not killed: only it adopts what its tree leaves behind.
+_MARGIN_S = keeper.GIVE_UP_S + 2.0
 
 
 class Tmux:
@@ -175,7 +178,8 @@ class Tmux:
         folder = Path(directory).absolute()
         prepared = files.prepared(folder) or files.Prepared("", str(folder))
         if prepared.attempt and files.started(folder) is None:
-            files.forbid(folder)  # a wrapper that is coming up finds the attempt taken
+            with contextlib.suppress(ToolFailed):  # a full disk takes no wrapper's mark either
+                files.forbid(folder)  # a wrapper that is coming up finds the attempt taken
         owner = files.started(folder)
         known: dict[int, int] = {}
         if owner is not None and owner.pid and process.alive(owner):
@@ -183,17 +187,17 @@ class Tmux:
             grace_s = 0.0  # they had it
         left = process.end(_mark(prepared.directory), known, grace_s)
         self._panes.pop(directory, None)
+        if owner is not None and not left:
+            files.put_exit(
+                folder,
+                ExitRecord(attempt=prepared.attempt, exit_code=137, signal=9, stopped=True),
+            )
         self._kill_session(name)
         if left:
             raise ToolFailed(
                 f"Processes of the terminal {name} do not end: {sorted(left)}.",
                 code="cannot_stop",
                 hint=f"kill -9 {' '.join(str(pid) for pid in sorted(left))}",
-            )
-        if owner is not None:
-            files.put_exit(
-                folder,
-                ExitRecord(attempt=prepared.attempt, exit_code=137, signal=9, stopped=True),
             )
 
     def _kill_session(self, name: str) -> None:
@@ -208,7 +212,8 @@ class Tmux:
     def _ask_wrapper(self, folder: Path, owner: Owner, grace_s: float) -> dict[int, int]:
         """The wrapper ends its tree and writes how that went. Gives whom to look after if it does
         not."""
-        files.ask_stop(folder, grace_s)
+        with contextlib.suppress(ToolFailed):  # a full disk: the wrapper has a grace of its own
+            files.ask_stop(folder, grace_s)
         known = process.below(owner.pid) | {owner.pid: owner.started}
         process.terminate(owner)
         process.wait({owner.pid: owner.started}, grace_s + _MARGIN_S)

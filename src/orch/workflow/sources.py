@@ -35,7 +35,9 @@ def read_source(module: str, path: Path) -> Source:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"cannot read the workflow {path}: {error}", code="workflow_unreadable"
+            f"cannot read the workflow {path}: {error}",
+            code="workflow_unreadable",
+            hint=f"ls -l {path}",
         ) from error
     return Source(module, str(path), text, hashlib.sha256(text.encode()).hexdigest())
 
@@ -95,6 +97,7 @@ def _syntax(source: Source) -> Iterator[None]:
         raise UsageError(
             f"{source.filename}:{line or 1}: {getattr(error, 'msg', error)}",
             code="workflow_syntax",
+            hint=f"edit {source.filename}, then repeat the command",
             file=source.filename,
             line=line,
         ) from error

@@ -238,6 +238,11 @@ TWICE = [
     ("never planned", advance(settled=(settle("7"),)), "!unknown_step"),
     ("next attempt of nothing", cmd.NextAttempt(RUN, 1, "7", SECOND), "!unknown_step"),
     ("next attempt of a settled step", cmd.NextAttempt(RUN, 1, "2", SECOND), "!step_settled"),
+    ("an attempt that exists", advance(planned=(agent_plan("3", attempt=an_attempt()),)),
+     "!attempt_exists"),
+    ("one attempt of two steps",
+     advance(planned=(agent_plan("3", attempt=SECOND), agent_plan("4", attempt=SECOND))),
+     "!attempt_exists"),
     ("the same attempt again", cmd.NextAttempt(RUN, 1, "0", an_attempt()), "!attempt_exists"),
 ]  # fmt: skip
 

@@ -64,7 +64,8 @@ def _copied(node: Node, numbers: Iterator[int]) -> Node:
 
 ONE_IN_SIX = st.integers(0, 5).map(lambda n: n == 5)
 LEAVES = st.builds(_leaf, st.sampled_from(["leaf", "leaf", "leaf", "composite"]), ONE_IN_SIX)
-TREES: st.SearchStrategy[Node] = st.recursive(LEAVES, _inner, max_leaves=14).map(_named)
+_PARTS = st.lists(st.recursive(LEAVES, _inner, max_leaves=12), min_size=1, max_size=4)
+TREES: st.SearchStrategy[Node] = _PARTS.map(lambda parts: _named(Node("seq", parts)))
 
 
 def outcome_of(root: Node, request: Request) -> Outcome:

@@ -16,12 +16,14 @@ from orch.terminals.inside import program, record, streams, tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 LINGER_S = 0.1  # what the program left behind may end by itself, e.g. `tee` in a pipe
 LEFTOVERS_S = 0.5  # ... and has this long after TERM
 HANGUP_S = 1.0  # the program, after TERM, when its terminal has gone
 GIVE_UP_S = 10.0  # nothing survives KILL for long but a process stuck in the kernel
+CHASE = 100  # quick looks for newborns after each KILL
 PANE_S = 0.5
 _REASONS = {_signal.SIGTERM: "stopped", _signal.SIGHUP: "lost"}
 _HANDLED = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGCHLD)
@@ -181,7 +183,7 @@ class Keeper:
             self._end("", LEFTOVERS_S, now)
         if now >= self._kill_at:
             self._give_up_at = min(self._give_up_at, now + GIVE_UP_S)
-            _send(self._family(), _signal.SIGKILL)
+            self._kill()
         if now >= self._give_up_at:
             left = sorted(self._family())
             self._stuck = f"processes {left} survived KILL"
@@ -199,7 +201,17 @@ class Keeper:
         _send(family, _signal.SIGTERM)
         _send(family, _signal.SIGCONT)
 
-    def _family(self) -> set[int]:
+    def _kill(self) -> None:
+        """KILL to the whole tree. Who forks and goes all the time is somebody else before a look at
+        all processes has found it; as an orphan it is our child, and those are quickly told."""
+        _send(self._family(), _signal.SIGKILL)
+        for _ in range(CHASE):
+            if self._childless or not (born := tree.own_children()):
+                return
+            _send(born, _signal.SIGKILL)
+            self._reap()
+
+    def _family(self) -> list[int]:
         groups = frozenset() if self._adopts or not self._pid else frozenset({self._pid})
         return tree.below({os.getpid()}, groups=groups)
 
@@ -244,14 +256,14 @@ class Keeper:
             if pid == 0:
                 return
             if os.WIFSTOPPED(status):
-                self._resume(pid, os.WSTOPSIG(status))
+                self._resume(os.WSTOPSIG(status))
             elif pid == self._pid:
                 self._status = status
 
-    def _resume(self, pid: int, number: int) -> None:
+    def _resume(self, number: int) -> None:
         """Ctrl-Z in a pane without a shell would stop the program for ever. A SIGSTOP was meant."""
         if self._launch["io"] == "tty" and number != _signal.SIGSTOP:
-            _send({pid}, _signal.SIGCONT)
+            _send({-self._pid}, _signal.SIGCONT)
 
 
 def _asked_grace(directory: str) -> float:
@@ -263,7 +275,7 @@ def _asked_grace(directory: str) -> float:
         return 5.0
 
 
-def _send(pids: set[int], number: int) -> None:
+def _send(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         try:
             os.kill(pid, number)

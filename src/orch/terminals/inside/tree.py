@@ -70,21 +70,34 @@ def living() -> list[tuple[int, int, int]]:
     return found
 
 
-def below(roots: set[int], *, groups: frozenset[int] = frozenset()) -> set[int]:
-    """The living descendants of `roots`, and the members of `groups` with theirs; never `roots`."""
+def below(roots: set[int], *, groups: frozenset[int] = frozenset()) -> list[int]:
+    """The living descendants of `roots`, and the members of `groups` with theirs; never `roots`.
+
+    Parents come before their children: a shell that is told to end after its child was would go on
+    with its next command in between."""
     children: dict[int, list[int]] = {}
-    found: set[int] = set()
+    queue = list(roots)
     for pid, parent, group in living():
         children.setdefault(parent, []).append(pid)
-        if group in groups:
-            found.add(pid)
-    queue = [*roots, *found]
-    while queue:
-        for child in children.get(queue.pop(), ()):
-            if child not in found:
-                found.add(child)
+        if group in groups and pid not in roots:
+            queue.append(pid)
+    seen = set(queue)
+    for pid in queue:  # it grows while we walk it
+        for child in children.get(pid, ()):
+            if child not in seen:
+                seen.add(child)
                 queue.append(child)
-    return found - roots
+    return queue[len(roots) :]
+
+
+def own_children() -> set[int]:
+    """The children of this process, its zombies too, in a fraction of the time that a look at all
+    processes takes; empty where the system does not tell (all but Linux)."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return {int(pid) for pid in file.read().split()}
+    except OSError:
+        return set()
 
 
 def adopt_orphans() -> bool:

@@ -1,0 +1,46 @@
+"""What the facade is handed: the rooms of one home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from orch.api.preflight import Preflight
+from orch.model.event import Actor
+from orch.model.repo import Repo
+from orch.model.run import Owner
+from orch.model.ticket import Ticket
+from orch.ports import Clock, Forge, Git, Ids, Store, Terminals, Tracker
+
+
+class Rooms(Protocol):
+    """What the facade holds; made by `orch.compose`, each room when it is first needed.
+    `choose_agent` gives the agent's name for (asked by the effect, asked for the run, repository) or
+    refuses; `read_issue` reads a file."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def git(self) -> Git: ...
+    @property
+    def terminals(self) -> Terminals: ...
+    @property
+    def tracker(self) -> Tracker: ...
+    @property
+    def forge(self) -> Forge: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def preflight(self) -> Preflight: ...
+    @property
+    def me(self) -> Owner: ...
+    @property
+    def person(self) -> Actor: ...
+    @property
+    def cwd(self) -> Path: ...
+    def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
+    def read_issue(self, path: Path) -> Ticket: ...
