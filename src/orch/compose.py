@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orch.api.facade import Orch
 from orch.config import Config, home_from, load
@@ -264,8 +263,7 @@ def is_alive(owner: Owner) -> bool:
     return alive(owner)
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One thing that was looked at; `fix` is the command that helps."""
 
     name: str

@@ -278,20 +278,18 @@ def test_add_worktree_succeeds_after_git_was_killed_at_some_moment(
     base = git.resolve_base(repo, None, fetch=False).commit
     real = shutil.which("git")
     script = repos.root / "hasty-git"
-    died = 0
+    deaths = 0
     for step in range(24):
         worktree = worktree_at(repo, f"w{step}", base)
         script.write_text(
             f'#!/bin/sh\n{real} "$@" &\nsleep {step * 0.0004:.4f}\nkill -9 $! 2>/dev/null\nwait $!\n'
         )
         script.chmod(0o755)
-        try:
-            repos.gateway(program=str(script)).add_worktree(repo, worktree, key="k")
-        except OrchError:
-            died += 1
+        hasty = repos.gateway(program=str(script))
+        deaths += died(functools.partial(hasty.add_worktree, repo, worktree, key="k"))
         git.add_worktree(repo, worktree, key="k")
         audit(repos, repo, worktree)
-    assert died > 0
+    assert deaths > 0
 
 
 def remains_of(git: GitCli, repo: Repo, worktree: Worktree) -> Path:

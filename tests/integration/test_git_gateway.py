@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orch.git import failures
+from orch.git import failures, locks
 from orch.git.cli import GitCli
 from orch.git.gateway import Gateway, Limits, Place
 from orch.model.errors import Conflict, NotFound, ToolFailed
@@ -269,6 +270,20 @@ def test_a_closed_lock_is_left_while_a_git_works_in_the_worktree(repos: GitRepos
             os.killpg(writing.pid, signal.SIGKILL)
         writing.wait(timeout=10)
     assert git.state(repo, worktree).ahead == 1
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps, as macOS has it")
+def test_without_proc_any_git_of_the_user_counts_as_working(
+    repos: GitRepos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_PROC", str(repos.root / "no-proc"))
+    path = repos.repository(remote=False)
+    working = subprocess.Popen(["git", "cat-file", "--batch"], cwd=path, stdin=subprocess.PIPE)
+    try:
+        assert working.pid in locks.git_processes([str(repos.home)])
+    finally:
+        working.communicate()
+    assert working.pid not in locks.git_processes([str(repos.home)])
 
 
 def test_a_lock_outside_of_the_repository_is_not_touched(repos: GitRepos) -> None:

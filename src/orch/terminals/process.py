@@ -11,7 +11,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Iterable
 
@@ -64,6 +63,8 @@ def marked(mark: str) -> dict[int, int]:
 
 def _by_ps(wanted: str) -> set[int]:
     """macOS shows the environment of one's own processes, behind the command line."""
+    import subprocess
+
     done = subprocess.run(
         ["ps", "-axEww", "-o", "pid=,command="], capture_output=True, text=True, check=False
     )
