@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from orch.model import command as cmd
@@ -89,7 +90,7 @@ def an_attempt(identifier: str = "aaaaaaaaaaaa", **changed: Any) -> Attempt:
 
 
 def a_source(module: str = "flow", text: str = "x = 1\n") -> Source:
-    return Source(module, f"/flows/{module}.py", text, f"sha-of-{module}-{len(text)}")
+    return Source(module, f"/flows/{module}.py", text, hashlib.sha256(text.encode()).hexdigest())
 
 
 def create_run(run: str = RUN, **changed: Any) -> cmd.CreateRun:

@@ -1,8 +1,12 @@
-"""Options that every command shares, and the way to the home."""
+"""Options that every command shares, and the way to the home.
+
+Invariant: `--json`, `--quiet`, `--no-color` and `--no-input` mean the same wherever they stand:
+`orch --json ps`, `orch ps --json`, `orch repo --json list`.
+"""
 
 from __future__ import annotations
 
-import getpass
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -18,17 +22,62 @@ if TYPE_CHECKING:
     from orch.api import Orch
 
 F = TypeVar("F", bound=Callable[..., Any])
+_SAID = "orch.said"
+_FLAGS = (
+    (("--json", "as_json"), "Print JSON."),
+    (("--quiet", "-q", "quiet"), "Print ids only, no narration."),
+    (("--no-color", "no_color"), "No colours (also NO_COLOR)."),
+    (("--no-input", "no_input"), "Never ask; refuse what would need an answer."),
+)
+
+
+def flags(*, hidden: bool) -> list[click.Option]:
+    """The shared options, for a group: remembered for the command that comes after."""
+    return [
+        click.Option(
+            list(words), is_flag=True, help=text, expose_value=False, hidden=hidden,
+            callback=_remember,
+        )
+        for words, text in _FLAGS
+    ]  # fmt: skip
+
+
+def _remember(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        context.meta.setdefault(_SAID, set()).add(option.name)
 
 
 def shared(function: F) -> F:
-    """--json, --quiet, --no-color."""
-    for option in (
-        click.option("--no-color", is_flag=True, help="No colours (also NO_COLOR)."),
-        click.option("--quiet", "-q", is_flag=True, help="Print ids only, no narration."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-    ):
-        function = option(function)
-    return function
+    """--json, --quiet, --no-color (given to the command), --no-input (see `may_ask`)."""
+
+    @functools.wraps(function)
+    def command(**given: Any) -> Any:
+        said = click.get_current_context().meta.get(_SAID, ())
+        for name in ("as_json", "quiet", "no_color"):
+            given[name] = given[name] or name in said
+        return function(**given)
+
+    wrapped: Any = command
+    for words, text in reversed(_FLAGS):
+        seen = words[-1] != "no_input"
+        callback = None if seen else _remember
+        option = click.option(
+            *words, is_flag=True, help=text, expose_value=seen, callback=callback
+        )
+        wrapped = option(wrapped)
+    found: F = wrapped
+    return found
+
+
+def may_ask() -> bool:
+    """A person sits there, and has not said --no-input."""
+    said = click.get_current_context().meta.get(_SAID, ())
+    return "no_input" not in said and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def must_not_ask() -> bool:
+    """--no-input was said."""
+    return "no_input" in click.get_current_context().meta.get(_SAID, ())
 
 
 def dry(function: F) -> F:
@@ -49,24 +98,28 @@ def home() -> Orch:
 
 
 def person() -> str:
+    """Who is at the keyboard, for the books."""
+    import pwd
+
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid())
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return os.environ.get("USER", "") or str(os.getuid())
 
 
 def text_or_file(value: str) -> str:
     """`TEXT`, `@FILE`, or `-` for standard input."""
-    if value == "-":
-        return sys.stdin.read()
-    if not value.startswith("@"):
-        return value
+    name = "standard input" if value == "-" else value[1:]
     try:
-        return Path(value[1:]).expanduser().read_text(encoding="utf-8")
+        if value == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        if not value.startswith("@"):
+            return value
+        return Path(name).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(
-            f"cannot read {value[1:]}: {reason}", code="unreadable_file",
+            f"cannot read {name}: {reason}", code="unreadable_file",
             hint="@FILE is relative to where you stand; - reads standard input",
         ) from error  # fmt: skip
 

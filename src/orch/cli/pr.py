@@ -27,7 +27,7 @@ def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
             out.line(f"{item.repo}#{item.number}")
     elif found:
         rows = [[f"{p.repo}#{p.number}", p.state, p.title, p.head] for p in found]
-        out.table(["pr", "state", "title", "head"], rows, grow=2)
+        out.table(["pr", "state", "title", "head"], rows)
     else:
         out.note("no pull request yet; make one: orch run basic_pr --issue ISSUE-001")
     for sentence in broken:

@@ -30,7 +30,7 @@ from orch.store.connection import (
     value,
 )
 from orch.store.statements import statement
-from orch.store.tables import SqliteTables, decoded, step_of
+from orch.store.tables import SqliteTables, decoded, source_of, step_of
 
 if TYPE_CHECKING:
     from orch.model.command import Command
@@ -185,7 +185,7 @@ class SqliteStore:
         """The snapshot of a run, its entry module first."""
         with self._lock, translated(self._path):
             rows = self._db.execute(statement("sources_of_run"), (run,))
-            return [Source(*row) for row in rows]
+            return [source_of(row) for row in rows]
 
     def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]:
         """Events with a number above `since`, oldest first."""

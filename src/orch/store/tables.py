@@ -5,6 +5,7 @@ Invariant: used only inside the transaction of the connection it was made for.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, TypeVar
 
 import apsw
@@ -32,19 +33,34 @@ def encoded(struct: msgspec.Struct) -> str:
     return _encode(struct).decode()
 
 
-def decoded(cls: type[S], body: str) -> S:
-    result: S = _decoders[cls].decode(body)
+def decoded(cls: type[S], body: object) -> S:
+    result: S = _decoders[cls].decode(text_of(body))
     return result
+
+
+def text_of(column: object) -> str:
+    """H105: a column that never holds anything but text; in a damaged file it may."""
+    if not isinstance(column, str):
+        raise msgspec.DecodeError(f"a row holds {type(column).__name__} where it must hold text")
+    return column
 
 
 def step_of(row: tuple[Any, ...]) -> Step:
     outcome, answer = row[7], row[8]
     return Step(
         run=row[0], path=row[1], kind=row[2], status=row[3], attempt=row[4], looks=row[5],
-        request=row[6], outcome=OUTCOME_DECODER.decode(outcome) if outcome else None,
+        request=row[6], outcome=OUTCOME_DECODER.decode(text_of(outcome)) if outcome else None,
         answer=decoded(GateAnswer, answer) if answer else None, planned_seq=row[9],
         settled_seq=row[10], planned_at=row[11], intended_at=row[12], settled_at=row[13],
     )  # fmt: skip
+
+
+def source_of(row: tuple[Any, ...]) -> Source:
+    """H105: what a run executes is what it was planned with, to the letter, or an error."""
+    source = Source(*map(text_of, row))
+    if hashlib.sha256(source.text.encode()).hexdigest() != source.digest:
+        raise msgspec.DecodeError(f"the source of {source.module} is not what was stored")
+    return source
 
 
 class SqliteTables:

@@ -18,7 +18,7 @@ from orch.model.event import DATA_DECODER, DATA_ENCODER, Actor, Event, EventData
 from orch.model.ledger import apply, envelope
 from orch.model.run import Run
 from orch.store.statements import statement
-from orch.store.tables import SqliteTables
+from orch.store.tables import SqliteTables, text_of
 
 
 def carry_out(
@@ -67,5 +67,5 @@ def event_of(row: tuple[Any, ...]) -> Event:
     seq, at, v, actor_kind, actor_id, cause, repo, task, run, step, data = row
     return Event(
         seq=seq, at=at, v=v, actor=Actor(actor_kind, actor_id), cause=cause, repo=repo, task=task,
-        run=run, step=step, data=DATA_DECODER.decode(data),
+        run=run, step=step, data=DATA_DECODER.decode(text_of(data)),
     )  # fmt: skip

@@ -56,3 +56,12 @@ def test_parts_do_not_run_into_one_another() -> None:
 
 def test_the_short_form_is_what_people_type() -> None:
     assert short("0123456789ab") == "0123456"
+
+
+def test_h55_an_attempt_is_known_by_its_record_whatever_its_names_end_in() -> None:
+    """H55: names that look like suffixes of other names change nothing: ids follow from the path."""
+    ids_of = {
+        path: attempt_id("install", "r" * 12, path, 1) for path in ("1", "1-review", "1/do/0")
+    }
+    assert len(set(ids_of.values())) == 3
+    assert all(len(name) == 12 for name in ids_of.values())
