@@ -17,11 +17,12 @@ from orch.engine.flights import Flights
 from orch.engine.moves import Move, Moves
 from orch.engine.step_context import Done, Mode
 from orch.engine.world import World
-from orch.model.command import Advance, Finish
+from orch.model.command import Advance, AttemptEnd, EndAttempt, Finish
+from orch.model.effect import COMPOSITE_KINDS
 from orch.model.errors import NonDeterminism, OrchError, failure_of
 from orch.model.plain import plain_data
 from orch.model.repo import Repo
-from orch.model.run import Reason, Run
+from orch.model.run import Reason, Run, Unresolved
 from orch.workflow.driver import Progress
 from orch.workflow.sources import Modules
 
@@ -83,17 +84,46 @@ class Runner:
             return await self._advance(load)
         except NonDeterminism as error:
             hint = f"orch show {self._run.id}"
-            await self._block(Reason("human", error.code, error.message, hint))
+            await self._give_up(Reason("human", error.code, error.message, hint))
         except TimeoutError:
-            await self._block(self._stuck())
+            await self._give_up(self._stuck())
         except Exception as error:
             if isinstance(error, OrchError) and error.code in FATAL:
                 raise
-            aborted = self._run.stop == "abort"
-            await self._end(
-                Finish("aborted") if aborted else Finish("error", error=failure_of(error))
-            )
+            if self._run.stop == "abort":
+                await self._end_without_workflow()
+            else:
+                await self._end(Finish("error", error=failure_of(error)))
         return None
+
+    async def _give_up(self, reason: Reason) -> None:
+        """The workflow's code cannot go on: wait for a person, or, where one asked for the end,
+        end the run without it (an abort must never depend on code that hangs)."""
+        if self._aborting or self._run.stop == "abort":
+            await self._end_without_workflow()
+        else:
+            await self._block(reason)
+
+    async def _end_without_workflow(self) -> None:
+        """End the programs of the run, then the run; what was open is listed as unresolved."""
+        world, run = self._world, self._run
+        await self._flights.land()
+        for attempt in world.store.attempts(run.id):
+            if attempt.status in ("starting", "running"):
+                await world.call(
+                    "terminal.stop", world.terminals.stop, attempt.terminal, attempt.directory,
+                    grace_s=world.limits.stop_grace_s,
+                )  # fmt: skip
+                end = AttemptEnd(id=attempt.id, status="stopped", code="stopped",
+                                 message="stopped by request")  # fmt: skip
+                await world.journal.send(EndAttempt(run.id, self._epoch, end))
+        sentence = "the workflow did not come back to settle it"
+        unresolved = tuple(
+            Unresolved(step.path, step.kind, sentence)
+            for step in world.store.steps(run.id)
+            if step.outcome is None and step.kind not in COMPOSITE_KINDS
+        )
+        await self._end(Finish("aborted", unresolved=unresolved))
 
     async def _let_go(self) -> None:
         """Close the workflow's generators; code that hangs even then is left on its thread."""
@@ -168,7 +198,7 @@ class Runner:
         try:
             move = await self._advance(lambda: self._moves.deliver(outcomes, cancel=cancel))
         except TimeoutError:
-            await self._block(self._stuck())
+            await self._give_up(self._stuck())
             return
         await self._write(move)
 
