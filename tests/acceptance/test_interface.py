@@ -148,7 +148,7 @@ def test_listings_are_arrays_even_when_empty(bare: World) -> None:
     for words in (("repo", "list"), ("issue", "list"), ("worktree", "list"), ("pr", "list"),
                   ("ps",), ("gate", "list"), ("resume",)):  # fmt: skip
         answer = bare.orch(*words, "--json")
-        assert (answer.code, answer.out) == (0, "[]\n"), answer
+        assert (answer.code, answer.json) == (0, []), answer
 
 
 def test_listings_are_never_cut(world: World) -> None:

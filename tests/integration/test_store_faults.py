@@ -260,6 +260,7 @@ DAMAGE = [
     ("an outcome", "update steps set outcome = '{{\"value\":' where run = '{run}' and path = '3'"),
     ("an event", "update events set data = '{{}}' where seq = 9"),
     ("a source", "update sources set text = cast(x'ff' as text)"),
+    ("another source", "update sources set text = replace(text, '7', '8')"),
     ("a lost table", "drop table steps"),
 ]
 

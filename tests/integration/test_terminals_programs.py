@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,8 +92,6 @@ def test_what_is_printed_is_also_on_the_screen(room: Room) -> None:
 
 def test_a_stopped_screen_never_holds_the_program_up(room: Room) -> None:
     """The server that reads the pane is frozen; the program writes on, and its end is told."""
-    import signal
-
     room.start("a1", "sh", "-c", "sleep 0.3; yes | head -c 3000000; echo done >&2")
     server = room.server()
     os.kill(server, signal.SIGSTOP)
@@ -264,6 +263,22 @@ def test_a_quick_programs_screen_is_kept_whole(room: Room, number: int) -> None:
     assert room.record("a1").exit_code == 0
     lines = "".join(f"{n}\r\n" for n in range(1, 100 * number + 1))
     assert room.text("a1", "pane") == f"{lines}last"
+
+
+def test_the_exit_file_waits_for_the_screens_copy(room: Room) -> None:
+    """tmux writes that copy when it gets to it; who reads it after the end must find all of it."""
+    go = room.home / "go"
+    os.mkfifo(go)
+    room.start("a1", "sh", "-c", f"read line < {go}; printf last", io="tty")
+    until(Path(room.directory("a1"), "pane").exists)
+    server = room.server()
+    os.kill(server, signal.SIGSTOP)
+    os.close(os.open(go, os.O_WRONLY))
+    time.sleep(0.2)
+    assert room.probe("a1") == "alive"
+    os.kill(server, signal.SIGCONT)
+    until(Path(room.directory("a1"), "exit.json").exists)
+    assert room.text("a1", "pane") == "last"
 
 
 def test_keys_of_a_person_reach_the_program_and_not_its_wrapper(room: Room) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import stat
 import subprocess
@@ -145,7 +146,8 @@ HOSTILE = [
 @pytest.mark.parametrize("inner", HOSTILE, ids=ascii)
 def test_paths_mean_nothing_but_themselves(inner: str, tmp_path: Path) -> None:
     """RELIABILITY §0.3: tmux expands `#(command)`, dates and `;`, a shell everything else."""
-    with terminalrooms.room(inner) as room:
+    hit = f"hit-{secrets.token_hex(4)}"
+    with terminalrooms.room(inner.replace("hit", hit)) as room:
         room.start("a1", "echo", "piped", cwd=str(room.home))
         room.start("a2", "echo", "shown", cwd=str(room.home), io="tty")
         assert room.record("a1").exit_code == 0
@@ -154,8 +156,17 @@ def test_paths_mean_nothing_but_themselves(inner: str, tmp_path: Path) -> None:
         assert room.text("a2", "pane") == "shown\r\n"
         assert {"run", "attempts"} == {path.name for path in room.home.iterdir()}
         everything = [path.name for path in room.top.rglob("*")]
-        assert "hit" not in everything
-        assert not Path("/hit").exists()
+        assert hit not in everything
+        assert not Path("/", hit).exists()
+
+
+def test_a_directory_may_end_in_what_ends_a_tmux_command(room: Room) -> None:
+    for number, end in enumerate((";", "\\;", ";;", "\\")):
+        directory = str(room.home / f"a{number}{end}")
+        launch = Launch(argv=("echo", "x"), cwd="/", env=room.environ())
+        room.terminals.start(f"orch-{number}", directory, f"a{number}", launch)
+        until(Path(directory, "exit.json").exists)
+        assert room.terminals.output(directory, "stdout") == b"x\n"
 
 
 # --- at most once
@@ -282,6 +293,17 @@ def test_the_starters_process_group_dies_and_the_terminal_goes_on(room: Room) ->
     assert room.probe("a1") == "alive"
     assert room.record("a1").exit_code == 0
     assert room.text("a1") == "survived\n"
+
+
+def test_who_makes_the_server_is_in_nobodys_process_group(tmp_path: Path) -> None:
+    """Before the server is on its own there is a moment; a kill of our group must not hit it."""
+    log = tmp_path / "log"
+    path = fake_tmux(tmp_path, f"cut -d ' ' -f 5,6 /proc/$$/stat > '{log}'; echo tmux 3.3")
+    Tmux(tmp_path / "run", path=f"{path}:{os.environ['PATH']}").version()
+    group, session = map(int, log.read_text().split())
+    assert group == session
+    assert group != os.getpgrp()
+    assert session != os.getsid(0)
 
 
 def test_the_server_belongs_to_nobodys_session(room: Room) -> None:

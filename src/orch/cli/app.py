@@ -11,14 +11,17 @@ import sys
 
 import click
 
-from orch.cli.words import Noun, told
-from orch.model.errors import Interrupted, OrchError
+from orch._version import __version__
+from orch.cli.cleaning import clean, clean_lines
+from orch.cli.output import LOST, flush, json_text, put
+from orch.cli.words import NoCommand, Noun, told
+from orch.model.errors import Interrupted, OrchError, UsageError
 
 COMMANDS = {
     "run": ("orch.cli.runs:run", "Run a workflow: from an issue to a pull request."),
-    "ps": ("orch.cli.runs:ps", "List runs, newest first."),
-    "show": ("orch.cli.runs:show", "Show a run: steps, attempts, pull requests."),
-    "logs": ("orch.cli.runs:logs", "Show what the agents of a run have written."),
+    "ps": ("orch.cli.history:ps", "List runs, newest first."),
+    "show": ("orch.cli.history:show", "Show a run: steps, attempts, pull requests."),
+    "logs": ("orch.cli.history:logs", "Show what the agents of a run have written."),
     "stop": ("orch.cli.runs:stop", "Stop a run (resumable), or end it for good."),
     "resume": ("orch.cli.runs:resume", "Go on with runs that were stopped, detached or killed."),
     "gate": ("orch.cli.gate:gate", "Answer a run that waits for a person."),
@@ -61,9 +64,10 @@ class Tree(Noun):
 
 
 @click.group(
-    cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
-)
-@click.version_option(package_name=None, version="", message="", expose_value=False, hidden=True)
+    cls=Tree, shows_flags=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)  # fmt: skip
+@click.version_option(__version__, message="orch %(version)s", help="Print the version.")
 def cli() -> None:
     """From a ticket to a reviewed pull request, with coding agents that work in worktrees of their
     own. A kill -9 on the way costs nothing."""
@@ -74,45 +78,56 @@ cli.epilog = EXAMPLES
 
 def run(argv: list[str]) -> int:
     """Run the command line; gives the exit code."""
-    from orch.cli.output import flush
-
+    _open_streams()
     os.umask(0o077)
     code = _answered(argv)
-    flush(sys.stdout)
+    try:
+        flush(sys.stdout)
+    except OrchError as error:
+        code = _tell(error, as_json=False)
     flush(sys.stderr)
     return code
+
+
+def _open_streams() -> None:
+    """Somebody closed a standard stream (`>&-`): what we open next must not take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _answered(argv: list[str]) -> int:
     """Carry the command out and tell its error, if it has one."""
     name = os.path.basename(argv[0])
     name = "conductor" if name == "conductor" else "orch"
-    as_json = "--json" in argv
+    words = argv[1:]
+    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
-        result = cli.main(args=argv[1:], prog_name=name, standalone_mode=False)
+        result = cli.main(args=words, prog_name=name, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return _tell(Interrupted("interrupted", hint="orch ps"), as_json)
-    except KeyboardInterrupt:
-        return _tell(Interrupted("interrupted", hint="orch ps"), as_json)
+    except NoCommand as alone:
+        put(sys.stderr, f"{alone.message}\n")
+        return UsageError.exit_code
     except click.UsageError as error:
         return _tell(told(error, name), as_json)
     except OrchError as error:
-        return _tell(error, as_json)
+        return _tell(error, as_json and error.code != LOST)
     except Exception as error:  # noqa: BLE001 - the last place where a fault can be told
         return _crashed(error, as_json)
 
 
 def _tell(error: OrchError, as_json: bool) -> int:
-    from orch.cli.output import clean, clean_lines, put
-
     if as_json:
-        import msgspec
-
-        body = msgspec.json.encode({"error": error.as_dict()}, enc_hook=str)
-        put(sys.stdout, body.decode() + "\n")
+        put(sys.stdout, f"{json_text({'error': error.as_dict()})}\n")
     else:
         put(sys.stderr, f"error: {clean_lines(error.message)} [{error.code}]\n")
         if error.hint:
@@ -122,16 +137,31 @@ def _tell(error: OrchError, as_json: bool) -> int:
 
 def _crashed(error: Exception, as_json: bool) -> int:
     """A fault of ours: one sentence, and the traceback in a file."""
-    import tempfile
     import traceback
 
     if os.environ.get("ORCH_DEBUG"):
-        traceback.print_exc()
-    descriptor, path = tempfile.mkstemp(prefix="orch-crash-", suffix=".txt")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        traceback.print_exc(file=file)
-    fault = OrchError(
-        f"this is a fault in orch: {type(error).__name__}: {error}", code="internal",
-        hint=f"report it with {path}",
-    )  # fmt: skip
-    return _tell(fault, as_json)
+        put(sys.stderr, traceback.format_exc())
+    try:
+        place = f"report it with {_kept(traceback.format_exc())}"
+    except OSError as full:
+        place = f"its details could not be kept ({full.strerror}); ORCH_DEBUG=1 shows them"
+    text = f"this is a fault in orch: {type(error).__name__}: {error}"
+    return _tell(OrchError(text, code="internal", hint=place), as_json)
+
+
+def _kept(details: str) -> str:
+    """The file that holds them: in the home's log, or where temporary files go."""
+    import tempfile
+
+    from orch.config import home_from
+
+    folder: str | None = None
+    try:
+        log = home_from(os.environ) / "log"
+        folder = str(log) if os.access(log, os.W_OK) else None
+    except OrchError:
+        folder = None
+    descriptor, path = tempfile.mkstemp(prefix="crash-", suffix=".txt", dir=folder)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        file.write(details)
+    return path

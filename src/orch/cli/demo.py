@@ -18,6 +18,7 @@ import click
 
 from orch.cli.options import examples, output, shared
 from orch.cli.output import Output
+from orch.cli.words import Verb
 from orch.model.errors import OrchError
 
 BROKEN = """\
@@ -59,11 +60,10 @@ Mend `calculator.py` and leave a test behind for each case.
 """
 
 
-@click.command(epilog=examples("orch demo", "orch demo --no-keep"))
+@click.command(cls=Verb, epilog=examples("orch demo", "orch demo --no-keep"))
 @click.option("--keep/--no-keep", default=True, help="Keep the throwaway place to look around.")
-@click.option("--no-input", is_flag=True, help="Accepted: the demo never asks.")
 @shared
-def demo(keep: bool, no_input: bool, as_json: bool, quiet: bool, no_color: bool) -> int:
+def demo(keep: bool, as_json: bool, quiet: bool, no_color: bool) -> int:
     """Play the main job: a failing test, a ticket, two agents in parallel worktrees, a merge, a
     green test, a push, a pull request. Offline, with scripted agents, in under 20 seconds."""
     out = output(as_json, quiet, no_color)

@@ -7,9 +7,10 @@ import os
 import click
 
 from orch.cli.options import examples, home, output, shared
+from orch.cli.words import Verb
 
 
-@click.command(epilog=examples("orch doctor", "orch doctor --json"))
+@click.command(cls=Verb, epilog=examples("orch doctor", "orch doctor --json"))
 @shared
 def doctor(as_json: bool, quiet: bool, no_color: bool) -> int:
     """Check git, tmux, the database, the disk, the lock and the agents. Exit code 1 when something

@@ -66,7 +66,7 @@ def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
     else:
         out.note('no issue yet; make one: orch issue create "TITLE"')
     for sentence in broken:
-        click.echo(f"warning: {sentence}", err=True)
+        out.warn(f"warning: {sentence}")
 
 
 @issue.command(epilog=examples("orch issue show ISSUE-001", "orch issue show 1 --json"))

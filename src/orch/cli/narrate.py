@@ -1,51 +1,94 @@
 """Events as lines for whoever watches: on stderr, one line a change, a heartbeat while it is quiet.
 
-Invariant: shows only what happened; never guesses, never counts on a terminal.
+Invariant: shows only what happened; never guesses, never moves a cursor, and never raises because of
+what it shows: a run goes on whoever watches it.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
 
 from orch.cli.output import Output
 from orch.model import event as ev
 from orch.model.attempt import Attempt
+from orch.model.effect import COMPOSITE_KINDS
 from orch.model.event import Event
+from orch.model.step import SETTLED, Step
 from orch.ports import Store
 
 HEARTBEAT_S = 30.0
-QUIET_EFFECTS = ("ResolveBase/1", "InstallDependencies/1", "AddWorktree/1", "Merge/1", "OpenPR/1")
 PLAIN = {
-    "CreateWorktree/1": "worktree", "RunAgent/1": "agent", "RunCommand/1": "command",
-    "MergeBranches/1": "merge", "Commit/1": "commit", "Push/1": "push",
-    "CreatePR/1": "pull request", "Gate/1": "gate",
+    "CreateWorktree/1": "worktree", "ResolveBase/1": "base", "AddWorktree/1": "worktree",
+    "InstallDependencies/1": "dependencies", "RunAgent/1": "agent", "RunCommand/1": "command",
+    "MergeBranches/1": "merge", "Merge/1": "merge", "Commit/1": "commit", "Push/1": "push",
+    "CreatePR/1": "pull request", "OpenPR/1": "pull request", "Gate/1": "gate",
 }  # fmt: skip
 
 
-class Narrator:
-    """`show` is given to whoever drives; it gets new events, or none every second."""
+class _Open:
+    """A step that is not settled: its number in the run, what it is called, since when we know."""
 
-    def __init__(self, out: Output, store: Store) -> None:
+    def __init__(self, number: int, kind: str, since: float) -> None:
+        self.number = number
+        self.kind = kind
+        self.since = since
+        self.label = PLAIN.get(kind, kind)
+
+
+class _Seen:
+    """What is known of one run's steps."""
+
+    def __init__(self, steps: Sequence[Step], now: float) -> None:
+        self.count = len(steps)
+        self.open = {
+            step.path: _Open(number, step.kind, now)
+            for number, step in enumerate(steps, 1)
+            if step.status not in SETTLED
+        }
+
+
+class Narrator:
+    """`show` is given to whoever drives; it gets new events, or none every second. `now` gives
+    seconds that never go back. A step's number is its place in the run record."""
+
+    def __init__(
+        self, out: Output, store: Store, runs: Sequence[str],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._out = out
         self._store = store
-        self._began = time.monotonic()
-        self._last = self._began
-        self._agents: dict[str, str] = {}
+        self._several = len(runs) > 1
+        self._now = now
+        self._began = self._last = now()
+        self._seen: dict[str, _Seen] = {}
 
     def show(self, events: Sequence[Event]) -> None:
         for event in events:
             text = self._line(event)
             if text:
-                self._say(text)
-        if not events and time.monotonic() - self._last > HEARTBEAT_S:
-            waiting = ", ".join(sorted(self._agents.values())) or "the next step"
-            self._say(f"still at work: {waiting}")
+                self._say(text, event.run)
+        if self._now() - self._last >= HEARTBEAT_S:
+            self._beat()
 
-    def _say(self, text: str) -> None:
-        self._last = time.monotonic()
-        elapsed = self._last - self._began
-        self._out.note(f"{elapsed:6.1f}s  {text}")
+    def _beat(self) -> None:
+        now, waiting = self._now(), []
+        for seen in self._seen.values():
+            waiting += [
+                f"step {step.number} {step.label} ({elapsed(now - step.since)})"
+                for step in seen.open.values()
+                if step.kind not in COMPOSITE_KINDS
+            ]
+        self._say(f"still at work: {', '.join(waiting) or 'the next step'}")
+
+    def _say(self, text: str, run: str = "") -> None:
+        self._last = self._now()
+        whose = f"{run[:7]}  " if self._several and run else ""
+        self._out.note(f"{elapsed(self._last - self._began):>7}  {whose}{text}")
 
     def _line(self, event: Event) -> str:
         data = event.data
@@ -55,66 +98,110 @@ class Narrator:
             case ev.StepSettled():
                 return self._settled(event, data)
             case ev.AttemptStarting():
-                attempt = data.attempt
-                who = _who(attempt)
-                self._agents[attempt.id] = who
-                again = f", attempt {attempt.n}" if attempt.n > 1 else ""
-                return f"{who} starts in {attempt.worktree}{again}"
+                return self._starting(event, data.attempt)
             case ev.AttemptEnded():
-                known = self._store.attempt(data.id)
-                who = self._agents.pop(data.id, "") or (_who(known) if known else data.id)
-                why = f": {data.message}" if data.message else ""
-                return f"{who} {data.status}{why}"
+                return self._ended(event, data)
             case ev.Logged():
-                return (
-                    data.message
-                    if data.level in ("info", "debug")
-                    else f"{data.level}: {data.message}"
-                )
-            case ev.WorktreeRecorded():
-                return f"worktree {data.worktree.branch}"
+                told = data.level in ("info", "debug")
+                return data.message if told else f"{data.level}: {data.message}"
             case ev.PullRecorded():
                 return f"pull request {data.pull.repo}#{data.pull.number}: {data.pull.title}"
-        return self._run_line(event)
+        return _about_the_run(event)
 
-    def _run_line(self, event: Event) -> str:
-        data = event.data
-        match data:
-            case ev.RunCreated():
-                return f"run {data.id} ({data.workflow}) in {data.repo}"
-            case ev.RunBlocked():
-                return f"run {event.run} is blocked: {data.reason.message}"
-            case ev.RunFinished():
-                return f"run {event.run} is {data.status}"
-            case ev.StopRequested():
-                return f"run {event.run}: {data.mode} was asked for"
-            case ev.GateAnswered():
-                return f"gate {data.path}: {data.answer.decision}"
-        return ""
+    def _steps(self, event: Event) -> _Seen:
+        """The run's steps as they were before `event`."""
+        if event.run not in self._seen:
+            known = [s for s in self._store.steps(event.run) if s.planned_seq < event.seq]
+            self._seen[event.run] = _Seen(known, self._now())
+        return self._seen[event.run]
 
     def _planned(self, event: Event, data: ev.StepPlanned) -> str:
-        if data.effect in QUIET_EFFECTS or data.effect in (
-            "RunAgent/1",
-            "RunCommand/1",
-            "CreateWorktree/1",
-        ):
-            return ""
-        return f"{PLAIN.get(data.effect, data.effect)} …"
+        seen = self._steps(event)
+        seen.count += 1
+        step = seen.open[data.path] = _Open(seen.count, data.effect, self._now())
+        if data.effect.startswith("Gate/"):
+            question = _decoded(data.request.encode()).get("question", "")
+            return f"step {step.number:>2}  asks: {question} (orch gate approve {event.run[:7]})"
+        return ""
 
     def _settled(self, event: Event, data: ev.StepSettled) -> str:
+        seen = self._steps(event)
+        step = seen.open.pop(data.path, None)
+        if step is None:  # planned and settled in one: pure, or settled before we looked
+            seen.count += data.request is not None
+            step = _Open(seen.count, data.effect, self._now())
         if data.status == "confirmed":
-            return ""
-        kind = data.effect or self._kind(event.run, data.path)
+            what = _result(step.kind, _decoded(data.outcome.value))
+            return f"step {step.number:>2}  {what}" if what else ""
         failure = data.outcome.failure
-        why = f": {failure.message}" if failure else ""
-        return f"{PLAIN.get(kind, kind)} at {data.path} {data.status}{why}"
+        why = f": {failure.message} [{failure.code}]" if failure else ""
+        return f"step {step.number:>2}  {step.label} {data.status}{why}"
 
-    def _kind(self, run: str, path: str) -> str:
-        step = self._store.step(run, path)
-        return step.kind if step is not None else ""
+    def _starting(self, event: Event, attempt: Attempt) -> str:
+        step = self._steps(event).open.get(attempt.path)
+        again = f", attempt {attempt.n}" if attempt.n > 1 else ""
+        who, number = called(attempt), ""
+        if step is not None:
+            step.label, number = who, f"step {step.number:>2}  "
+        return f"{number}{who} starts in {os.path.basename(attempt.worktree)}{again}"
+
+    def _ended(self, event: Event, data: ev.AttemptEnded) -> str:
+        attempt = self._store.attempt(data.id)
+        step = self._steps(event).open.get(attempt.path) if attempt else None
+        number = f"step {step.number:>2}  " if step is not None else ""
+        why = f": {data.message}" if data.message else ""
+        return f"{number}{called(attempt) if attempt else data.id} {data.status}{why}"
 
 
-def _who(attempt: Attempt) -> str:
+def _about_the_run(event: Event) -> str:
+    data = event.data
+    match data:
+        case ev.RunCreated():
+            about = f" for {data.issue.id}: {data.issue.title}" if data.issue else ""
+            return f"run {data.id} ({data.workflow}) in {data.repo}{about}"
+        case ev.RunTaken():
+            return f"run {event.run} goes on" if data.resumed else ""
+        case ev.RunBlocked():
+            return f"run {event.run} is blocked: {data.reason.message}"
+        case ev.RunFinished():
+            return f"run {event.run} is {data.status}"
+        case ev.StopRequested():
+            return f"run {event.run}: {data.mode} was asked for"
+        case ev.GateAnswered():
+            return f"gate {data.path}: {data.answer.decision}"
+    return ""
+
+
+def _result(kind: str, value: Any) -> str:
+    """What a confirmed step gave, where that is worth a line; agents and commands have told theirs
+    when they ended."""
+    match kind, value:
+        case "AddWorktree/1", {"branch": branch}:
+            return f"worktree {branch}"
+        case "Commit/1" | "Merge/1" | "Push/1", str():
+            return f"{PLAIN[kind]} {value[:9]}"
+        case "Gate/1", {"decision": decision}:
+            return f"gate answered: {decision}"
+    return ""
+
+
+def _decoded(raw: bytes | msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return {}
+
+
+def called(attempt: Attempt) -> str:
     """`impl (one)`: the program's name, and the agent's where that is another."""
     name = attempt.name or attempt.agent or "command"
     return f"{name} ({attempt.agent})" if attempt.agent and name != attempt.agent else name
+
+
+def elapsed(seconds: float) -> str:
+    """`12.3s`, `2:05`, `1:02:05`."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

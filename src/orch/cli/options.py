@@ -61,9 +61,7 @@ def shared(function: F) -> F:
     for words, text in reversed(_FLAGS):
         seen = words[-1] != "no_input"
         callback = None if seen else _remember
-        option = click.option(
-            *words, is_flag=True, help=text, expose_value=seen, callback=callback
-        )
+        option = click.option(*words, is_flag=True, help=text, expose_value=seen, callback=callback)
         wrapped = option(wrapped)
     found: F = wrapped
     return found
@@ -91,10 +89,15 @@ def output(as_json: bool, quiet: bool, no_color: bool) -> Output:
 
 
 def home() -> Orch:
-    """The facade of this home."""
+    """The facade of this home, closed when the command ends."""
+    import gc
+
     from orch.compose import open_orch
 
-    return open_orch(os.environ, Path.cwd(), person=person())
+    found = open_orch(os.environ, Path.cwd(), person=person())
+    click.get_current_context().call_on_close(found.store.close)
+    gc.enable()  # see `orch.__main__`: what comes now may take long
+    return found
 
 
 def person() -> str:

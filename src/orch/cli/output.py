@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from orch.cli.cleaning import clean, clean_json, clean_lines
 from orch.model.errors import ToolFailed
 
+LOST = "output_lost"
+"""The code of data that could not be written."""
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
 _STATES = {
     "done": "green", "open": "green", "active": "green", "succeeded": "green",
@@ -36,7 +38,7 @@ class Output:
 
     def data(self, value: Any) -> None:
         """One JSON value."""
-        put(sys.stdout, as_json(value) + "\n")
+        put(sys.stdout, json_text(value) + "\n")
 
     def line(self, text: str = "") -> None:
         put(sys.stdout, clean_lines(text) + "\n")
@@ -72,6 +74,7 @@ class Output:
         cells = [[clean(cell) for cell in row] for row in rows]
         shown, cut = fitted([head.upper() for head in heads], cells, columns())
         states = [head in ("status", "state") for head in heads]
+        heard = True
         for number, row in enumerate(shown):
             painted = [
                 cell.text_in(self.paint(cell.text, "dim"))
@@ -79,19 +82,20 @@ class Output:
                 else cell.text_in(self.state(cell.text) if is_state else cell.text)
                 for cell, is_state in zip(row, states, strict=True)
             ]
-            put(sys.stdout, "  ".join(painted).rstrip() + "\n")
-        if cut:
-            flush(sys.stdout)
+            heard = put(sys.stdout, "  ".join(painted).rstrip() + "\n") and heard
+        if cut and flush(sys.stdout) and heard:
             what = "cell is" if cut == 1 else "cells are"
             self.note(f"{cut} {what} cut to fit (…); --json shows everything")
 
 
-def as_json(value: Any) -> str:
+def json_text(value: Any) -> str:
     """Indented JSON without a character that a terminal would act upon: those are escaped, so the
     value is the same."""
     import msgspec
 
-    return clean_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    return clean_json(
+        msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    )
 
 
 def columns() -> int:
@@ -109,21 +113,25 @@ def wants_colour(environ: Mapping[str, str], *, refused: bool) -> bool:
     return sys.stdout.isatty()
 
 
-def put(stream: TextIO, text: str) -> None:
-    """Write. When nobody reads any more (`orch ps | head -1`) it is no error: what is left of the
-    work goes on, and says nothing. Data that cannot be written is `ToolFailed`."""
+def put(stream: TextIO, text: str) -> bool:
+    """Write; False when nobody reads any more (`orch ps | head -1`), which is no error: what is left
+    of the work goes on, and says nothing. Data that cannot be written is `ToolFailed`."""
     try:
         stream.write(text)
     except OSError as error:
         _unheard(stream, error)
+        return False
+    return True
 
 
-def flush(stream: TextIO) -> None:
+def flush(stream: TextIO) -> bool:
     """Hand over what was written; see `put`."""
     try:
         stream.flush()
     except OSError as error:
         _unheard(stream, error)
+        return False
+    return True
 
 
 def _unheard(stream: TextIO, error: OSError) -> None:
@@ -133,6 +141,6 @@ def _unheard(stream: TextIO, error: OSError) -> None:
     if stream is sys.stdout and not isinstance(error, BrokenPipeError):
         raise ToolFailed(
             f"the output cannot be written: {error.strerror}; what was asked for has been done",
-            code="output_lost",
+            code=LOST,
             hint="repeat a command that reads, with its output elsewhere",
         ) from error

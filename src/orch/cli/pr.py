@@ -31,4 +31,4 @@ def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
     else:
         out.note("no pull request yet; make one: orch run basic_pr --issue ISSUE-001")
     for sentence in broken:
-        click.echo(f"warning: {sentence}", err=True)
+        out.warn(f"warning: {sentence}")

@@ -1,4 +1,7 @@
-"""`orch run`, `resume`, `stop`, `ps`, `show`, `logs`: what workflows do."""
+"""`orch run`, `resume`, `stop`: runs are started, gone on with and ended; then this waits for them.
+
+Invariant: the exit code says how the run stands, whoever drives it: 0 only for `done`.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orch.api import records
-from orch.cli.narrate import Narrator
-from orch.cli.options import dry, examples, home, output, shared, text_or_file
-from orch.cli.output import clean_lines
-from orch.model.errors import NotFound, UsageError
+from orch.cli.options import (
+    dry,
+    examples,
+    home,
+    may_ask,
+    must_not_ask,
+    output,
+    shared,
+    text_or_file,
+)
+from orch.cli.words import Verb
+from orch.model.errors import UsageError
 
 if TYPE_CHECKING:
     from orch.api import Orch
     from orch.cli.output import Output
     from orch.model.run import Run
 
-TAIL_BYTES = 1024 * 1024
+BLOCKED_CODES = {"human": 6, "stopped": 5, "dependency": 9, "quota": 7}
+INTERRUPTED = 130
+SEVEREST_FIRST = (INTERRUPTED, 1, 9, 7, 5, 6, 0)
 
 
 @click.command(
+    cls=Verb,
     epilog=examples(
         "orch run basic_pr --issue ISSUE-001",
         'orch run multi_agent --issue 1 --params \'{"test_command": "pytest -q"}\'',
         "orch run ./flow.py --repo thing --agent claude --json",
-    )
+    ),
 )
 @click.argument("workflow")
 @click.option("--repo", default="", help="The repository (default: where you stand).")
@@ -94,9 +107,10 @@ def _warn_about_forge(orch: Orch, planned: Run, out: Output) -> None:
 
 def _settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> int:
     """Drive or follow, then report; gives the exit code."""
+    from orch.cli.narrate import Narrator
     from orch.compose import settle
 
-    stayed = settle(orch, runs, Narrator(out, orch.store).show)
+    stayed = settle(orch, runs, Narrator(out, orch.store, runs).show)
     found = [orch.run_record(run) for run in runs]
     if out.json:
         out.data(found[0] if one else found)
@@ -105,24 +119,33 @@ def _settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> in
             out.line(record["id"])
     else:
         for record in found:
-            _summary(record, out)
+            summary(record, out)
+    codes = {exit_code(record) for record in found}
     if not stayed:
-        out.note("detached; agents go on in their terminals. To go on waiting: orch resume")
-        return 130
-    return max((exit_code(record) for record in found), default=0)
+        _say_detached(found, out)
+        codes.add(INTERRUPTED)
+    return next(code for code in SEVEREST_FIRST if code in {0, *codes})
 
 
 def exit_code(record: dict[str, Any]) -> int:
-    """The documented exit code of a settled run."""
+    """The documented exit code of a run as it stands."""
     if record["status"] == "done":
         return 0
-    if record["status"] != "blocked":
-        return 1
-    kinds = {"human": 6, "stopped": 5, "dependency": 9, "quota": 7}
-    return kinds.get((record["reason"] or {}).get("kind", ""), 6)
+    reason = record["reason"] or {}
+    if record["status"] == "blocked" and reason.get("code") != "detached":
+        return BLOCKED_CODES.get(reason.get("kind", ""), 6)
+    return 1 if record["status"] in ("error", "aborted") else INTERRUPTED
 
 
-def _summary(record: dict[str, Any], out: Output) -> None:
+def _say_detached(found: list[dict[str, Any]], out: Output) -> None:
+    for record in found:
+        if (record["reason"] or {}).get("code") == "detached":
+            out.warn(f"detached; agents go on; orch resume {record['id']}")
+        elif record["status"] in ("pending", "running"):
+            out.warn(f"no longer watching; run {record['id']} goes on in another process")
+
+
+def summary(record: dict[str, Any], out: Output) -> None:
     """What a person wants to know first, and the next command."""
     out.raw(f"run {record['id']} ({record['workflow']}): {out.state(record['status'])}\n")
     for pull in record["prs"]:
@@ -140,7 +163,7 @@ def _summary(record: dict[str, Any], out: Output) -> None:
         out.line(f"  look: orch show {record['id']}; orch logs {record['id']}")
 
 
-@click.command(epilog=examples("orch resume", "orch resume 4f2a"))
+@click.command(cls=Verb, epilog=examples("orch resume", "orch resume 4f2a"))
 @click.argument("run", default="")
 @shared
 def resume(run: str, as_json: bool, quiet: bool, no_color: bool) -> int:
@@ -158,20 +181,16 @@ def resume(run: str, as_json: bool, quiet: bool, no_color: bool) -> int:
     return _settle(orch, [item.id for item in taken], out, one=bool(run))
 
 
-@click.command(epilog=examples("orch stop @", "orch stop 4f2a --abort --yes"))
+@click.command(cls=Verb, epilog=examples("orch stop @", "orch stop 4f2a --abort --yes"))
 @click.argument("run")
 @click.option("--abort", is_flag=True, help="End it for good instead of leaving it resumable.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--no-input", is_flag=True, help="Never ask; refuse what would need an answer.")
 @dry
 @shared
 def stop(
-    run: str, abort: bool, yes: bool, no_input: bool, dry_run: bool, as_json: bool, quiet: bool,
-    no_color: bool,
+    run: str, abort: bool, yes: bool, dry_run: bool, as_json: bool, quiet: bool, no_color: bool
 ) -> int:  # fmt: skip
     """Stop a run and its agents; `orch resume` goes on. With --abort it is final."""
-    import sys
-
     out, orch = output(as_json, quiet, no_color), home()
     known = orch.run(run)
     if dry_run:
@@ -181,116 +200,33 @@ def stop(
             f"would {what} {known.id}"
         )
         return 0
-    if abort and not yes and not no_input and sys.stdin.isatty():
-        click.confirm(f"End run {known.id} for good? It can not be resumed.", abort=True, err=True)
+    if abort and not yes and not _confirmed(known):
+        out.warn("nothing was done")
+        return 1
     orch.request_stop(known, abort=abort)
+    from orch.cli.narrate import Narrator
     from orch.compose import settle
 
-    settle(orch, [known.id], Narrator(out, orch.store).show)
+    stayed = settle(orch, [known.id], Narrator(out, orch.store, [known.id]).show)
     record = orch.run_record(known.id)
     if as_json:
         out.data(record)
     elif quiet:
         out.line(known.id)
     else:
-        _summary(record, out)
+        summary(record, out)
+    if not stayed:
+        out.warn(f"no longer waiting; the wish stands: orch resume {known.id}")
+        return INTERRUPTED
     return 0
 
 
-@click.command(epilog=examples("orch ps", "orch ps --json"))
-@shared
-def ps(as_json: bool, quiet: bool, no_color: bool) -> None:
-    """List all runs, newest first."""
-    out, orch = output(as_json, quiet, no_color), home()
-    found = orch.runs()
-    if as_json:
-        out.data([records.run_record(orch.store, item) for item in found])
-    elif quiet:
-        for item in found:
-            out.line(item.id)
-    elif found:
-        rows = [
-            [r.id, r.status, r.workflow, r.repo, r.issue.title if r.issue else ""] for r in found
-        ]
-        out.table(["run", "status", "workflow", "repo", "issue"], rows)
-    else:
-        out.note("no run yet; start one: orch run basic_pr --issue ISSUE-001")
-
-
-@click.command(epilog=examples("orch show @", "orch show 4f2a --json"))
-@click.argument("run")
-@shared
-def show(run: str, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Show a run: its steps, its attempts, its pull requests. @ is the last one."""
-    out = output(as_json, quiet, no_color)
-    record = home().run_record(run)
-    if as_json:
-        out.data(record)
-        return
-    if quiet:
-        out.line(record["id"])
-        return
-    _summary(record, out)
-    out.line(
-        f"  repository {record['repo']}, issue {record['issue'] or 'none'}, task {record['task']}"
-    )
-    if record["attempts"]:
-        out.line()
-        rows = [
-            [a["id"], a["status"], a["role"], a["agent"] or a["name"], _exit(a), a["branch"]]
-            for a in record["attempts"]
-        ]
-        out.table(["attempt", "status", "role", "program", "exit", "branch"], rows)
-    if record["steps"]:
-        out.line()
-        out.table(
-            ["effect", "status", "path"],
-            [[s["effect"], s["status"], s["path"]] for s in record["steps"]],
-        )
-
-
-def _exit(attempt: dict[str, Any]) -> str:
-    return "" if attempt["exit_code"] is None else str(attempt["exit_code"])
-
-
-@click.command(epilog=examples("orch logs @", "orch logs 4f2a:impl -n 50"))
-@click.argument("target", metavar="RUN[:AGENT]")
-@click.option("--lines", "-n", type=click.IntRange(min=0), default=0, help="Only the last lines.")
-@shared
-def logs(target: str, lines: int, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Show what the programs of a run have written, oldest first."""
-    import sys
-
-    out, orch = output(as_json, quiet, no_color), home()
-    name, _, agent = target.partition(":")
-    record = orch.run_record(name)
-    chosen = [
-        a for a in record["attempts"]
-        if not agent or agent in (a["agent"], a["name"]) or a["id"].startswith(agent)
-    ]  # fmt: skip
-    if agent and not chosen:
-        known = ", ".join(sorted({a["name"] or a["agent"] for a in record["attempts"]})) or "none"
-        raise NotFound(
-            f"run {record['id']} has no agent {agent!r} (there are: {known})",
-            code="unknown_agent", hint=f"orch show {record['id']}",
+def _confirmed(known: Run) -> bool:
+    """What is final is asked for twice where a person can answer."""
+    if must_not_ask():
+        raise UsageError(
+            f"ending run {known.id} for good needs a yes", code="needs_yes",
+            hint=f"orch stop {known.id} --abort --yes",
         )  # fmt: skip
-    texts = []
-    for attempt in chosen:
-        for stream in ("stdout", "stderr", "pane"):
-            raw = orch.output(attempt["directory"], stream, TAIL_BYTES)
-            text = _last(raw.decode("utf-8", "replace"), lines)
-            if text:
-                texts.append({"attempt": attempt["id"], "stream": stream, "text": text})
-    if as_json:
-        out.data(texts)
-        return
-    for item in texts:
-        out.note(f"--- {item['attempt']} {item['stream']}")
-        text = clean_lines(item["text"]) if sys.stdout.isatty() else item["text"]
-        out.raw(text if text.endswith("\n") else text + "\n")
-    if not texts:
-        out.note("nothing was written yet")
-
-
-def _last(text: str, lines: int) -> str:
-    return text if not lines else "".join(text.splitlines(keepends=True)[-lines:])
+    question = f"End run {known.id} for good? It can not be resumed."
+    return not may_ask() or click.confirm(question, err=True)

@@ -49,7 +49,9 @@ def _narrow(widths: list[int], room: int) -> None:
     """Take from the widest column until all fit; from the first one, the name, only at last."""
     for givers in (range(1, len(widths)), range(len(widths))):
         while sum(widths) > room:
-            widest = max((i for i in givers if widths[i] > LEAST), key=widths.__getitem__, default=-1)
+            widest = max(
+                (i for i in givers if widths[i] > LEAST), key=widths.__getitem__, default=-1
+            )
             if widest < 0:
                 break
             widths[widest] -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from orch.cli.options import examples, output
+from orch.cli.words import Verb, unknown_word
 
 TOPICS = {
     "exit-codes": """\
@@ -51,13 +52,12 @@ to run several at once. A workflow is a Python file:
 
 
 @click.command(
-    "help", epilog=examples("orch help", "orch help issue create", "orch help exit-codes")
+    "help", cls=Verb, epilog=examples("orch help", "orch help issue create", "orch help exit-codes")
 )
 @click.argument("words", nargs=-1)
 def show_help(words: tuple[str, ...]) -> None:
     """Explain a command or a topic: exit-codes, environment, files, config, effects."""
     from orch.cli.app import COMMANDS, cli
-    from orch.cli.words import unknown_word
 
     out = output(False, False, True)
     if not words:

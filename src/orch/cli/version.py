@@ -8,9 +8,10 @@ import click
 
 from orch._version import __version__
 from orch.cli.options import examples, output, shared
+from orch.cli.words import Verb
 
 
-@click.command(epilog=examples("orch version", "orch version --json"))
+@click.command(cls=Verb, epilog=examples("orch version", "orch version --json"))
 @shared
 def version(as_json: bool, quiet: bool, no_color: bool) -> None:
     """Print the version."""

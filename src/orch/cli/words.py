@@ -1,7 +1,8 @@
-"""Words that nobody knows: unknown commands and options, told with the nearest known one.
+"""The words of the command line: groups, commands, and what is said about words that nobody knows.
 
 Invariant: what click finds wrong with a command line becomes a `UsageError` of ours, with a stable
-code and the help of the very command it was said to.
+code, the nearest known word and the help of the very command it was said to. Help texts show examples
+before options.
 """
 
 from __future__ import annotations
@@ -10,12 +11,40 @@ from typing import Any
 
 import click
 
+from orch.cli.options import flags
 from orch.model.errors import UsageError
-from orch.model.naming import nearest
+
+
+class Verb(click.Command):
+    """A command."""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+        self.format_options(ctx, formatter)
 
 
 class Noun(click.Group):
-    """A group of commands (`orch issue …`)."""
+    """A group of commands (`orch issue …`). The shared options may stand before the command too."""
+
+    command_class = Verb
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        shown = settings.pop("shows_flags", False)
+        settings["params"] = [*settings.get("params", ()), *flags(hidden=not shown)]
+        super().__init__(*args, **settings)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+        self.format_options(ctx, formatter)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise NoCommand(ctx.get_help(), ctx=ctx)
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name, known = args[0] if args else "", self.list_commands(ctx)
@@ -24,8 +53,14 @@ class Noun(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class NoCommand(click.UsageError):
+    """A group was called alone; its message is the help."""
+
+
 def unknown_word(kind: str, word: str, known: list[str], hint: str) -> UsageError:
     """`unknown_<kind>`, with the nearest of `known`."""
+    from orch.model.naming import nearest
+
     similar = nearest(word, known)
     meant = f"; did you mean {similar[0]!r}?" if similar else ""
     return UsageError(f"there is no {kind} {word!r}{meant}", code=f"unknown_{kind}", hint=hint)
@@ -36,6 +71,13 @@ def told(error: click.UsageError, program: str) -> UsageError:
     hint = f"{error.ctx.command_path if error.ctx else program} --help"
     if isinstance(error, click.NoSuchOption):
         options = error.ctx.command.params if error.ctx else []
-        known = [word for option in options for word in option.opts if word.startswith("--")]
+        known = [
+            word
+            for option in options
+            if not getattr(option, "hidden", False)
+            for word in option.opts
+            if word.startswith("--")
+        ]
         return unknown_word("option", error.option_name, known, hint)
-    return UsageError(error.format_message(), hint=hint)
+    message = error.format_message().rstrip(".")
+    return UsageError(message[:1].lower() + message[1:], hint=hint)

@@ -70,8 +70,9 @@ class SqliteTables:
         self._db = connection
 
     def _one(self, cls: type[S], name: str, *keys: Any) -> S | None:
-        body = value(self._db, statement(name), keys)
-        return None if body is None else decoded(cls, body)
+        for row in self._db.execute(statement(name), keys):
+            return decoded(cls, row[0])
+        return None
 
     def epoch(self) -> int:
         return int(value(self._db, statement("get_meta"), ("epoch",)) or 0)
