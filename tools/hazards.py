@@ -1,6 +1,6 @@
 """Writes `docs/hazards.md`: what goes wrong in systems like this, and the test that stands for it.
 
-A test names its hazard as `H17` in its docstring or `h17` in its name. `tests/hygiene/test_hazards.py`
+A test names its hazard as `H17` in its docstring or `h17` in its name. A test of the hygiene folder
 fails when a hazard of this release has neither a test nor a later feature that brings it.
 """
 

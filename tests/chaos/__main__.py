@@ -1,4 +1,4 @@
-"""`./dev chaos --kills N [--seed S]`: random kills against the real thing, with figures at the end."""
+"""`./dev chaos --kills N [--seed S]`: random kills against the real thing, with figures."""
 
 from __future__ import annotations
 

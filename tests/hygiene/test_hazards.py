@@ -1,4 +1,4 @@
-"""Every hazard of this release has its test, or stands in the list with the feature that brings it."""
+"""Every hazard of this release has its test, or stands in the list of later features."""
 
 from __future__ import annotations
 
