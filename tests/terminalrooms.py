@@ -142,9 +142,7 @@ class Room:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        socket = self.socket()
-        if socket.parent.parent == Path("/tmp") and socket.parent.name.startswith("orch-"):
-            shutil.rmtree(socket.parent, ignore_errors=True)
+        self.socket().unlink(missing_ok=True)
         shutil.rmtree(self.top)
         assert not left, f"left over: {left}"
 

@@ -7,25 +7,20 @@ import random
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import apsw
 import pytest
 
 from orch.model.errors import OrchError
 from orch.store.connection import DatabaseCorrupt
 from orch.store.sqlite import SqliteStore
 from tests.contract.store_contract import everything, prepared
+from tests.databases import a_store, outside
 from tests.processes import child
 from tests.records import ENGINE, PERSON, RUN, a_source, advance, create_run, plan, settle
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
-
-
-def a_store(path: Path) -> SqliteStore:
-    return SqliteStore(path, now=time.time, install="install-1")
 
 
 def refused(act: Callable[[], object], code: str) -> OrchError:
@@ -33,17 +28,6 @@ def refused(act: Callable[[], object], code: str) -> OrchError:
         act()
     assert caught.value.code == code
     return caught.value
-
-
-def outside(path: Path, *statements: str) -> None:
-    """What somebody with the SQLite shell would do."""
-    connection = apsw.Connection(str(path))
-    try:
-        for statement in statements:
-            connection.execute(statement)
-        connection.pragma("wal_checkpoint", "truncate")
-    finally:
-        connection.close()
 
 
 # --- a full disk

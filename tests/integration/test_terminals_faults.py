@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -15,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from orch.model.attempt import ExitRecord, IoMode, Launch
-from orch.terminals import files
-from orch.terminals.inside import record
+from orch.terminals import files, process
+from orch.terminals.inside import record, streams
 from tests import terminalrooms
 from tests.terminalrooms import PYTHON, Room, until
 
@@ -189,8 +190,35 @@ def test_h112_a_process_that_is_always_somebody_else_is_caught(
         how == "wall time",
         how == "server killed",
     )
+    assert found.started_at > 0  # the wrapper was let finish, and wrote this itself
     time.sleep(0.1)
     assert mark.read_bytes() == last
+
+
+BLIND = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from orch.terminals.inside import keeper
+keeper.tree.below = lambda *_, **__: set()  # a list of processes that is always too late
+keeper.main(sys.argv[1])
+"""
+
+
+def by_hand(script: str, folder: Path) -> ExitRecord:
+    """Run the wrapper of `folder` as `script` wants it; what it told."""
+    words = [*PYTHON, "-c", script, str(folder), str(WRAPPER.parents[2])]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    found = files.exit_record(folder)
+    assert found is not None
+    return found
+
+
+def test_whoever_is_not_on_the_list_of_processes_is_ended_as_a_child(tmp_path: Path) -> None:
+    launch = Launch(argv=("sleep", "60"), cwd="/", env={"PATH": os.environ["PATH"]}, timeout_s=0.2)
+    files.prepare(tmp_path / "a1", "a1", launch, grace_s=0.1)
+    found = by_hand(BLIND, tmp_path / "a1")
+    assert (found.timed_out, found.exit_code, found.error) == (True, 137, "")
+    assert found.ended_at - found.started_at < 30
 
 
 STUCK = """
@@ -209,32 +237,73 @@ def test_what_even_kill_does_not_end_is_reported_and_does_not_hang_the_attempt(
     """A process that is stuck in the kernel: the attempt ends, with a record that names it."""
     launch = Launch(argv=("sleep", "4"), cwd="/", env={"PATH": os.environ["PATH"]}, timeout_s=0.2)
     files.prepare(tmp_path / "a1", "a1", launch, grace_s=0.1)
-    source = str(WRAPPER.parents[2])
     began = time.monotonic()
-    words = [*PYTHON, "-c", STUCK, str(tmp_path / "a1"), source]
-    subprocess.run(words, check=True, capture_output=True, timeout=30)
+    found = by_hand(STUCK, tmp_path / "a1")
     assert time.monotonic() - began < 3
-    found = files.exit_record(tmp_path / "a1")
-    assert found is not None
     assert (found.timed_out, found.exit_code) == (True, 137)
     assert "survived KILL" in found.error
 
 
-def test_h23_a_program_that_ended_by_itself_was_not_ended_by_us(tmp_path: Path) -> None:
-    """Its end and a stop come together: the wrapper hears of both at once."""
-    launch = Launch(argv=("sh", "-c", "kill -TERM $PPID; exit 5"), cwd="/", env={"PATH": "/bin"})
-    seen = []
-    for number in range(20):
-        folder = tmp_path / str(number)
-        files.prepare(folder, "a1", launch, grace_s=1.0)
-        words = [sys.executable, "-I", "-S", str(WRAPPER), str(folder)]
-        subprocess.run(words, check=True, capture_output=True)
-        found = files.exit_record(folder)
-        assert found is not None
-        # Whichever came first, the record is consistent: it either ended by itself or was stopped.
-        assert (found.exit_code, found.stopped) in ((5, False), (5, True), (143, True))
-        seen.append(found)
-    assert not any(found.lost or found.timed_out or found.error for found in seen)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_h23_a_program_that_ended_by_itself_was_not_ended_by_us(room: Room, number: int) -> None:
+    """Its end and a stop (or the terminal's end) reach the wrapper in the same moment."""
+    room.start("a1", "sh", "-c", "echo up; sleep 0.3; exit 5")
+    until(lambda: room.text("a1") == "up\n")
+    wrapper = room.wrapper("a1")
+    os.kill(wrapper, signal.SIGSTOP)
+    until(lambda: not process.below(wrapper))
+    os.kill(wrapper, number)
+    os.kill(wrapper, signal.SIGCONT)
+    found = room.record("a1")
+    assert (found.exit_code, found.signal) == (5, 0)
+    assert (found.stopped, found.lost) == (False, False)
+
+
+def test_a_log_that_cannot_be_opened_is_opened_later(tmp_path: Path) -> None:
+    """The disk had no place for a file when the program began; what comes later is kept."""
+    pipe, writer = os.pipe()
+    stream = streams.Stream("stdout", pipe, str(tmp_path / "later" / "stdout"))
+    os.write(writer, b"early ")
+    assert stream.move()
+    (tmp_path / "later").mkdir()
+    os.write(writer, b"late")
+    assert stream.move()
+    os.close(writer)
+    assert stream.close() == len(b"early ")
+    assert (tmp_path / "later" / "stdout").read_bytes() == b"late"
+    assert stream.seen == len(b"early late")
+
+
+def test_a_program_on_its_own_terminal_is_told_which_terminal_that_is(room: Room) -> None:
+    """Not the one of the person who typed `orch run`."""
+    room.start("a1", "sh", "-c", "echo $TERM", env={"TERM": "xterm-kitty"}, io="tty")
+    room.start("a2", "sh", "-c", "echo $TERM", env={"TERM": "xterm-kitty"})
+    room.record("a1")
+    room.record("a2")
+    assert room.text("a1", "pane") == "screen-256color\r\n"
+    assert room.text("a2") == "xterm-kitty\n"
+
+
+def test_of_twenty_preparations_at_once_one_is_there_whole(tmp_path: Path) -> None:
+    """Prompt, files and command line of one starter, never a mixture."""
+    for round_ in range(5):
+        folder, gate = tmp_path / str(round_), threading.Barrier(20)
+
+        def prepare(number: int, folder: Path = folder, gate: threading.Barrier = gate) -> None:
+            text = str(number)
+            launch = Launch(argv=(text,), cwd="/", env={}, stdin=text, files={"own": text})
+            gate.wait()
+            files.prepare(folder, "a1", launch, grace_s=1.0)
+
+        threads = [threading.Thread(target=prepare, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        chosen = json.loads((folder / "launch.json").read_bytes())["argv"][0]
+        assert (folder / "own").read_text() == chosen
+        assert (folder / "prompt").read_text() == chosen
+        assert sorted(os.listdir(folder)) == ["launch.json", "own", "prompt"]
 
 
 def test_a_record_is_never_replaced_by_a_stop(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,6 @@ import pytest
 from orch.model.attempt import Launch
 from orch.model.errors import OrchError, ToolFailed
 from orch.terminals.inside import record
-from orch.terminals.server import socket_path
 from orch.terminals.tmux import Tmux
 from tests import terminalrooms
 from tests.terminalrooms import PYTHON, Room, until
@@ -413,29 +413,56 @@ def test_a_tmux_that_fails_is_an_error_with_its_words(tmp_path: Path) -> None:
     assert terminals.probe("orch-a1", str(tmp_path / "a1")) == "unknown"
 
 
-def test_long_homes_have_their_socket_in_a_private_directory(tmp_path: Path) -> None:
-    with terminalrooms.room("x" * 120) as room:
-        folder = room.socket().parent
-        assert folder.parent == Path("/tmp")
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        room.start("a1", "echo", "far")
-        assert room.record("a1").exit_code == 0
-        assert room.text("a1") == "far\n"
-    assert not folder.exists()
+def test_long_homes_have_their_socket_in_a_private_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setattr("orch.terminals.server._SHORT", Path(short))
+        folder = Path(short, f"orch-{os.geteuid()}")
+        with terminalrooms.room("x" * 120) as room:
+            assert list(room.terminals.names()) == []
+            assert room.probe("a1") == "absent"
+            assert not folder.exists()  # who only looks leaves nothing behind
+            room.start("a1", "echo", "far")
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert room.socket().parent == folder
+            assert room.record("a1").exit_code == 0
+            assert room.text("a1") == "far\n"
 
 
-def test_a_socket_directory_that_others_can_reach_is_refused(tmp_path: Path) -> None:
-    run_dir = tmp_path / ("y" * 120)
-    folder = socket_path(run_dir).parent
-    try:
-        folder.chmod(0o755)
+@pytest.mark.parametrize("how", ["others can look", "a link", "a file"])
+def test_a_socket_directory_that_is_not_ours_alone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("orch.terminals.server._SHORT", tmp_path)
+    folder = tmp_path / f"orch-{os.geteuid()}"
+    if how == "a link":
+        (tmp_path / "target").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "target")
+    elif how == "a file":
+        folder.touch(mode=0o600)
+    else:
+        folder.mkdir()
+        folder.chmod(0o711)
+    terminals = Tmux(tmp_path / ("y" * 120), path=os.environ["PATH"])
+    launch = Launch(argv=("true",), cwd="/", env={})
+    for act in (
+        terminals.names,
+        lambda: terminals.start("orch-a1", str(tmp_path / "a1"), "a1", launch),
+    ):
         with pytest.raises(OrchError) as refused:
-            Tmux(run_dir, path=os.environ["PATH"]).names()
+            act()
         assert refused.value.code == "socket_unsafe"
-        folder.rmdir()
-        folder.symlink_to(tmp_path)
-        with pytest.raises(OrchError) as refused:
-            Tmux(run_dir, path=os.environ["PATH"]).names()
-        assert refused.value.code == "socket_unsafe"
-    finally:
-        folder.unlink() if folder.is_symlink() else folder.rmdir()
+    assert not (tmp_path / "a1" / "started").exists()
+
+
+def test_a_home_that_is_named_from_here_works_from_everywhere(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(room.home)
+    terminals = Tmux(Path("run"), path=room.path)
+    launch = Launch(argv=("echo", "near"), cwd="/", env=room.environ())
+    terminals.start("orch-a1", "attempts/a1", "a1", launch)
+    monkeypatch.chdir("/")
+    assert room.record("a1").exit_code == 0
+    assert room.text("a1") == "near\n"

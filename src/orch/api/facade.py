@@ -381,11 +381,14 @@ class Orch:
         return self.run(run.id)
 
     def resumable(self, alive: Callable[[Owner], bool]) -> list[Run]:
-        """Runs whose owner died, and those a person detached from."""
+        """Runs whose owner died, those a person detached from, those whose gate was answered, and
+        those that waited for something outside that did not answer."""
         found = []
+        answered = {step.run for step in self._store.open_gates() if step.answer is not None}
         for run in self._store.live_runs():
             if run.status == "blocked":
-                if run.reason is not None and run.reason.code == "detached":
+                code = run.reason.code if run.reason is not None else ""
+                if code in ("detached", "unreachable") or (code == "gate" and run.id in answered):
                     found.append(run)
             elif run.owner is None or not alive(run.owner):
                 found.append(run)
@@ -417,6 +420,11 @@ class Orch:
 
         if run.status in TERMINAL:
             raise _final(run)
+        if decision == "answer" and not text:
+            raise UsageError(
+                "an answer needs a text", code="empty_answer",
+                hint=f'orch gate answer {run.id} "TEXT"',
+            )  # fmt: skip
         if not path:
             waiting = [step for step in self.gates() if step.run == run.id]
             if not waiting:

@@ -60,7 +60,7 @@ def _verb(name: str, text: str, *, needs_text: bool = False) -> None:
         name, help=text, epilog=examples(f"orch gate {name} @" + (' "TEXT"' if needs_text else ""))
     )
     @click.argument("run")
-    @click.argument("words", required=needs_text, default=None if needs_text else "")
+    @click.argument("words", default="")
     @click.option("--gate", "path", default="", help="Which gate, where a run waits at several.")
     @shared
     def verb(run: str, words: str, path: str, as_json: bool, quiet: bool, no_color: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -56,6 +57,8 @@ def show(run: str, as_json: bool, quiet: bool, no_color: bool) -> None:
         f"  repository {record['repo']}, issue {record['issue'] or 'none'}, task {record['task']}"
     )
     if record["attempts"]:
+        for folder in sorted({os.path.dirname(a["worktree"]) for a in record["attempts"]} - {""}):
+            out.line(f"  worktrees in {folder}")
         out.line()
         rows = [
             [a["id"], a["status"], a["role"], a["agent"] or a["name"], _exit(a), a["branch"]]
@@ -64,10 +67,10 @@ def show(run: str, as_json: bool, quiet: bool, no_color: bool) -> None:
         out.table(["attempt", "status", "role", "program", "exit", "branch"], rows)
     if record["steps"]:
         out.line()
-        out.table(
-            ["effect", "status", "path"],
-            [[s["effect"], s["status"], s["path"]] for s in record["steps"]],
-        )
+        rows = [
+            [str(n), s["effect"], s["status"], s["path"]] for n, s in enumerate(record["steps"], 1)
+        ]
+        out.table(["step", "effect", "status", "path"], rows)
 
 
 def _exit(attempt: dict[str, Any]) -> str:

@@ -216,7 +216,7 @@ def stop(
     else:
         summary(record, out)
     if not stayed:
-        out.warn(f"no longer waiting; the wish stands: orch resume {known.id}")
+        _say_detached([record], out)
         return INTERRUPTED
     return 0
 

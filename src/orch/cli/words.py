@@ -71,13 +71,7 @@ def told(error: click.UsageError, program: str) -> UsageError:
     hint = f"{error.ctx.command_path if error.ctx else program} --help"
     if isinstance(error, click.NoSuchOption):
         options = error.ctx.command.params if error.ctx else []
-        known = [
-            word
-            for option in options
-            if not getattr(option, "hidden", False)
-            for word in option.opts
-            if word.startswith("--")
-        ]
+        known = [word for option in options for word in option.opts if word.startswith("--")]
         return unknown_word("option", error.option_name, known, hint)
     message = error.format_message().rstrip(".")
     return UsageError(message[:1].lower() + message[1:], hint=hint)

@@ -20,7 +20,8 @@ from orch.model.errors import OrchError, StepError
 from orch.model.naming import run_branch
 from orch.model.worktree import Worktree
 
-UNKNOWN_CODES = frozenset({"network", "timeout_unknown", "unreachable"})
+UNKNOWN_CODES = frozenset({"network", "git_timeout", "remote_missing", "repository_busy"})
+"""What may be well in a moment, or after a person has looked: the run waits, nothing is lost."""
 
 
 async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:

@@ -18,6 +18,7 @@ from orch.model.errors import ToolFailed
 
 PATIENCE_S = 10.0
 _SOCKET_LIMIT = 100  # bytes; a socket's name holds 103 on macOS, and tmux wants some for itself
+_SHORT = Path("/tmp")
 _ALSO = ("/usr/local/bin", "/opt/homebrew/bin")  # H98: a service's PATH is /usr/bin:/bin at times
 # Repeated with every start, because the server comes and goes with its sessions; `-q`: 3.2 does not
 # know all of them.
@@ -66,8 +67,8 @@ class Server:
     """`run_dir` holds the socket; `path` is where tmux is looked for."""
 
     def __init__(self, run_dir: Path, path: str) -> None:
-        self._run_dir = run_dir
-        self._socket = ""
+        self._run_dir = run_dir.absolute()
+        self._socket = socket_path(self._run_dir)
         folders = [*path.split(os.pathsep), *_ALSO]
         self._environ: Mapping[str, str] = {
             "PATH": os.pathsep.join(dict.fromkeys(folder for folder in folders if folder)),
@@ -91,13 +92,21 @@ class Server:
     def make(self, *words: str) -> str:
         """Run a command that needs a server, starting one where there is none."""
         options = [word for option in _OPTIONS for word in (";", "set-option", "-q", *option)]
-        self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._socket.parent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ToolFailed(
+                f"The folder {error.filename} for tmux's socket cannot be made: {error.strerror}.",
+                code="socket_unsafe", hint="orch doctor",
+            ) from error  # fmt: skip
         return self.ask("start-server", *options, ";", *words)
 
     def ask(self, *words: str) -> str:
         """What tmux says to one command; `Refused` if it says no, `Silent` if nothing."""
-        socket = self._socket = self._socket or str(socket_path(self._run_dir))
-        done = self._run("-u", "-S", socket, "-f", "/dev/null", *words)
+        if self._socket.parent != self._run_dir and not _is_private(self._socket.parent):
+            raise NoServer(f"there is no {self._socket.parent}")
+        done = self._run("-u", "-S", str(self._socket), "-f", "/dev/null", *words)
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.strip()
@@ -144,19 +153,25 @@ def literal(word: str) -> str:
 
 
 def socket_path(run_dir: Path) -> Path:
-    """The server's socket in `run_dir`; where that is too long for a socket's name, in a private
-    directory of ours under /tmp, the same for every process of this home whatever its TMPDIR."""
+    """The server's socket in `run_dir`; where that is too long for a socket's name, in this user's
+    directory under /tmp, the same for every process of this home whatever its TMPDIR."""
     path = run_dir / "tmux.sock"
     if len(os.fsencode(path)) <= _SOCKET_LIMIT:
         return path
-    digest = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:16]
-    folder = Path("/tmp") / f"orch-{os.geteuid()}-{digest}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    known = folder.lstat()
-    if not stat.S_ISDIR(known.st_mode) or known.st_uid != os.geteuid() or known.st_mode & 0o077:
-        raise ToolFailed(
-            f"{folder} is not a private directory of this user.",
-            code="socket_unsafe",
-            hint=f"Look at `ls -ld {folder}`, remove it, then run the command again.",
-        )
-    return folder / "tmux.sock"
+    digest = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:20]
+    return _SHORT / f"orch-{os.geteuid()}" / f"{digest}.sock"
+
+
+def _is_private(folder: Path) -> bool:
+    """False when it is not there; an error when somebody else could reach into it."""
+    try:
+        known = folder.lstat()
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(known.st_mode) and known.st_uid == os.geteuid() and not known.st_mode & 0o077:
+        return True
+    raise ToolFailed(
+        f"{folder} is not a private directory of this user.",
+        code="socket_unsafe",
+        hint=f"Look at `ls -ld {folder}`, remove it, then run the command again.",
+    )

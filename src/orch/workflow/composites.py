@@ -20,6 +20,7 @@ from orch.model.effect import (
     Push,
     ResolveBase,
 )
+from orch.model.errors import NoChange
 from orch.workflow.program import Gather, do
 
 
@@ -60,7 +61,11 @@ def merge_branches(effect: MergeBranches) -> Any:
 
 @do
 def create_pr(effect: CreatePR) -> Any:
-    yield Commit(env=effect.env, message=effect.title)
+    tip = yield Commit(env=effect.env, message=effect.title)
+    if tip == effect.env.base_commit:
+        raise NoChange(
+            f"there is nothing to open a pull request for: {effect.env.branch} has no commit"
+        )
     pushed = yield Push(env=effect.env)
     pull = yield OpenPR(
         env=effect.env,

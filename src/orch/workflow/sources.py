@@ -241,7 +241,7 @@ def entry_workflow(module: types.ModuleType, source: Source) -> tuple[str, Workf
     raise NotFound(
         f"{source.filename} does not say which workflow to run (@do functions: {listed})",
         code="no_entry",
-        hint="name one of them `workflow` or `main`",
+        hint="put @do above the function to run, and name it `workflow` or `main`",
     )
 
 

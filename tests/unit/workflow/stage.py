@@ -16,7 +16,7 @@ from orch.model.errors import Cancelled, Failure, StepError, failure_of
 from orch.model.step import Outcome
 from orch.workflow.composites import EXPAND
 from orch.workflow.driver import Driver, Progress, Request
-from orch.workflow.program import Program
+from orch.workflow.program import Gather, Program, do
 from tests.records import a_pull, a_worktree
 
 TREE = a_worktree()
@@ -114,3 +114,32 @@ class Stage:
             self.finished, self.value, self.failure = True, progress.value, progress.failure
         assert list(self.open) == self.driver.waiting
         return [request.path for request in progress.requests]
+
+
+@do
+def add_by_yield(n: int) -> Any:
+    first = yield ask(f"first {n}")
+    second = yield ask(f"second {n}")
+    return [first, second]
+
+
+@do
+async def add_by_await(n: int) -> Any:
+    first = await ask(f"first {n}")
+    second = await ask(f"second {n}")
+    return [first, second]
+
+
+@do
+def three(*, fail_fast: bool = False) -> Any:
+    return (yield Gather([ask("a"), ask("b"), ask("c")], fail_fast=fail_fast))
+
+
+@do
+def tidy() -> Any:
+    try:
+        yield ask("work")
+        yield ask("more work")
+    finally:
+        yield ask("cleanup 1")
+        yield ask("cleanup 2")
