@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from orch.model.attempt import ExitRecord, IoMode, Launch
+from orch.model.errors import ToolFailed
 from orch.terminals import files, process
 from orch.terminals.inside import record, streams
+from orch.terminals.tmux import Tmux
 from tests import terminalrooms
 from tests.terminalrooms import PYTHON, Room, until
 
@@ -304,6 +306,33 @@ def test_of_twenty_preparations_at_once_one_is_there_whole(tmp_path: Path) -> No
         assert (folder / "own").read_text() == chosen
         assert (folder / "prompt").read_text() == chosen
         assert sorted(os.listdir(folder)) == ["launch.json", "own", "prompt"]
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("error connecting to /h/tmux.sock (No such file or directory)", "absent"),
+        ("error connecting to /h/tmux.sock (Connection refused)", "absent"),
+        ("no server running on /h/tmux.sock", "absent"),
+        ("can't find session: orch-a1", "absent"),
+        ("error connecting to /h/tmux.sock (Permission denied)", "unknown"),
+        ("error connecting to /h/tmux.sock (Too many open files)", "unknown"),
+        ("fork failed: Resource temporarily unavailable", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_only_an_answer_about_terminals_is_an_answer(tmp_path: Path, said: str, state: str) -> None:
+    """H28: whoever could not ask does not know; a program may be alive behind that socket."""
+    tmux = tmp_path / "tmux"
+    tmux.write_text(f'#!/bin/sh\necho "{said}" >&2\nexit 1\n')
+    tmux.chmod(0o755)
+    terminals = Tmux(tmp_path / "run", path=str(tmp_path))
+    assert terminals.probe("orch-a1", str(tmp_path / "a1")) == state
+    if state == "absent":
+        assert terminals.names() == []
+    else:
+        with pytest.raises(ToolFailed):
+            terminals.names()
 
 
 def test_a_record_is_never_replaced_by_a_stop(tmp_path: Path) -> None:

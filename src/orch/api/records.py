@@ -96,11 +96,19 @@ def pull_record(pull: PullRequest) -> dict[str, Any]:
     return record
 
 
+def shown_url(url: str) -> str:
+    """`url` without a user's password or token; a name alone (`git@host`) is no secret."""
+    scheme, mark, rest = url.partition("://")
+    person, at, place = rest.partition("@")
+    secret = at and "/" not in person and (":" in person or scheme in ("http", "https"))
+    return f"{scheme}{mark}***@{place}" if secret else url
+
+
 def repo_record(repo: Repo) -> dict[str, Any]:
     return {
         "slug": repo.slug,
         "local_path": repo.local_path,
-        "remote_url": repo.remote_url,
+        "remote_url": shown_url(repo.remote_url),
         "default_branch": repo.default_branch,
         "workspace_dir": repo.workspace_dir,
         "remote_name": repo.remote_name,

@@ -47,7 +47,7 @@ def add(
     else:
         out.line(f"{added.slug}: {added.local_path} (default branch {added.default_branch})")
         if added.remote_url:
-            out.line(f"pushes to {added.remote_name} {added.remote_url}")
+            out.line(f"pushes to {added.remote_name} {record['remote_url']}")
         else:
             out.line("it has no remote: workflows that push need one")
         out.note(f'next: orch issue create "TITLE" --repo {added.slug}')
