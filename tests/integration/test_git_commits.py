@@ -252,10 +252,12 @@ def test_a_file_that_a_filter_stores_is_refused(
 @pytest.fixture
 def as_somebody() -> Iterator[GitRepos]:
     """A user who may not read everything: oneself, or for root a moment as nobody."""
-    with tempfile.TemporaryDirectory() as root:
-        if os.geteuid() != 0:
+    if os.geteuid() != 0:
+        with tempfile.TemporaryDirectory() as root:
             yield GitRepos(Path(root, "r"))
-            return
+        return
+    # root's own temporary directory may be closed to nobody; this one is open to all
+    with tempfile.TemporaryDirectory(dir="/tmp") as root:  # noqa: S108
         os.chown(root, 65534, 65534)
         os.setegid(65534)
         os.seteuid(65534)

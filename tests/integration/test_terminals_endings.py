@@ -224,8 +224,11 @@ def test_stop_wakes_what_was_paused(room: Room) -> None:
     room.start("a1", "sh", "-c", "echo up; kill -STOP $$")
     until(lambda: room.text("a1") == "up\n")
     os.kill(room.wrapper("a1"), signal.SIGSTOP)
+    began = time.monotonic()
     room.stop("a1", grace_s=0.2)
+    assert time.monotonic() - began < 5
     assert room.record("a1").stopped
+    assert room.record("a1").started_at > 0  # the wrapper's own word: it was woken, not killed
     assert left(room) == {}
 
 
