@@ -257,7 +257,7 @@ def as_somebody() -> Iterator[GitRepos]:
             yield GitRepos(Path(root, "r"))
         return
     # root's own temporary directory may be closed to nobody; this one is open to all
-    with tempfile.TemporaryDirectory(dir="/tmp") as root:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/tmp") as root:
         os.chown(root, 65534, 65534)
         os.setegid(65534)
         os.seteuid(65534)
