@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.scenario import Scenario
+from tests.chaos.scenario import PLAYS, Scenario
 
 OUR_LOCKS = {"engine.lock", ".lock"}
 
@@ -26,7 +26,7 @@ def complaints(world: Scenario, template: str) -> list[str]:
         return [f"{len(runs)} runs instead of one"]
     run = world.show()
     found = [*_run(run), *_attempts(world, run, template), *_git(world, run, template)]
-    return [*found, *_left_over(world), *_tickets(world)]
+    return [*found, *_left_over(world), *_tickets(world, template)]
 
 
 def _run(run: dict[str, Any]) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _attempts(world: Scenario, run: dict[str, Any], template: str) -> Iterator[s
         if attempt["status"] == "succeeded" and attempt["id"] not in ran:
             yield f"attempt {attempt['id']} succeeded and never ran"
     good = Counter(a["step"] for a in work if a["status"] == "succeeded")
-    expected = 1 if template == "basic_pr" else 2
+    expected = len(PLAYS[template].agents)
     if len(good) != expected or any(count != 1 for count in good.values()):
         yield f"succeeded attempts by step: {dict(good)}"
 
@@ -68,7 +68,7 @@ def _git(world: Scenario, run: dict[str, Any], template: str) -> Iterator[str]:
     )  # fmt: skip
     if check.returncode:
         yield f"git fsck: {check.stdout}{check.stderr}"
-    expected = 1 if template == "basic_pr" else 3
+    expected = PLAYS[template].branches
     heads = world.git("for-each-ref", "--format=%(refname:short)", "refs/heads/orch").split()
     if len(heads) != expected:
         yield f"branches: {heads}"
@@ -107,8 +107,7 @@ def _history(world: Scenario, run: dict[str, Any], template: str) -> Iterator[st
     for key, count in keys.items():
         if count > 1:
             yield f"{count} commits with the key {key}"
-    names = ["one"] if template == "basic_pr" else ["one", "two"]
-    for name in names:
+    for name in PLAYS[template].agents:
         text = world.git("show", f"{tip}:{name}.txt")
         if not text.startswith(f"{name} by "):
             yield f"{name}.txt in the PR holds {text!r}"
@@ -136,7 +135,7 @@ def _left_over(world: Scenario) -> Iterator[str]:
         yield f"a shell has run the ticket: {path}"
 
 
-def _tickets(world: Scenario) -> Iterator[str]:
+def _tickets(world: Scenario, template: str) -> Iterator[str]:
     issues = json.loads(world.orch("issue", "list", "--json").stdout)
-    if len(issues) != 1:
-        yield f"{len(issues)} issues instead of one"
+    if len(issues) != PLAYS[template].issues:
+        yield f"{len(issues)} issues instead of {PLAYS[template].issues}"

@@ -127,6 +127,9 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
     config = world.home / "config.toml"
     config.write_text("\n".join(lines), encoding="utf-8")
     config.chmod(0o600)
+    for name, play in PLAYS.items():
+        if play.flow:
+            (root / f"{name}.py").write_text(play.flow, encoding="utf-8")
     for words in (
         ("repo", "add", str(world.repo)),
         ("issue", "create", "Do a thing; $(touch pwned)", "--body", "`touch pwned`"),
@@ -136,11 +139,49 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
     return world
 
 
-TEMPLATES: dict[str, tuple[str, ...]] = {
-    "basic_pr": ("run", "basic_pr", "--issue", "ISSUE-001", "--json"),
-    "multi_agent": (
-        "run", "multi_agent", "--issue", "ISSUE-001", "--json", "--params",
-        '{"impl_agent": "one", "test_agent": "two", "test_command": ["test", "-f", "two.txt"]}',
+@dataclass(frozen=True)
+class Play:
+    """What is run, and what has to be there afterwards: the agents whose files are in the PR, the
+    branches, the issues. `flow` is the text of a workflow file of its own."""
+
+    words: tuple[str, ...]
+    agents: tuple[str, ...] = ("one",)
+    branches: int = 1
+    issues: int = 1
+    flow: str = ""
+
+
+BESIDE = """
+from orch import *
+
+@do
+def workflow(issue):
+    env = yield CreateWorktree(issue=issue)
+    ref = yield SpawnAgent(env=env, prompt=issue.title, agent="one")
+    found = yield CreateIssue("Found on the way", labels=["later"])
+    yield Sleep(0.02)
+    ended = yield WaitForStatus(ref)
+    if not ended.ok:
+        raise StepError(ended.message, code=ended.code)
+    text = yield CaptureOutput(ref)
+    yield Log(text)
+    same = yield GetIssue(found.id)
+    yield ResolveIssue(same, result="done")
+    assert not (yield ListIssues(labels=["later"]))
+    return (yield CreatePR(env=env, title=issue.title))
+"""
+
+PLAYS: dict[str, Play] = {
+    "basic_pr": Play(("run", "basic_pr", "--issue", "ISSUE-001", "--json")),
+    "multi_agent": Play(
+        (
+            "run", "multi_agent", "--issue", "ISSUE-001", "--json", "--params",
+            '{"impl_agent": "one", "test_agent": "two", "test_command": ["test", "-f", "two.txt"]}',
+        ),
+        agents=("one", "two"), branches=3,
+    ),
+    "beside": Play(
+        ("run", "beside.py", "--issue", "ISSUE-001", "--json"), issues=2, flow=BESIDE
     ),
 }  # fmt: skip
 
