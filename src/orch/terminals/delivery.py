@@ -10,7 +10,8 @@ dropped first: the kernel does not show it, and it would become the message's be
 The proof: tmux has nothing left to write and the kernel nothing left to be read; the very processes
 that had the terminal before have since read at least as many bytes (Linux tells); and nobody has
 changed the terminal's settings before the text was read, with which programs throw away input.
-What a program does with what it has read is its own affair.
+What a program does with what it has read is its own affair. What this cannot see: a program that
+throws its input away without changing a setting, while it reads as much from elsewhere.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ _GONE = "The program has ended, or its terminal is gone."
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. A program gets `ready_s` to begin to read; one that has taken its terminal over and
-    works is written to after `busy_s`; one that waits for something counts as ready when nothing has
-    changed for `settle_s`. It gets `read_s` without any progress to read on, `limit_s` in all.
-    Between text and Enter lie `pause_s`: sooner, programs take the key for a part of the paste."""
+    """Seconds. A program gets `ready_s` to begin to read. One that waits for something, nobody can
+    tell for what, counts as ready when nothing has changed for `settle_s`; one that works, `busy_s`
+    after it has set its terminal so that it gets every key. It gets `read_s` without any progress to
+    read on, `limit_s` in all. Between text and Enter lie `pause_s`: sooner, programs take the key for
+    a part of the paste."""
 
     ready_s: float = 10.0
     busy_s: float = 2.0
@@ -127,6 +129,10 @@ def _gone_is(code: str) -> Iterator[None]:
         raise Undeliverable(code, f"{_GONE[:-1]} ({error.strerror}).") from error
 
 
+def _sentence(error: Undeliverable | ToolFailed) -> str:
+    return error.reason if isinstance(error, Undeliverable) else error.message
+
+
 class _Look(msgspec.Struct, frozen=True):
     """Who has the terminal, how it is set, what they wait for, how much they have not read."""
 
@@ -135,10 +141,6 @@ class _Look(msgspec.Struct, frozen=True):
     settings: Settings
     waits: readers.Waits
     unread: int
-
-    def same(self, other: _Look | None) -> bool:
-        """The same processes with the same settings."""
-        return other is not None and (self.group, self.settings) == (other.group, other.settings)
 
 
 class _Desk:
@@ -154,14 +156,17 @@ class _Desk:
 
     def ready(self, deadline: float) -> _Look:
         """Wait until the program is about to read, and has read all that was typed before."""
-        began = since = time.monotonic()
         last: _Look | None = None
+        same_since = set_since = time.monotonic()
         while True:
             look, now = self._look(), time.monotonic()
-            if not look.same(last):
-                last, since = look, now
-            if self._is_ready(look, now - since, now - began):
+            if last is None or look != last:
+                same_since = now
+            if last is None or (look.group, look.settings) != (last.group, last.settings):
+                set_since = now
+            if self._is_ready(look, now - same_since, now - set_since):
                 return self._no_shell(look)
+            last = look
             if now > deadline:
                 raise Undeliverable(
                     "not_reading",
@@ -181,14 +186,14 @@ class _Desk:
             waits = "works"  # it is just setting its terminal up
         return _Look(group, pids, settings, waits, self._line.unread())
 
-    def _is_ready(self, look: _Look, steady_s: float, waited_s: float) -> bool:
+    def _is_ready(self, look: _Look, same_s: float, set_s: float) -> bool:
         if look.unread or look.group == self._leader:  # the wrapper: no program has begun
             return False
         if look.waits == "reads":
             return True
-        if look.waits == "works":
-            return not look.settings.canonical and waited_s >= self._patience.busy_s
-        return steady_s >= self._patience.settle_s
+        if not look.settings.canonical and set_s >= self._patience.busy_s:
+            return True
+        return look.waits != "works" and same_s >= self._patience.settle_s
 
     @staticmethod
     def _no_shell(look: _Look) -> _Look:
@@ -208,8 +213,10 @@ class _Desk:
                 else:
                     self._type_raw(body, ready, meter)
         except (Undeliverable, ToolFailed) as error:
-            why = error.reason if isinstance(error, Undeliverable) else error.message
-            return self._taken_back(body, meter, why)
+            return self._taken_back(body, meter, _sentence(error))
+        except KeyboardInterrupt:
+            self._taken_back(body, meter, "")
+            raise
         seen = (
             f"process group {ready.group} has read {meter.read()} bytes since"
             if meter.read() is not None
@@ -225,36 +232,41 @@ class _Desk:
         """The program gets nothing before a line's end: text and Enter in one go."""
         self._line.drop()
         self._keyboard.paste(body, brackets=False, enter=True)
-        self._see_read(len(body) + 1, meter)
-        # One line was taken by the read that waited for it. Of several the rest may have been
-        # thrown away by a program that was only setting up its terminal.
-        if (ready.waits != "reads" or b"\n" in body) and not self._look().same(ready):
-            raise Undeliverable(UNKNOWN, "The program has changed its terminal meanwhile.")
+        # One line is taken by the read that waits for it. Of several the rest may be thrown away by
+        # a program that was only setting up its terminal.
+        taken = ready.waits == "reads" and b"\n" not in body
+        self._see_read(meter, len(body) + 1, len(body) + 1, None if taken else ready)
 
     def _type_raw(self, body: bytes, ready: _Look, meter: readers.Meter) -> None:
         self._keyboard.paste(body, brackets=True, enter=False)
-        self._see_read(len(body), meter)
+        self._see_read(meter, len(body), len(body), ready)
         time.sleep(self._patience.pause_s)
-        if not self._look().same(ready):
-            raise Undeliverable(
-                UNKNOWN, "The program has changed its terminal before Enter, which was not typed."
-            )
+        self._see_unchanged(ready)
         before = meter.read() or 0  # the marks of a paste count too
         self._keyboard.enter()
-        self._see_read(before + 1, meter)
+        self._see_read(meter, before + 1, 1, None)
 
-    def _see_read(self, size: int, meter: readers.Meter) -> None:
-        """Wait until `size` bytes have been read and nothing more is to come."""
+    def _see_unchanged(self, ready: _Look) -> None:
+        if readers.foreground(self._leader) != ready.group:
+            raise Undeliverable(UNKNOWN, "Another program has the terminal now.")
+        if self._line.settings() != ready.settings:
+            raise Undeliverable(UNKNOWN, "The program has changed its terminal meanwhile.")
+
+    def _see_read(self, meter: readers.Meter, wanted: int, typed: int, ready: _Look | None) -> None:
+        """Wait until the meter shows `wanted` and nothing more is to come of the `typed` bytes; with
+        `ready`, from programs that change nothing meanwhile."""
         now = time.monotonic()
         limit, stall = now + self._patience.limit_s, now + self._patience.read_s
-        turns, last = self._keyboard.turns(size), (-1, -1)
+        turns, last = self._keyboard.turns(typed), (-1, -1)
         while True:
             unread, read = self._line.unread(), meter.read()
-            if not unread and (read is None or read >= size):
+            if not unread and (read is None or read >= wanted):
                 self._keyboard.turn()
                 turns -= not self._line.unread()
-                if turns <= 0:
-                    return
+            if ready is not None:
+                self._see_unchanged(ready)
+            if turns <= 0:
+                return
             now = time.monotonic()
             if (unread, read or 0) != last:
                 last, stall = (unread, read or 0), now + self._patience.read_s
@@ -274,8 +286,8 @@ class _Desk:
                     self._keyboard.turn()
                 self._line.drop()
         except (Undeliverable, ToolFailed) as error:
-            more = error.reason if isinstance(error, Undeliverable) else error.message
-            return Undeliverable(UNKNOWN, f"{why} It may have been read in part. {more}").delivery
+            more = "" if _sentence(error) == why else f" {_sentence(error)}"
+            return Undeliverable(UNKNOWN, f"{why} It may have been read in part.{more}").delivery
         if meter.read() == 0:
             return Undeliverable(
                 "not_reading",
