@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from orch.api.planning import RunPlan
     from orch.model.command import CreateRun
 
-EFFECTS = frozenset({
-    "CreateWorktree", "RunAgent", "SpawnAgent", "WaitForStatus", "CaptureOutput", "RunCommand",
-    "MergeBranches", "Commit", "Push", "CreatePR", "CreateIssue", "ListIssues", "GetIssue",
-    "ResolveIssue", "Gate", "Log", "Now", "Random", "Sleep",
-})  # fmt: skip
-
 
 class Runs(Issues):
     """The runs of a home."""
@@ -43,6 +37,8 @@ class Runs(Issues):
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
         """All checks of `plan_run`; nothing is journaled, nothing fetched."""
+        from orch.model.effect import effect_names
+
         command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
         return {
             "workflow": command.workflow,
@@ -50,7 +46,7 @@ class Runs(Issues):
             "issue": command.issue.id if command.issue else None,
             "agent": command.agent,
             "params": command.params,
-            "effects": sorted(plan.used & EFFECTS),
+            "effects": sorted(plan.used & effect_names()),
         }
 
     def _checked_run(
