@@ -176,7 +176,8 @@ def test_a_message_reaches_an_agent_at_its_terminal(world: World) -> None:
 def workflow(issue):
     env = yield CreateWorktree(issue=issue)
     ref = yield SpawnAgent(env=env, prompt="x", agent="one")
-    deaf = yield SpawnAgent(env=(yield CreateWorktree(issue=issue, suffix="b")), prompt="x", agent="two")
+    other = yield CreateWorktree(issue=issue, suffix="b")
+    deaf = yield SpawnAgent(env=other, prompt="x", agent="two")
     no = yield SendMessage(deaf, "hello")
     yes = yield SendMessage(ref, "hello – ünï;")
     ended = yield WaitForStatus(ref, timeout=20)

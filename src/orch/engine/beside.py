@@ -164,10 +164,8 @@ async def send(ctx: StepContext, effect: fx.SendMessage) -> Done:
         "terminal.send", terminals.send, attempt.terminal, attempt.directory, effect.message,
         key=ctx.key,
     )  # fmt: skip
-    note = NoteMessage(
-        ctx.run.id, attempt.id, len(effect.message.encode("utf-8", "replace")), delivery
-    )
-    await ctx.world.journal.send(note)
+    size = len(effect.message.encode("utf-8", "replace"))
+    await ctx.world.journal.send(NoteMessage(ctx.run.id, attempt.id, size, delivery))
     return done(delivery)
 
 

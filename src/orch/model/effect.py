@@ -397,7 +397,8 @@ class Random(Effect[float], frozen=True, tag="Random/1", omit_defaults=True):
 Any_ = (
     CreateWorktree | ResolveBase | AddWorktree | InstallDependencies | RunAgent | RunCommand
     | SpawnAgent | WaitForStatus | CaptureOutput | SendMessage
-    | CreateIssue | ListIssues | GetIssue | ResolveIssue | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
+    | CreateIssue | ListIssues | GetIssue | ResolveIssue
+    | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()
