@@ -121,6 +121,11 @@ class Home:
     def me(self) -> Owner:
         return this_process()
 
+    def agent_lacks(self, name: str) -> str:
+        from orch.agents.registry import Registry
+
+        return Registry(self.config(None)).get(name).probe(self.environ)
+
     def alive(self, owner: Owner) -> bool:
         return alive(owner)
 
@@ -333,7 +338,7 @@ def _database(home: Home) -> Check:
     try:
         broken = home.store.quick_check()
     except OrchError as error:
-        return Check("database", False, error.message, fix)
+        return Check("database", False, error.message, error.hint if error.exit_code == 5 else fix)
     return Check("database", not broken, broken[0] if broken else f"{place} is sound", fix)
 
 

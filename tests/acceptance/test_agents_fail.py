@@ -38,7 +38,7 @@ def agent(script: str, more: str = "") -> str:
         (agent("echo x > x; echo 'error: the cup is empty' >&2; exit 1"), "exit_nonzero", 1, "cup"),
         (agent("echo x > x; kill -9 $$"), "killed", None, "9"),
         (agent("echo x > x; sleep 60", "timeout_s = 0.3"), "timeout", None, "out of time"),
-        ('command = ["there-is-no-such-program"]', "missing_tool", 127, "no-such-program"),
+        ('command = ["./there-is-no-such-program"]', "missing_tool", 127, "no-such-program"),
         (agent("true"), "no_change", 0, ""),
         (agent("true", 'reply = "text"'), "empty", 0, ""),
         (agent("printf ' \\n\\t'", 'reply = "text"'), "empty", 0, ""),

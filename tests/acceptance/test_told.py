@@ -73,13 +73,12 @@ def workflow(issue):
     [tree] = world.ask("worktree", "list")
     shutil.move(tree["path"], tree["path"] + ".away")
     assert world.orch("gate", "approve", "@").code == 0
-    [left] = world.ask("resume", code=9)
-    assert (left["status"], left["reason"]["kind"]) == ("blocked", "dependency")
+    [left] = world.ask("resume", code=6)
+    assert (left["status"], left["reason"]["kind"]) == ("blocked", "human")
     assert "is missing" in left["reason"]["message"]
     shutil.move(tree["path"] + ".away", tree["path"])
     (world.root / tree["path"] / "work.txt").write_text("x\n")
-    [ended] = world.ask("resume")
-    assert ended["status"] == "done"
+    assert world.ask("resume", left["id"])["status"] == "done"
 
 
 def test_control_characters_of_a_title_do_not_reach_the_log(world: World) -> None:

@@ -238,7 +238,7 @@ def test_a_repository_that_moved_away_is_told(repos: GitRepos, git: GitCli) -> N
     os.rename(repo.local_path, f"{repo.local_path}-moved")
     with pytest.raises(NotFound) as caught:
         git.branch_exists(repo, "main")
-    assert caught.value.code == "not_a_repository"
+    assert caught.value.code == "repository_gone"
 
 
 def test_the_variables_of_a_surrounding_git_do_not_mislead(repos: GitRepos) -> None:
@@ -354,12 +354,12 @@ def test_a_clone_runs_no_filter_and_takes_no_submodules(repos: GitRepos, git: Gi
     assert os.listdir(repos.root / "clone" / "lib") == []
 
 
-def test_an_empty_remote_clones_and_is_then_refused(repos: GitRepos, git: GitCli) -> None:
+def test_an_empty_remote_is_refused_and_leaves_nothing(repos: GitRepos, git: GitCli) -> None:
     remote = repos.bare()
-    git.clone(str(remote), str(repos.root / "clone"))
     with pytest.raises(Conflict) as caught:
-        git.inspect(str(repos.root / "clone"))
+        git.clone(str(remote), str(repos.root / "clone"))
     assert caught.value.code == "no_commits"
+    assert not [name for name in os.listdir(repos.root) if "clon" in name and ".lock" not in name]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -159,11 +160,11 @@ class RunPlan:
             raise UsageError(
                 f"the workflow {self.name} pushes, but the repository {repo.slug} has no remote",
                 code="no_remote",
-                hint=f"git -C {repo.local_path} remote add origin URL, then:"
-                f" orch repo add {repo.local_path}",
+                hint=f"git -C {shlex.quote(repo.local_path)} remote add origin URL, then:"
+                f" orch repo add {shlex.quote(repo.local_path)}",
             )
 
-    def needs_agents(self, choose: Callable[[str | None], str], params: Mapping[str, Any]) -> None:
+    def needs_agents(self, choose: Callable[[str | None], None], params: Mapping[str, Any]) -> None:
         """Every agent that can be known now is known: those named in parameters or in the code, and
         the default one where the workflow runs an agent without naming it."""
         if not self.used & RUNNING:

@@ -36,12 +36,18 @@ class Repositories(Desk):
             if known is not None:
                 raise _taken(known, location)
             self._rooms.preflight.room(str(home))
-            self._git.clone(location, str(path))
+            try:
+                self._git.clone(location, str(path))
+            except Conflict:  # two at once: the other's clone will do, if it is of the same
+                if not path.exists():
+                    raise
         elif not path.exists():
             raise _no_repository(path)
         repo = self._inspected(name, path, workspace)
         if known is not None and known.common_dir != repo.common_dir:
             raise _taken(known, location)
+        if is_url and repo.remote_url != location:
+            raise _taken(repo, location)
         self._rooms.preflight.room(repo.workspace_dir, str(home))
         self._git.pin(repo.common_dir, repo.pinned_dir)
         self._store.send(commands.RegisterRepo(repo), self._rooms.person)

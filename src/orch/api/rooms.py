@@ -50,4 +50,7 @@ class Rooms(Protocol):
         """The process that drives this home's runs now; 0 when none does."""
 
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
+    def agent_lacks(self, name: str) -> str:
+        """One sentence on what keeps the agent from starting; empty when nothing does."""
+
     def read_issue(self, path: Path) -> Ticket: ...

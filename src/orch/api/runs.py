@@ -63,7 +63,14 @@ class Runs(Issues):
         plan.needs_remote(target)
         if agent:
             rooms.choose_agent(None, agent, target)
-        plan.needs_agents(lambda asked: rooms.choose_agent(asked, agent, target), params)
+
+        def needed(asked: str | None) -> None:
+            name = rooms.choose_agent(asked, agent, target)
+            lacks = rooms.agent_lacks(name)
+            if lacks:
+                raise UsageError(lacks, code="agent_unusable", hint="orch doctor")
+
+        plan.needs_agents(needed, params)
         command = plan.command(
             run=rooms.ids.run_id(), repo=target.slug, issue=ticket, agent=agent, params=params,
             owner=rooms.me,
@@ -207,8 +214,9 @@ class Runs(Issues):
                 "an answer needs a text", code="empty_answer",
                 hint=f'orch gate answer {run.id} "TEXT"',
             )  # fmt: skip
+        waiting = [s for s in self._store.open_gates(run.id) if s.answer is None]
+        path = next((s.path for s in waiting if path and gate_name(s) == path), path)
         if not path:
-            waiting = [s for s in self._store.open_gates(run.id) if s.answer is None]
             if not waiting:
                 raise NotFound(
                     f"run {run.id} waits at no gate", code="unknown_gate",
@@ -218,7 +226,7 @@ class Runs(Issues):
                 listed = ", ".join(step.path for step in waiting)
                 raise UsageError(
                     f"run {run.id} waits at several gates: {listed}", code="ambiguous",
-                    hint=f"--gate {waiting[0].path}",
+                    hint=f"orch gate {decision} {run.id} --gate {waiting[0].path}",
                 )  # fmt: skip
             path = waiting[0].path
         answer = GateAnswer(decision=decision, text=text, by=self._rooms.person.id)
@@ -226,6 +234,14 @@ class Runs(Issues):
         step = self._store.step(run.id, path)
         assert step is not None
         return step
+
+
+def gate_name(step: Step) -> str:
+    """What the workflow calls a gate; empty where it does not."""
+    from orch.model.effect import Gate, decode_effect
+
+    effect = decode_effect(step.request)
+    return effect.name or "" if isinstance(effect, Gate) else ""
 
 
 class WaitsAtGate(Conflict):

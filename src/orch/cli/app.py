@@ -6,6 +6,7 @@ stderr, or with --json as `{"error": {...}}` on stdout.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -101,6 +102,9 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             mode = "r" if number == 0 else "w"
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):  # a title may hold what an ASCII locale cannot say
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _answered(argv: list[str]) -> int:

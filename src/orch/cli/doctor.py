@@ -9,6 +9,7 @@ import click
 
 from orch.cli.options import examples, output, shared
 from orch.cli.words import Verb
+from orch.model.errors import Conflict
 
 
 @click.command(
@@ -32,6 +33,10 @@ def doctor(backup: Path | None, as_json: bool, quiet: bool, no_color: bool) -> i
     click.get_current_context().call_on_close(orch.close)
     checks = diagnose(orch, os.environ)
     if backup is not None:
+        if backup.expanduser().exists():
+            raise Conflict(
+                f"{backup} exists already", code="file_exists", hint="choose another name"
+            )
         back_up(orch, backup.expanduser().absolute())
         out.note(f"backup: {backup}")
     if as_json:

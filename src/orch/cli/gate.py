@@ -30,16 +30,20 @@ def list_(run: str, as_json: bool, quiet: bool, no_color: bool) -> None:
         for item in found:
             out.line(item["run"])
     elif found:
-        out.table(
-            ["run", "gate", "question"], [[i["run"], i["gate"], i["question"]] for i in found]
-        )
+        rows = [[item["run"], item["name"] or item["gate"], item["question"]] for item in found]
+        out.table(["run", "gate", "question"], rows)
     else:
         out.note("nothing waits for an answer")
 
 
 def _record(step: Any) -> dict[str, Any]:
     effect = decode_effect(step.request)
-    return {"run": step.run, "gate": step.path, "question": getattr(effect, "question", "")}
+    return {
+        "run": step.run,
+        "gate": step.path,
+        "name": getattr(effect, "name", None) or "",
+        "question": getattr(effect, "question", ""),
+    }
 
 
 def _answer(decision: str, run: str, text: str, path: str, out: Any) -> None:
@@ -61,7 +65,7 @@ def _verb(name: str, text: str, *, needs_text: bool = False) -> None:
     )
     @click.argument("run")
     @click.argument("words", default="")
-    @click.option("--gate", "path", default="", help="Which gate, where a run waits at several.")
+    @click.option("--gate", "path", default="", help="Which one of several: its name or path.")
     @shared
     def verb(run: str, words: str, path: str, as_json: bool, quiet: bool, no_color: bool) -> None:
         _answer(name, run, words, path, output(as_json, quiet, no_color))

@@ -9,9 +9,10 @@ TERM=dumb or --no-color.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from orch.cli.cleaning import clean, clean_json, clean_lines
@@ -35,6 +36,20 @@ class Output:
         self.json = json
         self.quiet = quiet
         self._colour = colour
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """While a workflow's own code runs: what it (or a program it starts) prints goes to stderr,
+        so that stdout holds our data alone."""
+        flush(sys.stdout)
+        kept = os.dup(1)
+        try:
+            os.dup2(2, 1)
+            yield
+        finally:
+            flush(sys.stdout)
+            os.dup2(kept, 1)
+            os.close(kept)
 
     def data(self, value: Any) -> None:
         """One JSON value."""

@@ -22,7 +22,7 @@ from orch.cli.options import (
     text_or_file,
 )
 from orch.cli.words import Verb
-from orch.model.errors import UsageError
+from orch.model.errors import ToolFailed, UsageError
 
 if TYPE_CHECKING:
     from orch.api import Orch
@@ -62,16 +62,20 @@ def run(
     out, orch = output(as_json, quiet, no_color), home()
     given = arguments(params)
     if dry_run:
-        plan = orch.look_at_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
+        with out.aside():
+            plan = orch.look_at_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
         if as_json:
             out.data(plan)
         else:
             out.line(f"would run {plan['workflow']} in {plan['repo']} (nothing was done)")
             out.line(f"effects it may ask for: {', '.join(plan['effects'])}")
         return 0
-    planned = orch.plan_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
-    for sentence in orch.same_issue(planned):
-        out.note(f"note: {sentence}")
+    with out.aside():
+        planned = orch.plan_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
+    same = orch.same_issue(planned)
+    if same:
+        more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
+        out.note(f"note: {same[0]}{more}")
     _warn_about_forge(orch, planned, out)
     return _settle(orch, [planned.id], out)
 
@@ -111,10 +115,7 @@ def _warn_about_forge(orch: Orch, planned: Run, out: Output) -> None:
 
 def _settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> int:
     """Drive or follow, then report; gives the exit code."""
-    from orch.cli.narrate import Narrator
-    from orch.compose import settle
-
-    stayed = settle(orch, runs, Narrator(out, orch.store, runs).show)
+    stayed = drive(orch, runs, out)
     found = [orch.run_record(run) for run in runs]
     if out.json:
         out.data(found[0] if one else found)
@@ -129,6 +130,23 @@ def _settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> in
         _say_detached(found, out)
         codes.add(INTERRUPTED)
     return next(code for code in SEVEREST_FIRST if code in {0, *codes})
+
+
+def drive(orch: Orch, runs: list[str], out: Output) -> bool:
+    """Drive or follow `runs`, telling what happens; False when a person detached."""
+    try:
+        from orch.cli.narrate import Narrator
+        from orch.compose import settle
+
+        with out.aside():
+            return settle(orch, runs, Narrator(out, orch.store, runs).show)
+    except KeyboardInterrupt:  # before anything was driven
+        for run in runs:
+            orch.detach(run)
+        return False
+    except ToolFailed as fault:
+        told = f"run {', '.join(runs)} stopped where it stood: {fault.message}"
+        raise ToolFailed(told, code=fault.code, hint="mend that, then: orch resume") from fault
 
 
 def exit_code(record: dict[str, Any]) -> int:
@@ -226,10 +244,7 @@ def stop(
         out.warn("nothing was done")
         return 1
     orch.request_stop(known, abort=abort)
-    from orch.cli.narrate import Narrator
-    from orch.compose import settle
-
-    stayed = settle(orch, [known.id], Narrator(out, orch.store, [known.id]).show)
+    stayed = drive(orch, [known.id], out)
     record = orch.run_record(known.id)
     if as_json:
         out.data(record)

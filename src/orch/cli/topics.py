@@ -39,6 +39,11 @@ All below ORCH_HOME. In a repository, .orch.toml may narrow the configuration.""
             timeout_s, kind = "command" | "scripted"
 [run]       lost_attempts, cancel_deadline_s, advance_deadline_s, stop_grace_s, min_free_mb
 [git]       name, email        [trust]  repos = ["SLUG"]""",
+    "workflows": """\
+See `orch help effects`: a workflow is a Python file with a function made by @do.
+  orch run ./flow.py --issue 1            runs its `workflow` or `main`
+  orch run ./flow.py:ship --repo thing    runs the function `ship`
+Templates: basic_pr, multi_agent (orch run NAME). Arguments: --params '{"name": "value"}'.""",
     "effects": """\
 CreateWorktree RunAgent RunCommand MergeBranches Commit Push CreatePR Gate Log Now Random, and Gather
 to run several at once. A workflow is a Python file:

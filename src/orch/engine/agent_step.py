@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orch.engine.programs import Judged
-from orch.engine.step_context import UNKNOWN_CODES, Done, StepContext, done, failed
+from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
 from orch.model.command import AttemptEnd, Noted
 from orch.model.effect import Retry, RunAgent
@@ -125,7 +125,7 @@ class AgentProgram:
         try:
             state = await world.call("git.state", world.git.state, self._ctx.repo, self._effect.env)
         except OrchError as error:
-            if error.code in UNKNOWN_CODES:
+            if error.code in UNKNOWN_CODES | MENDABLE_CODES:
                 raise
             return Verdict(ok=False, code=error.code, message=error.message, retry=False)
         changed = bool(state.dirty) or state.head != self._effect.env.base_commit

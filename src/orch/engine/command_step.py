@@ -12,7 +12,7 @@ from orch.model.attempt import Attempt, ExitRecord, Launch
 from orch.model.command import AttemptEnd, Noted
 from orch.model.dependencies import Install
 from orch.model.effect import CommandResult, Retry, RunCommand
-from orch.model.errors import CommandFailed, StepError, UsageError
+from orch.model.errors import CommandFailed, StepError, StepTimeout, UsageError
 from orch.model.worktree import Worktree
 
 SHOWN = 64 * 1024
@@ -52,6 +52,12 @@ class CommandProgram:
         if not self._effect.check:
             return Judged(end, lambda e: done(result, end=e), retry=True)
         shown = " ".join(self._argv)
+        if result.timed_out:
+            late = StepTimeout(
+                f"`{shown:.200}` ran out of time after {self._effect.timeout:g} s", code="timeout",
+                hint=f"orch logs {self._ctx.run.id}", stderr=result.stderr[-2000:],
+            )  # fmt: skip
+            return Judged(end, lambda e: failed(late, end=e), retry=True)
         error = CommandFailed(
             f"`{shown:.200}` ended with exit code {result.exit_code}",
             hint=f"orch logs {self._ctx.run.id}",
@@ -150,10 +156,11 @@ async def collected(ctx: StepContext, attempt: Attempt, record: ExitRecord) -> C
 
 def ended(attempt: Attempt, record: ExitRecord, ok: bool) -> AttemptEnd:
     code = "" if ok else "timeout" if record.timed_out else "exit_nonzero"
+    told = f"exit code {record.exit_code}"
     return AttemptEnd(
         id=attempt.id,
         status="succeeded" if ok else "failed",
-        exit_code=record.exit_code,
+        exit_code=124 if record.timed_out else record.exit_code,
         code=code,
-        message="" if ok else record.error or f"exit code {record.exit_code}",
+        message="" if ok else record.error or ("out of time" if record.timed_out else told),
     )

@@ -15,7 +15,7 @@ import msgspec
 from orch.engine import handlers
 from orch.engine.agent_step import agent_fields
 from orch.engine.command_step import command_fields, words
-from orch.engine.step_context import Done, Interrupted, Mode, StepContext, Unknown
+from orch.engine.step_context import Done, Interrupted, Mendable, Mode, StepContext, Unknown
 from orch.engine.world import World
 from orch.model import effect as fx
 from orch.model.attempt import Attempt
@@ -34,7 +34,8 @@ Post = Callable[[str, Any], None]
 
 class Flights:
     """The steps of one run that are being carried out, and the gates that wait. `post` gets
-    (`done`, (path, Done)), (`left`, path), (`unknown`, (path, kind, why)) or (`fault`, error)."""
+    (`done`, (path, Done)), (`left`, path), (`unknown`, (path, kind, why)), (`mend`, (path,
+    kind, error)) or (`fault`, error)."""
 
     def __init__(self, world: World, run: Run, repo: Repo, epoch: int, post: Post) -> None:
         self._world = world
@@ -156,6 +157,8 @@ class Flights:
                 return "done", (request.path, await handlers.carry_out(ctx, request.effect))
             except Unknown as unknown:
                 reason = str(unknown)
+            except Mendable as broken:
+                return "mend", (request.path, request.kind, broken.error)
         return "unknown", (request.path, request.kind, reason)
 
     async def _interrupted(self, path: str, asked: Interrupted) -> tuple[str, Any]:

@@ -13,7 +13,16 @@ from typing import Any
 from orch.engine import beside, programs
 from orch.engine.agent_step import AgentProgram
 from orch.engine.command_step import CommandProgram, InstallProgram
-from orch.engine.step_context import UNKNOWN_CODES, Done, StepContext, Unknown, done, failed
+from orch.engine.step_context import (
+    MENDABLE_CODES,
+    UNKNOWN_CODES,
+    Done,
+    Mendable,
+    StepContext,
+    Unknown,
+    done,
+    failed,
+)
 from orch.model import effect as fx
 from orch.model.command import PullOpened, WorktreeMade
 from orch.model.errors import OrchError, StepError
@@ -32,6 +41,8 @@ async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:
     except OrchError as error:
         if error.code in UNKNOWN_CODES:
             raise Unknown(error.message) from error
+        if error.code in MENDABLE_CODES:
+            raise Mendable(error) from error
         if error.code == "disk_full":
             raise
         return failed(StepError(error.message, code=error.code, hint=error.hint, **error.data))

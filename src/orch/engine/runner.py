@@ -190,6 +190,8 @@ class Runner:
                 await self._asked(content)
             elif word == "unknown":
                 await self._unreachable(*content)
+            elif word == "mend":
+                await self._mend(*content)
 
     async def _advance(self, work: Callable[[], Move]) -> Move:
         """Run the workflow's own code: off the loop, with a deadline."""
@@ -268,7 +270,20 @@ class Runner:
     async def _unreachable(self, path: str, kind: str, why: str) -> None:
         hint = f"orch resume {self._run.id}"
         message = f"step {path} ({kind}) cannot go on: {why}"
-        await self._block(Reason("dependency", "unreachable", message, hint))
+        await self._wait_or_end(path, kind, Reason("dependency", "unreachable", message, hint))
+
+    async def _mend(self, path: str, kind: str, error: OrchError) -> None:
+        message = f"step {path} ({kind}) waits to be mended: {error.message}"
+        hint = f"{error.hint.rstrip('.')}; then: orch resume {self._run.id}"
+        await self._wait_or_end(path, kind, Reason("human", error.code, message, hint))
+
+    async def _wait_or_end(self, path: str, kind: str, reason: Reason) -> None:
+        """Wait for the person; a run that they end already ends, with the step as unresolved."""
+        if not self._aborting:
+            await self._block(reason)
+            return
+        left = Unresolved(path, kind, reason.message)
+        await self._end(Finish("aborted", unresolved=(*self._flights.unresolved(), left)))
 
     async def _block(self, reason: Reason) -> None:
         await self._world.journal.send(Advance(run=self._run.id, epoch=self._epoch, blocked=reason))
@@ -281,7 +296,9 @@ class Runner:
 
     def _gated(self) -> Reason:
         message = f"waits for a person: {self._flights.questions()}"
-        return Reason("human", "gate", message, f"orch gate approve {self._run.id}")
+        several = len(self._flights.gates) > 1
+        hint = f"orch gate list {self._run.id}" if several else f"orch gate approve {self._run.id}"
+        return Reason("human", "gate", message, hint)
 
     def _stuck(self) -> Reason:
         return Reason(

@@ -16,7 +16,7 @@ from orch.engine.world import World
 from orch.model.attempt import Attempt
 from orch.model.command import AttemptEnd, EndAttempt, Fact, NextAttempt, NoteAttempt
 from orch.model.effect import encode_result
-from orch.model.errors import Failure, StepError
+from orch.model.errors import Failure, OrchError, StepError
 from orch.model.ids import attempt_id, step_key
 from orch.model.naming import terminal
 from orch.model.repo import Repo
@@ -24,11 +24,14 @@ from orch.model.run import Run
 from orch.model.step import Outcome
 
 Mode = Literal["cancel", "stop", "leave"]
-UNKNOWN_CODES = frozenset({
-    "network", "git_timeout", "remote_missing", "repository_busy", "repository_gone",
+UNKNOWN_CODES = frozenset({"network", "git_timeout", "remote_missing", "repository_busy"})
+"""What may be well in a moment: it is looked at again, then the run waits; nothing is lost."""
+MENDABLE_CODES = frozenset({
+    "branch_moved", "embedded_repository", "history_replaced", "issue_broken", "needs_filter",
+    "pr_broken", "repository_gone", "unreadable_file", "worktree_busy", "worktree_dirty",
     "worktree_missing",
 })  # fmt: skip
-"""What may be well in a moment, or after a person has looked: the run waits, nothing is lost."""
+"""What a person has to mend, after which the same step goes on: the run waits for them."""
 
 
 class Interrupted(Exception):  # not an error: somebody wants the step no more
@@ -42,6 +45,14 @@ class Interrupted(Exception):  # not an error: somebody wants the step no more
 
 class Unknown(Exception):
     """The outcome of an act is not known (no answer, network): look again later."""
+
+
+class Mendable(Exception):
+    """A person has to mend something first; `error` says what."""
+
+    def __init__(self, error: OrchError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Done(msgspec.Struct, frozen=True):

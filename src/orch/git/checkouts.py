@@ -84,6 +84,8 @@ def clone(gateway: Gateway, url: str, target: str) -> None:
     with failures.our_own_writes(f"clone into {target}"):
         os.makedirs(parent, mode=0o700, exist_ok=True)
         with alone(f"{unfinished}.lock"):
+            if os.path.lexists(target):  # somebody was quicker
+                raise refusals.path_taken(target)
             disposal.remove_tree(unfinished)
             try:
                 _clone_into(gateway, url, unfinished)
@@ -101,8 +103,21 @@ def _clone_into(gateway: Gateway, url: str, directory: str) -> None:
     )
     git_dir = os.path.join(directory, ".git")
     place = Place(git_dir=git_dir, work_tree=directory, roots=(git_dir,))
-    if _head(gateway, place)[1]:
-        gateway.run(["reset", "--quiet", "--hard"], place)
+    if not _head(gateway, place)[1]:
+        _choose_head(gateway, place, url)
+    gateway.run(["reset", "--quiet", "--hard"], place)
+
+
+def _choose_head(gateway: Gateway, place: Place, url: str) -> None:
+    """The remote's HEAD names a branch that is not there: hand-made remotes often do."""
+    prefix = "refs/remotes/origin/"
+    words = ["for-each-ref", "--format=%(refname)", prefix]
+    found = [line.removeprefix(prefix) for line in gateway.run(words, place).text().splitlines()]
+    if not found:
+        raise refusals.empty_remote(url)
+    branch = next((name for name in ("main", "master", "trunk") if name in found), found[0])
+    gateway.run(["update-ref", f"refs/heads/{branch}", f"{prefix}{branch}"], place)
+    gateway.run(["symbolic-ref", "HEAD", f"refs/heads/{branch}"], place)
 
 
 @contextlib.contextmanager

@@ -40,6 +40,7 @@ def commit(
     tree = ready_tree(gateway, repo, worktree)
     seen = status.read_status(gateway, tree.place)
     refuse_elsewhere(worktree, seen)
+    refuse_replaced(gateway, tree.place, worktree, seen.head)
     if not seen.entries:
         return seen.head
     if done := find_key(gateway, tree.place, worktree, seen.head, key):
@@ -85,6 +86,16 @@ def refuse_elsewhere(worktree: Worktree, seen: Status) -> None:
         raise refusals.branch_gone(worktree)
     if seen.unmerged:
         raise refusals.unmerged(worktree, [status.shown(path) for path in seen.unmerged])
+
+
+def refuse_replaced(gateway: Gateway, place: Place, worktree: Worktree, head: str) -> None:
+    """What stands on the branch has to go back to some commit that the base knows too: a history
+    begun anew could not be merged by anybody."""
+    if head == worktree.base_commit:
+        return
+    base = names.check_commit_id(worktree.base_commit)
+    if not gateway.run(["merge-base", base, head], place, accept=(0, 1)).text():
+        raise refusals.history_replaced(worktree)
 
 
 def find_key(gateway: Gateway, place: Place, worktree: Worktree, head: str, key: str) -> str:

@@ -104,5 +104,12 @@ def _give_rights(name: str, source: int) -> None:
         finally:
             os.close(descriptor)
         return
-    # Not readable even for opening; a link swapped in here would at most get wider rights for us.
-    os.chmod(name, 0o700, dir_fd=source)
+    if not hasattr(os, "O_PATH"):
+        os.chmod(name, 0o700, dir_fd=source, follow_symlinks=False)
+        return
+    # Not readable even for opening: by a descriptor that only names it.
+    descriptor = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=source)
+    try:
+        os.chmod(f"/proc/self/fd/{descriptor}", 0o700)
+    finally:
+        os.close(descriptor)

@@ -193,6 +193,9 @@ class MemoryGit:
         self, repo: Repo, worktree: Worktree, message: str, *, key: str, author: str = ""
     ) -> str:
         repository, tree, head = self._ready(repo, worktree)
+        had = set(self.world.history(worktree.base_commit))
+        if not any(name in had for name in self.world.history(head)):
+            raise refusals.history_replaced(worktree)
         changed = self.world.changed_paths(repository, tree)
         if not changed:
             return head

@@ -7,6 +7,7 @@ test meet one set of codes.
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 
 from orch.model.errors import Conflict, MergeConflict, NotFound, PushRejected, UsageError
@@ -18,7 +19,16 @@ def no_commits(path: str) -> Conflict:
     return Conflict(
         f"The repository at {path} has no commits yet.",
         code="no_commits",
-        hint="Make a first one: git commit --allow-empty -m 'Start'",
+        hint=f"Make a first one: git -C {shlex.quote(path)} commit --allow-empty -m Start",
+    )
+
+
+def empty_remote(url: str) -> Conflict:
+    place = url.rpartition("@")[2]  # what stands before it may be a secret
+    return Conflict(
+        f"The repository at {place} has no commits yet.",
+        code="no_commits",
+        hint="Push a first commit to it, then repeat the command",
     )
 
 
@@ -116,11 +126,23 @@ def branch_gone(worktree: Worktree) -> Conflict:
 
 def moved_elsewhere(worktree: Worktree, branch: str) -> Conflict:
     where = f"on the branch {branch}" if branch else "on no branch"
+    place, name = shlex.quote(worktree.path), worktree.branch
     return Conflict(
         f"The worktree {worktree.name} should be on the branch {worktree.branch} and is {where}.",
         code="branch_moved",
-        hint=f"Bring the work back with: git -C '{worktree.path}' switch {worktree.branch}",
+        # a plain `switch` would leave commits behind
+        hint=f"c=$(git -C {place} rev-parse HEAD); git -C {place} switch {name}"
+        f" && git -C {place} merge $c",
         branch=branch,
+    )
+
+
+def history_replaced(worktree: Worktree) -> Conflict:
+    place, base = shlex.quote(worktree.path), worktree.base_commit
+    return Conflict(
+        f"The branch {worktree.branch} has no commit in common with its base any more.",
+        code="history_replaced",
+        hint=f"put its files on the base again: git -C {place} reset --soft {base}",
     )
 
 

@@ -303,7 +303,7 @@ def _detach_run(state: Reader, command: cmd.DetachRun) -> Decision:
     reason = Reason(
         "human",
         "detached",
-        "detached by a person; its agents go on working in their terminals",
+        "detached by a person; programs that were started go on in their terminals",
         f"orch resume {run.id}",
     )
     return [ev.RunBlocked(reason), ev.TaskMoved(run.task, "needs_review")]

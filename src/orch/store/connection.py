@@ -60,7 +60,7 @@ def translated(path: str) -> Iterator[None]:
 
 def disk_full(path: str) -> ToolFailed:
     return ToolFailed(
-        f"the disk with {path} is full; nothing was changed",
+        f"the disk with {path} is full; this was not recorded",
         code="disk_full",
         hint="free some space and repeat the command",
     )

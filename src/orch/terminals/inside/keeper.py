@@ -84,6 +84,8 @@ def _run(directory: str, wake: int) -> dict[str, Any]:
         keeper.start()
     except program.NotStarted as error:
         return said | {"exit_code": error.code, "error": str(error)}
+    finally:
+        record.forget_environment(directory)
     keeper.keep()
     return said | keeper.facts()
 

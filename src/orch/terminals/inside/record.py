@@ -39,6 +39,41 @@ def claim(directory: str, identity: dict[str, Any]) -> bool:
     return True
 
 
+def forget_environment(directory: str) -> None:
+    """The program has its environment: the secrets in it need not lie on the disk any longer.
+
+    They are blanked where they stand, byte for byte, so that a full disk cannot keep them: the text
+    of `launch.json` is ASCII, and `"env": {…}` in it becomes `"env": {}` and blanks."""
+    try:
+        file = os.open(f"{directory}/launch.json", os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return  # no file, no secret
+    try:
+        content = os.pread(file, os.fstat(file).st_size, 0)
+        begin = content.find(b'"env": {')
+        if begin >= 0:
+            begin += len(b'"env": {')
+            end = _object_end(content, begin)
+            os.pwrite(file, b"}" + b" " * (end - begin - 1), begin)
+    finally:
+        os.close(file)
+
+
+def _object_end(content: bytes, at: int) -> int:
+    """The place behind the `}` that closes a flat object of texts which was opened before `at`."""
+    inside = False
+    while at < len(content):
+        byte = content[at : at + 1]
+        if inside and byte == b"\\":
+            at += 1
+        elif byte == b'"':
+            inside = not inside
+        elif byte == b"}" and not inside:
+            return at + 1
+        at += 1
+    return at
+
+
 def reserve(directory: str) -> int:
     """Open the exit file's temporary and take its room; gives the file to `finish` with, -1 where
     that cannot be: then the result has to find room when it comes."""
