@@ -189,7 +189,14 @@ class RecordWorktree(Command, frozen=True):
     worktree: Worktree
 
 
+class RecordPull(Command, frozen=True):
+    """A pull request as its forge shows it now, looked at or acted on by a person."""
+
+    pull: PullRequest
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
+    | RecordPull
 )  # fmt: skip

@@ -334,6 +334,13 @@ def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:
     return [] if known == command.worktree else [ev.WorktreeRecorded(command.worktree)]
 
 
+def _record_pull(state: Reader, command: cmd.RecordPull) -> Decision:
+    known = state.pull(command.pull.repo, command.pull.number)
+    merged = known is not None and known.state == "merged" != command.pull.state
+    # Merged is final: a look that began before the merge knows less than the books.
+    return [] if known == command.pull or merged else [ev.PullRecorded(command.pull)]
+
+
 _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.RegisterRepo: _register_repo,
     cmd.TakeEngine: _take_engine,
@@ -347,4 +354,5 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.DetachRun: _detach_run,
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
+    cmd.RecordPull: _record_pull,
 }

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from orch.forges.local import LocalForge
+from orch.git.memory import MemoryGit
 from orch.model.errors import ToolFailed, UsageError
 from tests.contract.forge_contract import SteppingClock, a_repo, opened
 
@@ -21,7 +22,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def forge(directory: Path) -> LocalForge:
-    return LocalForge(directory, SteppingClock())
+    return LocalForge(directory, SteppingClock(), MemoryGit())
 
 
 def test_a_record_is_one_readable_file_at_its_url(forge: LocalForge, directory: Path) -> None:
@@ -45,6 +46,10 @@ def test_a_record_is_one_readable_file_at_its_url(forge: LocalForge, directory: 
         "labels": [],
         "forge": "local",
         "created": "2025-11-21T04:00:00Z",
+        "base_sha": "",
+        "merged_sha": "",
+        "merged_at": "",
+        "merge_key": "",
     }
 
 
@@ -59,7 +64,7 @@ def test_the_url_is_where_the_record_lies_now(forge: LocalForge, directory: Path
     opened(forge, "h")
     moved = directory.with_name("moved")
     directory.rename(moved)
-    (found,) = LocalForge(moved, SteppingClock()).list_prs()
+    (found,) = LocalForge(moved, SteppingClock(), MemoryGit()).list_prs()
     assert "/moved/" in found.url
 
 
@@ -166,7 +171,7 @@ def test_links_and_directories_are_no_records(
 
 def test_h87_a_fault_of_the_disk_is_no_empty_forge(tmp_path: Path) -> None:
     (tmp_path / "forge").write_text("a file")
-    forge = LocalForge(tmp_path / "forge", SteppingClock())
+    forge = LocalForge(tmp_path / "forge", SteppingClock(), MemoryGit())
     for act in (
         forge.list_prs,
         lambda: forge.find_pr(a_repo(), "h"),
