@@ -262,11 +262,12 @@ class Forge(Protocol):
         `ignore_checks` waives checks and drafts. With `trial` the answer is the record as it is.
         """
 
-    def close_pr(self, repo: Repo, number: int) -> PullRequest:
+    def close_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
         """Closed without merging; a closed one is the answer. `Conflict(pr_merged)`."""
 
-    def reopen_pr(self, repo: Repo, number: int) -> PullRequest:
-        """Open again, if its branch is still there: `Conflict` (`pr_merged`, `head_gone`)."""
+    def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        """Open again, if its branch is still there: `Conflict` (`pr_merged`, `head_gone`). `trial`
+        only makes sure, here as elsewhere."""
 
     def delete_head(self, repo: Repo, number: int) -> bool:
         """Delete the head branch of a merged PR at the remote; False when it is gone already.

@@ -13,10 +13,11 @@ What is promised of a pushed branch is git's; a record only says what was asked 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,11 +147,11 @@ class LocalForge:
             message=message, ignore_checks=ignore_checks, trial=trial,
         )  # fmt: skip
 
-    def close_pr(self, repo: Repo, number: int) -> PullRequest:
-        return self._merging.close(repo, number)
+    def close_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        return self._merging.close(repo, number, trial=trial)
 
-    def reopen_pr(self, repo: Repo, number: int) -> PullRequest:
-        return self._merging.reopen(repo, number)
+    def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        return self._merging.reopen(repo, number, trial=trial)
 
     def delete_head(self, repo: Repo, number: int) -> bool:
         return self._merging.delete_head(repo, number)
@@ -190,10 +191,20 @@ class LocalForge:
                 if shelf.replace(name, seen, _formatted(whole)):
                     return changed
 
-    def alone(self, repo: Repo) -> AbstractContextManager[None]:
-        """See `orch.forges.merging.Records`."""
-        directory = os.path.join(self._directory, rules.slug(repo), "merges")
-        return Shelf(directory, suffix=".json", limit=0).lock()
+    @contextlib.contextmanager
+    def alone(self, repo: Repo) -> Iterator[None]:
+        """See `orch.forges.merging.Records`. The directory of the records is what is locked, so that
+        who opens or closes a PR, under the shelf's own lock, never waits for a push."""
+        directory = self._shelf(rules.slug(repo)).directory
+        try:
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unusable(directory, error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def problems(self, repo: Repo | None = None) -> Sequence[str]:
         """One sentence for each record that cannot be read, and each file that looks like one."""
@@ -223,11 +234,7 @@ class LocalForge:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise ToolFailed(
-                f"{self._directory} cannot be read: {(error.strerror or str(error)).lower()}.",
-                code="disk_failed",
-                hint=f"Look at `ls -ld {self._directory}`, then run the command again.",
-            ) from error
+            raise _unusable(self._directory, error) from error
 
     def _records(self, shelf: Shelf, slug: str) -> Iterator[PullRequest | Unsound]:
         """The repository's records, highest number first."""
@@ -245,6 +252,14 @@ class LocalForge:
         if suspect:
             raise suspect.error()
         return None
+
+
+def _unusable(directory: str, error: OSError) -> ToolFailed:
+    return ToolFailed(
+        f"{directory} cannot be read: {(error.strerror or str(error)).lower()}.",
+        code="disk_failed",
+        hint=f"Look at `ls -ld {directory}`, then run the command again.",
+    )
 
 
 def _numbered(record: PullRequest, shelf: Shelf, number: int) -> PullRequest:

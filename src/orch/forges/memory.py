@@ -102,13 +102,13 @@ class MemoryForge:
             message=message, ignore_checks=ignore_checks, trial=trial,
         )  # fmt: skip
 
-    def close_pr(self, repo: Repo, number: int) -> PullRequest:
+    def close_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
         """As `LocalForge.close_pr`."""
-        return self._merging.close(repo, number)
+        return self._merging.close(repo, number, trial=trial)
 
-    def reopen_pr(self, repo: Repo, number: int) -> PullRequest:
+    def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
         """As `LocalForge.reopen_pr`."""
-        return self._merging.reopen(repo, number)
+        return self._merging.reopen(repo, number, trial=trial)
 
     def delete_head(self, repo: Repo, number: int) -> bool:
         """As `LocalForge.delete_head`."""

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from orch.forges import rules
 from orch.model.effect import Strategy
 from orch.model.errors import Conflict
-from orch.model.pull import Check, PullRequest
+from orch.model.pull import Check, PullRequest, spelled
 from orch.model.repo import Repo
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Records(Protocol):
         stays as it is. Gives the record as it is then."""
 
     def alone(self, repo: Repo) -> AbstractContextManager[Any]:
-        """Be the only one in this home that merges in that repository."""
+        """Be the only one in this home that merges in that repository, which has a PR."""
 
 
 class Merging:
@@ -60,6 +60,7 @@ class Merging:
     ) -> PullRequest:  # fmt: skip
         """See `orch.ports.Forge.merge_pr`."""
         rules.marker(key)  # refuses what is no key
+        self._records.get_pr(repo, number)  # and what is no PR
         with self._records.alone(repo):
             pull = self._looked(repo, number)
             if expected_head not in ("", pull.head_sha):
@@ -72,37 +73,39 @@ class Merging:
                 _refuse_unready(pull, self._records.checks(repo, pull.head_sha))
             return self._land(repo, pull, strategy, key, message, trial=trial)
 
-    def close(self, repo: Repo, number: int) -> PullRequest:
+    def close(self, repo: Repo, number: int, *, trial: bool) -> PullRequest:
         """See `orch.ports.Forge.close_pr`."""
-        pull = self._records.change(repo, number, state="closed")
+        pull = self._records.get_pr(repo, number)
+        if not trial:
+            pull = self._records.change(repo, number, state="closed")
         if pull.state == "merged":
             raise _merged(pull, "closed")
         return pull
 
-    def reopen(self, repo: Repo, number: int) -> PullRequest:
+    def reopen(self, repo: Repo, number: int, *, trial: bool) -> PullRequest:
         """See `orch.ports.Forge.reopen_pr`."""
-        pull = self.refresh(repo, number)
+        pull = self._looked(repo, number)
         if pull.state == "merged":
             raise _merged(pull, "opened again")
         if pull.state == "open":
             return pull
         if not self._git.remote_tip(repo, pull.head):
             raise Conflict(
-                f"The branch {pull.head} of pull request {rules.spelled(pull)} is not at the remote"
+                f"The branch {pull.head} of pull request {spelled(pull)} is not at the remote"
                 " any more.",
                 code="head_gone",
                 hint=f"Push it again with: git push origin {pull.head_sha}:refs/heads/{pull.head}",
             )
-        return self._records.change(repo, number, state="open")
+        return pull if trial else self._recorded(repo, replace(pull, state="open"), state="open")
 
     def delete_head(self, repo: Repo, number: int) -> bool:
         """See `orch.ports.Forge.delete_head`."""
         pull = self._records.get_pr(repo, number)
         if pull.state != "merged":
             raise Conflict(
-                f"Pull request {rules.spelled(pull)} is {pull.state}, so its branch is kept.",
+                f"Pull request {spelled(pull)} is {pull.state}, so its branch is kept.",
                 code="pr_not_merged",
-                hint=f"orch pr merge {rules.spelled(pull)} --delete-branch",
+                hint=f"orch pr merge {spelled(pull)} --delete-branch",
             )
         return self._git.delete_at_remote(repo, pull.head, expected=pull.head_sha)
 
@@ -121,7 +124,7 @@ class Merging:
         return replace(pull, state="merged", merged_sha=seen.commit, merged_at=self._now())
 
     def _recorded(self, repo: Repo, pull: PullRequest, **more: Any) -> PullRequest:
-        """What a look has shown, in the record; a closed or open one is never opened or closed."""
+        """What a look has shown, in the record, and no other state than `merged`."""
         fields = {name: getattr(pull, name) for name in ("head_sha", "base_sha")}
         if pull.state == "merged":
             fields |= {name: getattr(pull, name) for name in ("state", "merged_sha", "merged_at")}
@@ -151,7 +154,7 @@ class Merging:
 
 def _refuse_unready(pull: PullRequest, checks: Sequence[Check]) -> None:
     """Draft, failing and pending stand in the way, in this order."""
-    name = rules.spelled(pull)
+    name = spelled(pull)
     if pull.draft:
         raise Conflict(
             f"Pull request {name} is a draft.",
@@ -173,14 +176,14 @@ def _refuse_unready(pull: PullRequest, checks: Sequence[Check]) -> None:
 
 
 def _closed(pull: PullRequest) -> Conflict:
-    name = rules.spelled(pull)
+    name = spelled(pull)
     return Conflict(
         f"Pull request {name} is closed.", code="pr_closed", hint=f"orch pr reopen {name}"
     )
 
 
 def _merged(pull: PullRequest, what: str) -> Conflict:
-    name = rules.spelled(pull)
+    name = spelled(pull)
     return Conflict(
         f"Pull request {name} is merged; it cannot be {what}.",
         code="pr_merged",

@@ -10,7 +10,7 @@ import time
 
 from orch.model.effect import Strategy
 from orch.model.errors import Conflict, NotFound, UsageError
-from orch.model.pull import CHECK_STATES, PullRequest
+from orch.model.pull import CHECK_STATES, PullRequest, said, spelled
 from orch.model.repo import Repo
 
 STATES = ("open", "merged", "closed")
@@ -18,7 +18,6 @@ LARGEST = 1024 * 1024
 """Bytes of one PR record, all in all."""
 
 _KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/#:]|-(?!-)){0,199}", re.ASCII)
-_MARKER = re.compile(r"\s*<!-- orch:v1:[^>]* -->\s*\Z")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _CHECK_NAME = re.compile(r"\S(?:.{0,98}\S)?")
 _SLUG = re.compile(r"[\w][\w.-]{0,99}")
@@ -85,11 +84,6 @@ def unknown(repo: Repo, number: int) -> NotFound:
     )
 
 
-def spelled(pull: PullRequest) -> str:
-    """`thing#3`, as commands take it."""
-    return f"{pull.repo}#{pull.number}"
-
-
 def head_moved(pull: PullRequest, expected: str) -> Conflict:
     name = spelled(pull)
     verb = "was merged at" if pull.state == "merged" else "is at"
@@ -107,7 +101,7 @@ def merge_message(pull: PullRequest, strategy: Strategy) -> str:
     title = " ".join(pull.title.split()) or pull.head
     if strategy == "merge":
         return f"Merge pull request {spelled(pull)} from {pull.head}\n\n{title}"
-    return f"{title} (#{pull.number})\n\n{_MARKER.sub('', pull.body)}".rstrip()
+    return f"{title} (#{pull.number})\n\n{said(pull)}".rstrip()
 
 
 def commit_id(words: str) -> str:

@@ -28,12 +28,24 @@ from orch.model.repo import Repo
 
 TRIES = 5
 _LOOKS = 4
+# What the remote says where another push to the same ref is at work at that very moment.
+_OVERTAKEN = ("failed to update ref", "cannot lock ref", "incorrect old value")
 
 
 def look(
     gateway: Gateway, repo: Repo, *, head: str, base: str, head_sha: str, keys: Sequence[str]
 ) -> Landing:
     """See `orch.ports.Git.landing`."""
+    seen = _seen(gateway, repo, head, base, head_sha, keys)
+    if seen.commit:
+        # git may have been killed when the ref had moved and its locks were still there.
+        remotes.free_locks(gateway, repo, [base, head])
+    return seen
+
+
+def _seen(
+    gateway: Gateway, repo: Repo, head: str, base: str, head_sha: str, keys: Sequence[str]
+) -> Landing:
     place = pinned.repository_place(repo)
     tips = _fetched(gateway, repo, place, head, base)
     head_tip = tips.get(head, "")
@@ -106,8 +118,8 @@ def delete(gateway: Gateway, repo: Repo, branch: str, *, expected: str) -> bool:
 
 
 def _pushed(gateway: Gateway, repo: Repo, head: str, base: str, seen: Landing, result: str) -> bool:
-    """False when one of the ends moved. The head is named only for its lease: git sends nothing for
-    a ref that is where it should be."""
+    """False when one of the ends moved, or is about to. The head is named only for its lease: git
+    sends nothing for a ref that is where it should be."""
     base_ref, head_ref = names.branch_ref(base), names.branch_ref(head)
     target, tried = remotes.push_specs(
         gateway,
@@ -121,6 +133,8 @@ def _pushed(gateway: Gateway, repo: Repo, head: str, base: str, seen: Landing, r
         return True
     if "branch is currently checked out" in tried.text():
         raise refusals.base_checked_out(repo, target, base)
+    if any(words in tried.text() for words in _OVERTAKEN):
+        return False
     tips = remotes.remote_tips(gateway, repo, [base, head])
     if (tips.get(base, ""), tips.get(head, "")) != (seen.base_tip, seen.head_tip):
         return False

@@ -271,7 +271,7 @@ def head_moved(branch: str, expected: str, tip: str) -> Conflict:
 
 def base_moved(branch: str, tries: int) -> Conflict:
     return Conflict(
-        f"The branch {branch} moved at the remote {tries} times while orch was merging into it.",
+        f"Others pushed to {branch} at the remote while orch was merging into it, {tries} times.",
         code="base_moved",
         hint="Wait until others have pushed, then repeat.",
     )

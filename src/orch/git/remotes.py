@@ -14,12 +14,13 @@ small environment, without tokens and without the hooks of the person's configur
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
 from orch.git import names, pinned, refs, refusals
 from orch.git.gateway import Gateway, Output, Reach
-from orch.model.errors import OrchError, PushRejected
+from orch.model.errors import Conflict, OrchError, PushRejected
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
 
@@ -106,6 +107,24 @@ def fetch_objects(gateway: Gateway, repo: Repo, branches: Sequence[str]) -> None
         )  # fmt: skip
     except OrchError as error:
         raise _no_such_branch(repo, branches, error) from error
+
+
+def free_locks(gateway: Gateway, repo: Repo, branches: Sequence[str]) -> None:
+    """Remove what a killed push to `branches` left here and at a remote on this machine, where it
+    would stop others. A lock with a live owner stays: that one frees it."""
+    tops: dict[str, list[str]] = {}
+    if repo.remote_name:
+        tops[repo.common_dir] = [names.tracking_ref(repo.remote_name, b) for b in branches]
+    if place := names.local_path(repo.remote_url):
+        inside = os.path.join(place, ".git")
+        top = inside if os.path.isdir(inside) else place
+        tops[top] = ["HEAD", *map(names.branch_ref, branches)]
+    for top, refs_there in tops.items():
+        try:
+            gateway.free_locks([os.path.join(top, f"{ref}.lock") for ref in refs_there], [top])
+        except Conflict as error:
+            if error.code != "repository_busy":
+                raise
 
 
 def push_specs(gateway: Gateway, repo: Repo, specs: list[str], *options: str) -> tuple[str, Output]:

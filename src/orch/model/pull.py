@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, get_args
 
 import msgspec
+
+_MARKER = re.compile(r"\s*<!-- orch:v1:[^>]* -->\s*\Z")
 
 CheckState = Literal["pending", "success", "failure", "neutral"]
 CHECK_STATES: tuple[str, ...] = get_args(CheckState)
@@ -69,3 +72,13 @@ class FileChange(msgspec.Struct, frozen=True):
     path: str
     added: int | None
     removed: int | None
+
+
+def spelled(pull: PullRequest) -> str:
+    """`thing#3`, as commands take it."""
+    return f"{pull.repo}#{pull.number}"
+
+
+def said(pull: PullRequest) -> str:
+    """The body as it was written, without the marker that tells whose it is."""
+    return _MARKER.sub("", pull.body)

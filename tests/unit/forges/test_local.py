@@ -79,6 +79,47 @@ def test_h88_a_record_with_more_in_it_than_we_know_is_read_and_kept(
     assert path.read_bytes() == before
 
 
+def test_h88_what_changes_is_patched_into_what_is_there(forge: LocalForge, directory: Path) -> None:
+    opened(forge, "h")
+    path = directory / "thing" / "pulls" / "1.json"
+    mine = json.loads(path.read_text()) | {"reviewers": ["me"], "title": "Mine"}
+    del mine["merge_key"]
+    path.write_text(json.dumps(mine))
+    path.chmod(0o640)
+    assert forge.close_pr(a_repo(), 1).title == "Mine"
+    assert json.loads(path.read_text()) == mine | {"state": "closed"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    written = path.stat().st_mtime_ns
+    forge.close_pr(a_repo(), 1)
+    assert path.stat().st_mtime_ns == written, "nothing to change, nothing written"
+
+
+def test_h81_a_merged_record_stays_as_it_is(forge: LocalForge) -> None:
+    opened(forge, "h")
+    done = forge.change(a_repo(), 1, state="merged", merged_sha="b" * 40)
+    assert forge.change(a_repo(), 1, state="open", head_sha="c" * 40) == done
+    assert forge.get_pr(a_repo(), 1) == done
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"name": "unit", "state": "odd"}', "\xff"])
+def test_h105_a_broken_check_is_no_missing_one(
+    forge: LocalForge, directory: Path, text: str
+) -> None:
+    forge.set_check(a_repo(), "a" * 40, "unit", "failure")
+    [path] = (directory / "thing" / "checks" / ("a" * 40)).glob("*.json")
+    path.write_bytes(text.encode("latin-1"))
+    for act in (
+        lambda: forge.checks(a_repo(), "a" * 40),
+        lambda: forge.set_check(a_repo(), "a" * 40, "unit", "success"),
+    ):
+        with pytest.raises(UsageError) as broken:
+            act()
+        assert broken.value.code == "check_broken"
+        assert broken.value.data["file"] == str(path)
+    assert path.read_bytes() == text.encode("latin-1")
+    assert forge.checks(a_repo(), "b" * 40) == ()
+
+
 @pytest.mark.parametrize(
     ("damage", "line", "word"),
     [
