@@ -199,7 +199,7 @@ def test_a_merge_says_what_it_did_and_what_is_behind(
     world: World, opened: list[dict[str, Any]]
 ) -> None:
     answer = world.orch("pr", "merge", "1")
-    assert answer.out == f"thing#1 merged into main as {tip(world)}\n"
+    assert answer.out == f"thing#1 merged: main has it as {tip(world)}\n"
     assert f"your checkout's main is behind: git -C {world.repo} pull" in answer.err
     world.git("pull", "--quiet", "--ff-only", "origin", "main")
     assert world.ask("pr", "merge", "1")["behind"] == ""

@@ -189,8 +189,8 @@ def merge(
     elif quiet:
         out.line(spelled(done.pull))
     else:
-        verb = "merged" if done.fresh else "is merged already:"
-        out.line(f"{spelled(done.pull)} {verb} into {done.pull.base} as {done.pull.merged_sha}")
+        verb = "merged" if done.fresh else "is merged already"
+        out.line(f"{spelled(done.pull)} {verb}: {done.pull.base} has it as {done.pull.merged_sha}")
         if deleted:
             out.line(f"deleted {done.pull.head} at the remote")
     if kept:

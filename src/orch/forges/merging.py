@@ -170,7 +170,7 @@ def _refuse_unready(pull: PullRequest, checks: Sequence[Check]) -> None:
                 f"Pull request {name} is not merged: {len(names)} {what} on"
                 f" {pull.head_sha[:12]}: {', '.join(names)}.",
                 code=f"checks_{word}",
-                hint=f"orch pr checks {name}; orch pr merge {name} --force merges all the same",
+                hint=f"orch pr checks {name} (orch pr merge {name} --force merges all the same)",
                 checks=names,
             )
 
