@@ -97,7 +97,7 @@ class Home:
     def forge(self) -> LocalForge:
         from orch.forges.local import LocalForge
 
-        return LocalForge(self.path / "forge", self.clock)
+        return LocalForge(self.path / "forge", self.clock, self.git)
 
     @cached_property
     def tracker(self) -> Vault:

@@ -23,7 +23,7 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
-from orch.model.pull import PullRequest
+from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source, Task
 from orch.model.step import Step
@@ -146,6 +146,35 @@ class Git(Protocol):
     def diff(self, repo: Repo, base: str, head: str) -> str:
         """`git diff base...head` as text, without external diff or textconv, capped at 1 MiB."""
 
+    def diff_stat(self, repo: Repo, base: str, head: str) -> Sequence[FileChange]:
+        """The lines each file gains and loses in that diff; never capped."""
+
+    def landing(
+        self, repo: Repo, *, head: str, base: str, head_sha: str, keys: Sequence[str] = ()
+    ) -> Landing:
+        """The branches `head` and `base` at the remote now, and whether the head has landed: by a
+        commit with one of `keys`, or because the base contains it (`head_sha` stands for a branch
+        that is gone). What they hold is fetched; no ref moves. No base: `NotFound`."""
+
+    def land(
+        self, repo: Repo, *, head: str, base: str, expected: str, strategy: Strategy,
+        message: str, key: str, trial: bool = False,
+    ) -> Landing:  # fmt: skip
+        """Bring `head` into `base` at the remote, once per key; `trial` only makes sure that it can
+        be done. No checkout is touched.
+
+        Look: `landing` with the key. Act: make the commit (its last line is `Orch-Key: <key>`; a
+        head that a rebase takes over as it is is found by its being contained), push it with a
+        lease on both tips. A base that moved meanwhile is merged into again, five times at most
+        (`Conflict(base_moved)`). After a crash or an unknown outcome: the same call again.
+
+        Errors, with nothing changed: `Conflict` (`head_moved`, `head_gone`), `MergeConflict`,
+        `PushRejected` (`base_checked_out` where a remote with a work tree stands on it)."""
+
+    def delete_at_remote(self, repo: Repo, branch: str, *, expected: str) -> bool:
+        """Delete a branch of ours at the remote, if it is at `expected`; False when there is none.
+        `Conflict` (`branch_foreign`, `head_moved`); never the default branch."""
+
 
 class Terminals(Protocol):
     """The only way to tmux: programs that outlive us, one terminal each, named from the key."""
@@ -221,6 +250,49 @@ class Forge(Protocol):
 
     def get_pr(self, repo: Repo, number: int) -> PullRequest:
         """`NotFound(code="unknown_pr")`."""
+
+    def refresh_pr(self, repo: Repo, number: int) -> PullRequest:
+        """The PR as the remote has it now: `head_sha` follows the branch, and a head that somebody
+        merged by hand makes it `merged`, with the commit that did it."""
+
+    def merge_pr(
+        self, repo: Repo, number: int, *, strategy: Strategy, expected_head: str, key: str,
+        message: str = "", ignore_checks: bool = False, trial: bool = False,
+    ) -> PullRequest:  # fmt: skip
+        """Merge an open PR if its head is `expected_head` (empty: as it is now). Safe to repeat.
+
+        Look: a PR that is merged is the answer, whoever merged it (`Conflict(head_moved)` where it
+        was another head); one whose merge with this key reached the base and not the record becomes
+        merged. Act: `key` is in the record before anything is pushed, the commit carries it, base
+        and head are leased by what was looked at. Confirm: the record says `merged` and by which
+        commit. Whatever happened in between, the same call again ends it, and lands nothing twice.
+
+        Refused before anything changes: `Conflict` (`pr_closed`, `pr_draft`, `checks_pending`,
+        `checks_failed`, `head_moved`, `head_gone`, `base_moved`), `MergeConflict`, `PushRejected`.
+        `ignore_checks` waives checks and drafts. With `trial` the answer is the record as it is.
+        """
+
+    def close_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        """Closed without merging; a closed one is the answer. `Conflict(pr_merged)`."""
+
+    def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        """Open again, if its branch is still there: `Conflict` (`pr_merged`, `head_gone`). `trial`
+        only makes sure, here as elsewhere."""
+
+    def delete_head(self, repo: Repo, number: int) -> bool:
+        """Delete the head branch of a merged PR at the remote; False when it is gone already.
+        Refused (`Conflict`): `pr_not_merged`, `branch_foreign` (not recorded as ours), `head_moved`
+        (it has other commits than those that were merged)."""
+
+    def checks(self, repo: Repo, head_sha: str) -> Sequence[Check]:
+        """What was found out about that very commit, by name; a new push has none."""
+
+    def set_check(
+        self, repo: Repo, head_sha: str, name: str, state: CheckState, *, url: str = "",
+        summary: str = "",
+    ) -> Check:  # fmt: skip
+        """Put the check `name` of that commit, replacing what it said before. `UsageError`
+        (`bad_check`, `bad_name`)."""
 
 
 class Tracker(Protocol):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from orch.forges.local import LocalForge
+from orch.git.memory import MemoryGit
 from orch.model.pull import PullRequest
 from orch.trackers.vault import Vault
 from tests.contract.forge_contract import SteppingClock, opened
@@ -30,7 +31,7 @@ WATCHED = ["open", "write", "fsync", "fchmod", "link", "rename", "unlink", "mkdi
 
 
 def forge(root: Path) -> LocalForge:
-    return LocalForge(root / "forge", SteppingClock())
+    return LocalForge(root / "forge", SteppingClock(), MemoryGit())
 
 
 def vault(root: Path) -> Vault:

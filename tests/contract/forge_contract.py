@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from orch.model.errors import NotFound, UsageError
-from orch.model.pull import PullRequest
+from orch.model.pull import Check, PullRequest
 from orch.model.repo import Repo
 from orch.ports import Forge
 
@@ -194,3 +194,49 @@ class ForgeContract:
         with pytest.raises(UsageError) as refused:
             opened(forge, "h", a_repo(slug))
         assert refused.value.code == "bad_name"
+
+    # --- checks
+
+    def test_checks_hang_on_a_commit_and_are_listed_by_name(
+        self, forge: Forge, clock: SteppingClock
+    ) -> None:
+        head, other = "a" * 40, "b" * 64
+        assert forge.checks(a_repo(), head) == ()
+        made = forge.set_check(
+            a_repo(), head, "unit: “é” 3.11", "pending", url="https://x/1", summary="1\n\x1b[2J"
+        )
+        assert made == Check(
+            name="unit: “é” 3.11", state="pending", url="https://x/1", summary="1\n\x1b[2J",
+            at="2025-11-21T04:00:00Z",
+        )  # fmt: skip
+        lint = forge.set_check(a_repo(), head, "lint", "failure")
+        assert self.reopened(forge).checks(a_repo(), head) == (lint, made)
+        assert forge.checks(a_repo(), other) == forge.checks(a_repo("two"), head) == ()
+        clock.at += 60
+        again = forge.set_check(a_repo(), head, made.name, "success")
+        assert (again.state, again.url, again.at) == ("success", "", "2025-11-21T04:01:00Z")
+        assert self.reopened(forge).checks(a_repo(), head) == (lint, again)
+
+    @pytest.mark.parametrize("name", ["", " a", "a\n", "a\x1b", "x" * 101])
+    def test_a_check_needs_a_name_that_can_be_shown(self, forge: Forge, name: str) -> None:
+        with pytest.raises(UsageError) as refused:
+            forge.set_check(a_repo(), "a" * 40, name, "success")
+        assert refused.value.code == "bad_check"
+        assert forge.checks(a_repo(), "a" * 40) == ()
+
+    @pytest.mark.parametrize("state", ["", "green", "Success"])
+    def test_a_check_has_one_of_four_states(self, forge: Forge, state: Any) -> None:
+        with pytest.raises(UsageError) as refused:
+            forge.set_check(a_repo(), "a" * 40, "unit", state)
+        assert refused.value.code == "bad_check"
+        assert "pending, success, failure, neutral" in refused.value.message
+
+    @pytest.mark.parametrize("commit", ["", "abc", "../x", "A" * 40, "a" * 41, "/etc", "HEAD"])
+    def test_a_check_needs_a_full_commit_id(self, forge: Forge, commit: str) -> None:
+        for act in (
+            lambda: forge.checks(a_repo(), commit),
+            lambda: forge.set_check(a_repo(), commit, "unit", "success"),
+        ):
+            with pytest.raises(UsageError) as refused:
+                act()
+            assert refused.value.code == "bad_name"

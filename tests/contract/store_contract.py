@@ -207,6 +207,26 @@ class StoreContract:
             books.send(advance(settled=(seen,)), ENGINE)
         assert books.pulls() == books.pulls(RUN) == [a_pull(state="merged")]
 
+    def test_a_pull_request_that_a_person_looked_at_follows_and_stays_with_its_run(
+        self, books: Store
+    ) -> None:
+        books.send(cmd.RecordPull(a_pull()), PERSON)
+        assert (books.pulls(), books.pulls(RUN)) == ([a_pull()], [])
+        assert [e.repo for e in books.events(0)][-1] == "thing"
+        seen = settle("0", plan=plan("0"), facts=(cmd.PullOpened(a_pull()),))
+        books.send(advance(settled=(seen,)), ENGINE)
+        assert books.pulls(RUN) == [a_pull()]
+        for pull in (a_pull(head_sha="b" * 40), a_pull(state="merged")):
+            kinds = [event.kind for event in books.send(cmd.RecordPull(pull), PERSON)]
+            assert kinds == ["PullRecorded"]
+            assert books.send(cmd.RecordPull(pull), PERSON) == []
+            assert books.pulls() == books.pulls(RUN) == [pull]
+
+    def test_h81_a_late_look_does_not_take_a_merge_back(self, books: Store) -> None:
+        books.send(cmd.RecordPull(a_pull(state="merged", merged_sha="b" * 40)), PERSON)
+        assert books.send(cmd.RecordPull(a_pull()), PERSON) == []
+        assert [pull.state for pull in books.pulls()] == ["merged"]
+
     def test_h94_pull_requests_of_two_repositories_may_have_one_number(self, books: Store) -> None:
         for path, repo in (("0", "thing"), ("1", "other")):
             seen = settle(path, plan=plan(path), facts=(cmd.PullOpened(a_pull(repo=repo)),))

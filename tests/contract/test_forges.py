@@ -9,18 +9,21 @@ import pytest
 
 from orch.forges.local import LocalForge
 from orch.forges.memory import MemoryForge
+from orch.git.memory import MemoryGit
 from orch.model.repo import Repo
 from tests.contract.forge_contract import ForgeContract, SteppingClock
+from tests.contract.forge_merge_contract import ForgeMergeContract
+from tests.contract.test_git import MemoryHands, RealHands
 
 
 class TestLocalForge(ForgeContract):
     @pytest.fixture
     def forge(self, tmp_path: Path, clock: SteppingClock) -> LocalForge:
         self.directory, self.clock_used = tmp_path / "home" / "forge", clock
-        return LocalForge(self.directory, clock)
+        return LocalForge(self.directory, clock, MemoryGit())
 
     def reopened(self, forge: LocalForge) -> LocalForge:
-        return LocalForge(self.directory, self.clock_used)
+        return LocalForge(self.directory, self.clock_used, MemoryGit())
 
     def settle(self, forge: LocalForge, repo: Repo, number: int, state: str) -> None:
         path = self.directory / repo.slug / "pulls" / f"{number}.json"
@@ -30,7 +33,31 @@ class TestLocalForge(ForgeContract):
 class TestMemoryForge(ForgeContract):
     @pytest.fixture
     def forge(self, clock: SteppingClock) -> MemoryForge:
-        return MemoryForge(clock)
+        return MemoryForge(clock, MemoryGit())
 
     def settle(self, forge: MemoryForge, repo: Repo, number: int, state: str) -> None:
         forge.settle(repo, number, state)
+
+
+class TestMergingLocally(ForgeMergeContract):
+    @pytest.fixture
+    def hands(self, tmp_path: Path) -> RealHands:
+        return RealHands(tmp_path)
+
+    @pytest.fixture
+    def forge(self, tmp_path: Path, hands: RealHands) -> LocalForge:
+        self.made = lambda: LocalForge(tmp_path / "forge", SteppingClock(), hands.git)
+        return self.made()
+
+    def reopened(self, forge: LocalForge) -> LocalForge:
+        return self.made()
+
+
+class TestMergingInMemory(ForgeMergeContract):
+    @pytest.fixture
+    def hands(self) -> MemoryHands:
+        return MemoryHands()
+
+    @pytest.fixture
+    def forge(self, hands: MemoryHands) -> MemoryForge:
+        return MemoryForge(SteppingClock(), hands.git)

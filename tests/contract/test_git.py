@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from orch.git.memory import MemoryGit
-from orch.git.memory_world import Repository, Tree
+from orch.git.memory_world import Commit, Repository, Tree
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
 from tests.contract.git_contract import GitContract
+from tests.contract.git_landing_contract import GitLandingContract
 from tests.gitrepos import GitRepos
 
 FILES = {"README.md": "start\n", "src/app.py": "print('hello')\n"}
@@ -111,6 +112,18 @@ class RealHands:
     def occupy(self, repo: Repo, worktree: Worktree) -> None:
         self.write(worktree, {"theirs.txt": "theirs\n"})
 
+    def merge_remotely(self, repo: Repo, head: str, *, forward: bool = False) -> str:
+        elsewhere = self.repos.root / f"merging-{len(list(self.repos.root.iterdir()))}"
+        self.repos.git(self.repos.root, "clone", "--quiet", repo.remote_url, str(elsewhere))
+        words = ["--ff-only"] if forward else ["--no-ff", "-m", "By hand"]
+        self.repos.git(elsewhere, "merge", "--quiet", *words, f"origin/{head}")
+        self.repos.git(elsewhere, "push", "--quiet", "origin", "main")
+        return self.repos.git(elsewhere, "rev-parse", "HEAD")
+
+    def set_remotely(self, repo: Repo, branch: str, commit: str) -> None:
+        words = [f"refs/heads/{branch}", commit] if commit else ["-d", f"refs/heads/{branch}"]
+        self.repos.git(repo.remote_url, "update-ref", *words)
+
 
 class MemoryHands:
     """Hands in the double's world."""
@@ -199,6 +212,22 @@ class MemoryHands:
     def occupy(self, repo: Repo, worktree: Worktree) -> None:
         self.world.foreign_paths.add(worktree.path)
 
+    def merge_remotely(self, repo: Repo, head: str, *, forward: bool = False) -> str:
+        refs = self.world.remotes[repo.remote_url].refs
+        tip, base = refs[f"refs/heads/{head}"], refs["refs/heads/main"]
+        if not forward:
+            files = {**self.world.committed_files(base), **self.world.committed_files(tip)}
+            merged = Commit(files=files, parents=(base, tip), message="By hand")
+            tip = self.world.write_commit(merged)
+        refs["refs/heads/main"] = tip
+        return tip
+
+    def set_remotely(self, repo: Repo, branch: str, commit: str) -> None:
+        refs = self.world.remotes[repo.remote_url].refs
+        refs[f"refs/heads/{branch}"] = commit
+        if not commit:
+            del refs[f"refs/heads/{branch}"]
+
     def _of(self, repo: Repo) -> Repository:
         return self.world.repositories[repo.common_dir]
 
@@ -211,13 +240,13 @@ class MemoryHands:
         return tree
 
 
-class TestGitCli(GitContract):
+class TestGitCli(GitContract, GitLandingContract):
     @pytest.fixture
     def hands(self, tmp_path: Path) -> RealHands:
         return RealHands(tmp_path)
 
 
-class TestMemoryGit(GitContract):
+class TestMemoryGit(GitContract, GitLandingContract):
     @pytest.fixture
     def hands(self) -> MemoryHands:
         return MemoryHands()

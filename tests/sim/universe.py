@@ -130,7 +130,7 @@ class Universe:
         self.ids = SeededIds(self.rng)
         self.store = MemoryStore(now=self.clock.now, install=f"sim-{seed}")
         self.git = MemoryGit()
-        self.forge = MemoryForge(self.clock)
+        self.forge = MemoryForge(self.clock, self.git)
         self.tracker = MemoryTracker()
         self.terminals = MemoryTerminals(self._program, self.loop.call_later, self.clock.now)
         self.crash_rate = self.rng.choice([0.0, 0.005, 0.02, 0.05])

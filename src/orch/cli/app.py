@@ -31,7 +31,7 @@ COMMANDS = {
     "issue": ("orch.cli.issue:issue", "Create, list and show issues."),
     "repo": ("orch.cli.repo:repo", "Register and list repositories."),
     "worktree": ("orch.cli.worktree:worktree", "Create and list worktrees."),
-    "pr": ("orch.cli.pr:pr", "List pull requests."),
+    "pr": ("orch.cli.pr:pr", "Show, check, merge and close pull requests."),
     "demo": ("orch.cli.demo:demo", "Play the main job in a throwaway place, offline."),
     "doctor": ("orch.cli.doctor:doctor", "Check what Orch needs, with a fix for each."),
     "version": ("orch.cli.version:version", "Print the version."),

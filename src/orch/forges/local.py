@@ -5,29 +5,34 @@ Invariants:
 - At most one PR for a head branch of a repository, whatever became of it: look and creation are
   under one lock (H85), and a record that cannot be read counts as a PR that may be the one (H105).
 - Numbers and heads mean something only within their repository (H94); no number is given twice.
-- A record is whole or absent (H100, `orch.shelf`), and nothing here changes or removes one.
+- A record is whole or absent (H100, `orch.shelf`). Nothing here removes one; what changes is patched
+  into what is there, with everything a person wrote beside it (H88), and a merged one stays.
 
 What is promised of a pushed branch is git's; a record only says what was asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from orch.forges import rules
+from orch.forges import checks, rules
+from orch.forges.merging import Merging
+from orch.model.effect import Strategy
 from orch.model.errors import ToolFailed, UsageError
-from orch.model.pull import PullRequest
+from orch.model.pull import Check, CheckState, PullRequest
 from orch.model.repo import Repo
-from orch.shelf import Shelf, Unreadable
+from orch.shelf import Content, Shelf, Unreadable
 
 if TYPE_CHECKING:
-    from orch.ports import Clock
+    from orch.ports import Clock, Git
 
 _decoder = msgspec.json.Decoder(PullRequest)
 _HEAD = re.compile(rb'"head"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -61,9 +66,10 @@ class LocalForge:
 
     name = "local"
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, clock: Clock, git: Git) -> None:
         self._directory = os.path.abspath(directory)
         self._clock = clock
+        self._merging = Merging(self, git, clock)
 
     def open_pr(
         self, repo: Repo, *, head: str, base: str, head_sha: str, title: str, body: str,
@@ -129,6 +135,77 @@ class LocalForge:
             raise record.error()
         return record
 
+    def refresh_pr(self, repo: Repo, number: int) -> PullRequest:
+        return self._merging.refresh(repo, number)
+
+    def merge_pr(
+        self, repo: Repo, number: int, *, strategy: Strategy, expected_head: str, key: str,
+        message: str = "", ignore_checks: bool = False, trial: bool = False,
+    ) -> PullRequest:  # fmt: skip
+        return self._merging.merge(
+            repo, number, strategy=strategy, expected_head=expected_head, key=key,
+            message=message, ignore_checks=ignore_checks, trial=trial,
+        )  # fmt: skip
+
+    def close_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        return self._merging.close(repo, number, trial=trial)
+
+    def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        return self._merging.reopen(repo, number, trial=trial)
+
+    def delete_head(self, repo: Repo, number: int) -> bool:
+        return self._merging.delete_head(repo, number)
+
+    def checks(self, repo: Repo, head_sha: str) -> Sequence[Check]:
+        """See the port; `UsageError(check_broken)` for a file that cannot be read."""
+        return checks.read(self._checks(repo, head_sha))
+
+    def set_check(
+        self, repo: Repo, head_sha: str, name: str, state: CheckState, *, url: str = "",
+        summary: str = "",
+    ) -> Check:  # fmt: skip
+        shelf = self._checks(repo, head_sha)
+        rules.check_words(name, state)
+        check = Check(
+            name=name, state=state, url=rules.text("check", url),
+            summary=rules.text("check", summary), at=rules.timestamp(self._clock.now()),
+        )  # fmt: skip
+        checks.put(shelf, check)
+        return check
+
+    def change(self, repo: Repo, number: int, **fields: Any) -> PullRequest:
+        """See `orch.forges.merging.Records`."""
+        slug = rules.slug(repo)
+        shelf = self._shelf(slug)
+        with shelf.lock():
+            while True:
+                record = self.get_pr(repo, number)
+                changed = msgspec.structs.replace(record, **fields)
+                if record.state == "merged" or changed == record:
+                    return record
+                name = shelf.files().numbers[number]
+                seen = shelf.read(name)
+                if seen is None or _decoded(seen, shelf.path(name), slug, number) != record:
+                    continue  # a person is writing in it: look again
+                whole = msgspec.json.decode(seen.data) | msgspec.to_builtins(fields)
+                if shelf.replace(name, seen, _formatted(whole)):
+                    return changed
+
+    @contextlib.contextmanager
+    def alone(self, repo: Repo) -> Iterator[None]:
+        """See `orch.forges.merging.Records`. The directory of the records is what is locked, so that
+        who opens or closes a PR, under the shelf's own lock, never waits for a push."""
+        directory = self._shelf(rules.slug(repo)).directory
+        try:
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unusable(directory, error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
     def problems(self, repo: Repo | None = None) -> Sequence[str]:
         """One sentence for each record that cannot be read, and each file that looks like one."""
         reports: list[str] = []
@@ -146,6 +223,10 @@ class LocalForge:
         directory = os.path.join(self._directory, slug, "pulls")
         return Shelf(directory, suffix=".json", limit=rules.LARGEST)
 
+    def _checks(self, repo: Repo, head_sha: str) -> Shelf:
+        directory = os.path.join(self._directory, rules.slug(repo))
+        return checks.shelf_of(directory, rules.commit_id(head_sha))
+
     def _slugs(self) -> list[str]:
         try:
             with os.scandir(self._directory) as entries:
@@ -153,11 +234,7 @@ class LocalForge:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise ToolFailed(
-                f"{self._directory} cannot be read: {(error.strerror or str(error)).lower()}.",
-                code="disk_failed",
-                hint=f"Look at `ls -ld {self._directory}`, then run the command again.",
-            ) from error
+            raise _unusable(self._directory, error) from error
 
     def _records(self, shelf: Shelf, slug: str) -> Iterator[PullRequest | Unsound]:
         """The repository's records, highest number first."""
@@ -177,6 +254,14 @@ class LocalForge:
         return None
 
 
+def _unusable(directory: str, error: OSError) -> ToolFailed:
+    return ToolFailed(
+        f"{directory} cannot be read: {(error.strerror or str(error)).lower()}.",
+        code="disk_failed",
+        hint=f"Look at `ls -ld {directory}`, then run the command again.",
+    )
+
+
 def _numbered(record: PullRequest, shelf: Shelf, number: int) -> PullRequest:
     url = Path(shelf.path(shelf.name(number))).as_uri()
     return msgspec.structs.replace(record, number=number, url=url)
@@ -184,7 +269,10 @@ def _numbered(record: PullRequest, shelf: Shelf, number: int) -> PullRequest:
 
 def _encoded(record: PullRequest) -> bytes:
     """The head stands first: a record that something cut short still names its branch."""
-    fields = {"head": record.head} | msgspec.to_builtins(record)
+    return _formatted({"head": record.head} | msgspec.to_builtins(record))
+
+
+def _formatted(fields: dict[str, Any]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
@@ -195,8 +283,10 @@ def _record(shelf: Shelf, slug: str, number: int, name: str) -> PullRequest | Un
         content = shelf.read(name)
     except Unreadable as error:
         return Unsound(path, 0, error.reason)
-    if content is None:
-        return None
+    return None if content is None else _decoded(content, path, slug, number)
+
+
+def _decoded(content: Content, path: str, slug: str, number: int) -> PullRequest | Unsound:
     try:
         record = _decoder.decode(content.data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from orch.forges import rules
-from orch.model.pull import PullRequest
+from orch.forges.merging import Merging
+from orch.model.effect import Strategy
+from orch.model.pull import Check, CheckState, PullRequest
 from orch.model.repo import Repo
 
 if TYPE_CHECKING:
-    from orch.ports import Clock
+    from orch.ports import Clock, Git
 
 
 class MemoryForge:
@@ -25,8 +28,11 @@ class MemoryForge:
 
     name = "memory"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, git: Git) -> None:
         self._clock = clock
+        self._merging = Merging(self, git, clock)
+        self._checks: dict[tuple[str, str], dict[str, Check]] = {}
+        self._merges = threading.Lock()
         self._pulls: dict[str, dict[int, PullRequest]] = {}
         self._lock = threading.Lock()
 
@@ -81,6 +87,68 @@ class MemoryForge:
         if record is None:
             raise rules.unknown(repo, number)
         return record
+
+    def refresh_pr(self, repo: Repo, number: int) -> PullRequest:
+        """As `LocalForge.refresh_pr`."""
+        return self._merging.refresh(repo, number)
+
+    def merge_pr(
+        self, repo: Repo, number: int, *, strategy: Strategy, expected_head: str, key: str,
+        message: str = "", ignore_checks: bool = False, trial: bool = False,
+    ) -> PullRequest:  # fmt: skip
+        """As `LocalForge.merge_pr`."""
+        return self._merging.merge(
+            repo, number, strategy=strategy, expected_head=expected_head, key=key,
+            message=message, ignore_checks=ignore_checks, trial=trial,
+        )  # fmt: skip
+
+    def close_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        """As `LocalForge.close_pr`."""
+        return self._merging.close(repo, number, trial=trial)
+
+    def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
+        """As `LocalForge.reopen_pr`."""
+        return self._merging.reopen(repo, number, trial=trial)
+
+    def delete_head(self, repo: Repo, number: int) -> bool:
+        """As `LocalForge.delete_head`."""
+        return self._merging.delete_head(repo, number)
+
+    def checks(self, repo: Repo, head_sha: str) -> Sequence[Check]:
+        """As `LocalForge.checks`."""
+        place = (rules.slug(repo), rules.commit_id(head_sha))
+        with self._lock:
+            found = self._checks.get(place, {})
+            return tuple(found[name] for name in sorted(found))
+
+    def set_check(
+        self, repo: Repo, head_sha: str, name: str, state: CheckState, *, url: str = "",
+        summary: str = "",
+    ) -> Check:  # fmt: skip
+        """As `LocalForge.set_check`."""
+        place = (rules.slug(repo), rules.commit_id(head_sha))
+        rules.check_words(name, state)
+        check = Check(
+            name=name, state=state, url=rules.text("check", url),
+            summary=rules.text("check", summary), at=rules.timestamp(self._clock.now()),
+        )  # fmt: skip
+        with self._lock:
+            self._checks.setdefault(place, {})[name] = check
+        return check
+
+    def change(self, repo: Repo, number: int, **fields: Any) -> PullRequest:
+        """See `orch.forges.merging.Records`."""
+        self.get_pr(repo, number)  # refuses an unknown one
+        with self._lock:
+            record = self._pulls[repo.slug][number]
+            if record.state != "merged":
+                record = msgspec.structs.replace(record, **fields)
+            self._pulls[repo.slug][number] = record
+        return record
+
+    def alone(self, repo: Repo) -> AbstractContextManager[Any]:
+        """See `orch.forges.merging.Records`. One merge at a time, whatever the repository."""
+        return self._merges
 
     def settle(self, repo: Repo, number: int, state: str) -> PullRequest:
         """What a person does who merges (`merged`) or closes (`closed`) a PR, or opens it again."""

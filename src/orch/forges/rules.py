@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import time
 
-from orch.model.errors import NotFound, UsageError
+from orch.model.effect import Strategy
+from orch.model.errors import Conflict, NotFound, UsageError
+from orch.model.pull import CHECK_STATES, PullRequest, said, spelled
 from orch.model.repo import Repo
 
 STATES = ("open", "merged", "closed")
@@ -16,6 +18,8 @@ LARGEST = 1024 * 1024
 """Bytes of one PR record, all in all."""
 
 _KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/#:]|-(?!-)){0,199}", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_CHECK_NAME = re.compile(r"\S(?:.{0,98}\S)?")
 _SLUG = re.compile(r"[\w][\w.-]{0,99}")
 
 
@@ -78,3 +82,50 @@ def unknown(repo: Repo, number: int) -> NotFound:
         code="unknown_pr",
         hint="`orch pr list` shows all.",
     )
+
+
+def head_moved(pull: PullRequest, expected: str) -> Conflict:
+    name = spelled(pull)
+    verb = "was merged at" if pull.state == "merged" else "is at"
+    return Conflict(
+        f"The head of pull request {name} {verb} {pull.head_sha[:12]}, not at {expected[:12]}.",
+        code="head_moved",
+        hint=f"Look at what it is now: orch pr diff {name}",
+        expected=expected,
+        head=pull.head_sha,
+    )
+
+
+def merge_message(pull: PullRequest, strategy: Strategy) -> str:
+    """The message of the commit that a merge makes; a rebase keeps those that are there."""
+    title = " ".join(pull.title.split()) or pull.head
+    if strategy == "merge":
+        return f"Merge pull request {spelled(pull)} from {pull.head}\n\n{title}"
+    return f"{title} (#{pull.number})\n\n{said(pull)}".rstrip()
+
+
+def commit_id(words: str) -> str:
+    """`words`, proven to be a full commit id, which names a directory. `UsageError(bad_name)`."""
+    if not _COMMIT.fullmatch(words):
+        raise UsageError(
+            f"{words[:80]!r} is no full commit id.",
+            code="bad_name",
+            hint="A full id has 40 (or 64) hexadecimal digits: git rev-parse NAME",
+        )
+    return words
+
+
+def check_words(name: str, state: str) -> None:
+    """The name and state of a check are usable. `UsageError(bad_check)`."""
+    if not (_CHECK_NAME.fullmatch(name) and name.isprintable()):
+        raise UsageError(
+            f"{name[:80]!r} cannot name a check: 1 to 100 printable characters are needed.",
+            code="bad_check",
+            hint="orch pr check 3 unit-tests success",
+        )
+    if state not in CHECK_STATES:
+        raise UsageError(
+            f"{state!r} is no state of a check; those are {', '.join(CHECK_STATES)}.",
+            code="bad_check",
+            hint="orch pr check 3 unit-tests success",
+        )

@@ -14,6 +14,7 @@ from orch.git import (
     checkouts,
     commits,
     diffs,
+    landing,
     merges,
     names,
     pinned,
@@ -25,6 +26,7 @@ from orch.git import (
 from orch.git.gateway import DEFAULT_PROTOCOLS, Gateway, Limits
 from orch.model.effect import Strategy
 from orch.model.errors import ToolFailed
+from orch.model.pull import FileChange, Landing
 from orch.model.repo import Checkout, Repo
 from orch.model.worktree import Base, TreeState, Worktree
 
@@ -128,3 +130,23 @@ class GitCli:
 
     def diff(self, repo: Repo, base: str, head: str) -> str:
         return diffs.diff(self._gateway, repo, base, head)
+
+    def diff_stat(self, repo: Repo, base: str, head: str) -> Sequence[FileChange]:
+        return diffs.stat(self._gateway, repo, base, head)
+
+    def landing(
+        self, repo: Repo, *, head: str, base: str, head_sha: str, keys: Sequence[str] = ()
+    ) -> Landing:
+        return landing.look(self._gateway, repo, head=head, base=base, head_sha=head_sha, keys=keys)
+
+    def land(
+        self, repo: Repo, *, head: str, base: str, expected: str, strategy: Strategy,
+        message: str, key: str, trial: bool = False,
+    ) -> Landing:  # fmt: skip
+        return landing.land(
+            self._gateway, repo, head=head, base=base, expected=expected, strategy=strategy,
+            message=message, key=key, trial=trial,
+        )  # fmt: skip
+
+    def delete_at_remote(self, repo: Repo, branch: str, *, expected: str) -> bool:
+        return landing.delete(self._gateway, repo, branch, expected=expected)

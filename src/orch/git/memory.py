@@ -13,12 +13,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
-from orch.git import commits, names, refusals
+from orch.git import commits, memory_landing, names, refusals
 from orch.git.gateway import DEFAULT_PROTOCOLS
 from orch.git.memory_merges import merge_one
 from orch.git.memory_world import PERSON, Commit, MemoryWorld, Remote, Repository, Tree
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError, ToolFailed
+from orch.model.pull import FileChange, Landing
 from orch.model.repo import Checkout, Repo
 from orch.model.worktree import Base, TreeState, Worktree
 
@@ -287,13 +288,7 @@ class MemoryGit:
 
     @_one_at_a_time
     def diff(self, repo: Repo, base: str, head: str) -> str:
-        refs = self._repository(repo).refs
-        ends = []
-        for name in (base, head):
-            commit = name if names.is_commit_id(name) else refs.get(names.branch_ref(name), "")
-            if not commit:
-                raise refusals.unknown_branch(repo, name, [])
-            ends.append(commit)
+        ends = [self._commit(repo, name) for name in (base, head)]
         old = self.world.committed_files(self.world.merge_base(ends[1], ends[0]))
         new = self.world.committed_files(ends[1])
         return "".join(
@@ -306,6 +301,47 @@ class MemoryGit:
                 f"b/{name}" if name in new else "/dev/null",
             )
         )
+
+    @_one_at_a_time
+    def diff_stat(self, repo: Repo, base: str, head: str) -> Sequence[FileChange]:
+        base, head = (self._commit(repo, name) for name in (base, head))
+        parted = self.world.merge_base(head, base)
+        return memory_landing.stat(*map(self.world.committed_files, (parted, head)))
+
+    @_one_at_a_time
+    def landing(
+        self, repo: Repo, *, head: str, base: str, head_sha: str, keys: Sequence[str] = ()
+    ) -> Landing:
+        self._repository(repo)
+        there = self._reached(self._target(repo, "")[1])
+        return memory_landing.look(
+            self.world, repo, there, head=head, base=base, head_sha=head_sha, keys=keys
+        )
+
+    @_one_at_a_time
+    def land(
+        self, repo: Repo, *, head: str, base: str, expected: str, strategy: Strategy,
+        message: str, key: str, trial: bool = False,
+    ) -> Landing:  # fmt: skip
+        self._repository(repo)
+        there = self._reached(self._target(repo, "")[1])
+        return memory_landing.land(
+            self.world, repo, there, head=head, base=base, expected=expected, strategy=strategy,
+            message=message, key=key, trial=trial,
+        )  # fmt: skip
+
+    @_one_at_a_time
+    def delete_at_remote(self, repo: Repo, branch: str, *, expected: str) -> bool:
+        ours = names.made_ref(branch) in self._repository(repo).refs
+        there = self._reached(self._target(repo, "")[1])
+        return memory_landing.delete(repo, there, branch, expected=expected, ours=ours)
+
+    def _commit(self, repo: Repo, name: str) -> str:
+        refs = self._repository(repo).refs
+        commit = name if names.is_commit_id(name) else refs.get(names.branch_ref(name), "")
+        if not commit:
+            raise refusals.unknown_branch(repo, name, [])
+        return commit
 
     def _repository(self, repo: Repo) -> Repository:
         found = self.world.repositories.get(repo.common_dir)

@@ -30,7 +30,7 @@ def merge_one(
     if base == head and strategy != "squash":
         return tip
     if strategy == "rebase":
-        return _replay(world, worktree, branch, head, tip, key)
+        return _replay(world, worktree.branch, branch, head, tip, key)
     files, conflicts = _merged(*map(world.committed_files, (base, head, tip)))
     if conflicts:
         raise refusals.merge_conflict(worktree.branch, branch, conflicts)
@@ -42,9 +42,29 @@ def merge_one(
     return world.write_commit(Commit(files=files, parents=parents, message=message))
 
 
-def _replay(
-    world: MemoryWorld, worktree: Worktree, branch: str, head: str, tip: str, key: str
-) -> str:
+def combined(
+    world: MemoryWorld, into: str, branch: str, head: str, tip: str, strategy: Strategy, *,
+    message: str, key: str,
+) -> str:  # fmt: skip
+    """See `merges.combined`."""
+    base = world.merge_base(head, tip)
+    if not base:
+        raise refusals.unrelated(into, branch)
+    if base == tip:
+        return head
+    if strategy == "rebase":
+        return tip if base == head else _replay(world, into, branch, head, tip, key)
+    files, conflicts = _merged(*map(world.committed_files, (base, head, tip)))
+    if conflicts:
+        raise refusals.merge_conflict(into, branch, conflicts)
+    if strategy == "squash" and files == world.committed_files(head):
+        return head
+    parents = (head,) if strategy == "squash" else (head, tip)
+    text = commits.with_key(message, key).decode()
+    return world.write_commit(Commit(files=files, parents=parents, message=text))
+
+
+def _replay(world: MemoryWorld, into: str, branch: str, head: str, tip: str, key: str) -> str:
     for name in reversed(world.only_in(tip, head)):
         picked = world.commits[name]
         if len(picked.parents) > 1:
@@ -53,7 +73,7 @@ def _replay(
         ours = world.committed_files(head)
         files, conflicts = _merged(before, ours, dict(picked.files))
         if conflicts:
-            raise refusals.merge_conflict(worktree.branch, branch, conflicts)
+            raise refusals.merge_conflict(into, branch, conflicts)
         if files != ours:
             message = commits.with_key(picked.message, key).decode()
             made = Commit(files=files, parents=(head,), message=message, author=picked.author)

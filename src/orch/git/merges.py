@@ -75,6 +75,26 @@ def merge(
     return head
 
 
+def combined(
+    gateway: Gateway, place: Place, into: str, branch: str, head: str, tip: str,
+    strategy: Strategy, *, message: str, key: str,
+) -> str:  # fmt: skip
+    """The commit that has `head` (of `into`) and `tip` (of `branch`), which no ref names yet; `head`
+    where nothing is left to take over. `merge` always makes a merge commit, `rebase` takes over as
+    it is what only adds to `head`. `MergeConflict` as for `merge`."""
+    merger = _Merger(gateway=gateway, place=place, into=into, key=key)
+    base = _merge_base(merger, branch, head, tip)
+    if base == tip:
+        return head
+    if strategy == "rebase":
+        return _rebase(merger, branch, head, tip, base)
+    tree_id = _merged_tree(merger, branch, head, tip)
+    if strategy == "squash" and tree_id == commits.tree_of(gateway, place, head):
+        return head
+    parents = [head] if strategy == "squash" else [head, tip]
+    return commits.write_commit(gateway, place, tree_id, parents, commits.with_key(message, key))
+
+
 def _tips(
     gateway: Gateway, repo: Repo, place: Place, branches: Sequence[str]
 ) -> list[tuple[str, str]]:

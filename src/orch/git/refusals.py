@@ -10,6 +10,7 @@ import difflib
 import shlex
 from collections.abc import Iterable, Sequence
 
+from orch.git import names
 from orch.model.errors import Conflict, MergeConflict, NotFound, PushRejected, UsageError
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
@@ -266,6 +267,53 @@ def push_refused(target: str, branch: str, reason: str, remarks: Sequence[str]) 
         hint="Ask whoever protects that branch, or push to another one.",
         reason=reason,
         remote_said=list(remarks[-10:]),
+    )
+
+
+def not_at_the_remote(repo: Repo, branches: Sequence[str]) -> NotFound:
+    return NotFound(
+        f"{repo.remote_name} has no branch {' or '.join(branches)}.",
+        code="unknown_branch",
+        hint=f"See its branches with: git ls-remote --heads {repo.remote_name}",
+    )
+
+
+def head_moved(branch: str, expected: str, tip: str) -> Conflict:
+    now = f"is at {tip[:12]}" if tip else "is not at the remote any more"
+    return Conflict(
+        f"The branch {branch} should be at {expected[:12]} and {now}.",
+        code="head_moved" if tip else "head_gone",
+        hint="Look at what changed with: orch pr diff"
+        if tip
+        else f"Push it again with: git push origin {expected[:12]}:refs/heads/{branch}",
+        expected=expected,
+        head=tip,
+    )
+
+
+def base_moved(branch: str, tries: int) -> Conflict:
+    return Conflict(
+        f"Others pushed to {branch} at the remote while orch was merging into it, {tries} times.",
+        code="base_moved",
+        hint="Wait until others have pushed, then repeat.",
+    )
+
+
+def base_checked_out(repo: Repo, target: str, branch: str) -> PushRejected:
+    path = names.local_path(repo.remote_url)
+    there = f"git -C '{path}' switch --detach" if path else "git switch --detach (on that machine)"
+    return PushRejected(
+        f"{target} has {branch} checked out, and git does not push to a branch that is in use.",
+        code="base_checked_out",
+        hint=f"Leave it there with: {there}",
+    )
+
+
+def not_ours_to_delete(branch: str) -> Conflict:
+    return Conflict(
+        f"The branch {branch} was not made here, so it is not deleted.",
+        code="branch_foreign",
+        hint=f"Delete it yourself: git push origin --delete {branch}",
     )
 
 

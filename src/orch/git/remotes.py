@@ -5,19 +5,22 @@ first. Act: one `git push` of one commit to one full ref. Without `force` the re
 holds (absent, ancestor or equal); with it, a tip that is exactly the one we pushed before may be
 replaced (`--force-with-lease` with the value). Nothing else is ever overwritten.
 
-Invariants: only branches that we recorded as ours are pushed, never the default branch. What the
-network did to a command that broke off is unknown: `ToolFailed(network)`, and the caller looks
-before it repeats. A push to a repository on this machine runs its own hooks, in our small
-environment, without tokens and without the hooks of the person's configuration.
+Invariants: only branches that we recorded as ours are pushed, never the default branch; the one
+exception is a pull request that lands (see `landing`), always from the base's tip that was looked
+at. What the network did to a command that broke off is unknown: `ToolFailed(network)`, and the
+caller looks before it repeats. A push to a repository on this machine runs its own hooks, in our
+small environment, without tokens and without the hooks of the person's configuration.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 
 from orch.git import names, pinned, refs, refusals
 from orch.git.gateway import Gateway, Output, Reach
-from orch.model.errors import NotFound, OrchError, PushRejected
+from orch.model.errors import Conflict, OrchError, PushRejected
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
 
@@ -59,24 +62,75 @@ def push(
         tried = _push(gateway, repo, target, [f"{commit}:{ref}"], lease)
         if tried.code == 0:
             return commit
-    raise _rejected(worktree, target, tried)
+    raise rejected(worktree.branch, target, tried)
 
 
 def remote_tip(gateway: Gateway, repo: Repo, branch: str, *, remote: str) -> str:
     """See `orch.ports.Git.remote_tip`."""
+    return remote_tips(gateway, repo, [branch], remote=remote).get(branch, "")
+
+
+def remote_tips(
+    gateway: Gateway, repo: Repo, branches: Sequence[str], *, remote: str = ""
+) -> dict[str, str]:
+    """The commits of those of `branches` that the remote has, looked at in one go."""
     target = _target(gateway, repo, remote)
-    ref = names.branch_ref(branch)
+    wanted = {names.branch_ref(branch): branch for branch in branches}
     listing = gateway.run(
-        ["ls-remote", "--quiet", "--end-of-options", target, ref],
+        ["ls-remote", "--quiet", "--end-of-options", target, *wanted],
         pinned.repository_place(repo),
         reach=_reach(repo, target),
         timeout=gateway.limits.look_s,
     )
+    found = {}
     for line in listing.text().splitlines():
         commit, _, name = line.partition("\t")
-        if name == ref:
-            return commit
-    return ""
+        if name in wanted:
+            found[wanted[name]] = commit
+    return found
+
+
+def fetch_objects(gateway: Gateway, repo: Repo, branches: Sequence[str]) -> None:
+    """Bring what `branches` of the remote hold, and move no ref of the person's for it. A branch
+    that is gone meanwhile is `NotFound(unknown_branch)`."""
+    target = _target(gateway, repo, "")
+    words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
+    try:
+        gateway.run(
+            [
+                *words, "--refmap=", "--no-recurse-submodules", "--end-of-options", target,
+                *map(names.branch_ref, branches),
+            ],
+            pinned.repository_place(repo),
+            reach=_reach(repo, target),
+            timeout=gateway.limits.fetch_s,
+        )  # fmt: skip
+    except OrchError as error:
+        raise _no_such_branch(repo, branches, error) from error
+
+
+def free_locks(gateway: Gateway, repo: Repo, branches: Sequence[str]) -> None:
+    """Remove what a killed push to `branches` left here and at a remote on this machine, where it
+    would stop others. A lock with a live owner stays: that one frees it."""
+    tops: dict[str, list[str]] = {}
+    if repo.remote_name:
+        tops[repo.common_dir] = [names.tracking_ref(repo.remote_name, b) for b in branches]
+    if place := names.local_path(repo.remote_url):
+        inside = os.path.join(place, ".git")
+        top = inside if os.path.isdir(inside) else place
+        tops[top] = ["HEAD", *map(names.branch_ref, branches)]
+    for top, refs_there in tops.items():
+        try:
+            gateway.free_locks([os.path.join(top, f"{ref}.lock") for ref in refs_there], [top])
+        except Conflict as error:
+            if error.code != "repository_busy":
+                raise
+
+
+def push_specs(gateway: Gateway, repo: Repo, specs: list[str], *options: str) -> tuple[str, Output]:
+    """One `git push` of full refspecs: the remote's word, and what git said (code 0 or 1)."""
+    target = _target(gateway, repo, "")
+    return target, _push(gateway, repo, target, specs, *options)
 
 
 def fetch_branch(gateway: Gateway, repo: Repo, branch: str) -> None:
@@ -94,13 +148,13 @@ def fetch_branch(gateway: Gateway, repo: Repo, branch: str) -> None:
             timeout=gateway.limits.fetch_s,
         )
     except OrchError as error:
-        if "couldn't find remote ref" not in str(error.data.get("stderr", "")):
-            raise
-        raise NotFound(
-            f"{repo.remote_name} has no branch {branch}.",
-            code="unknown_branch",
-            hint=f"See its branches with: git ls-remote --heads {repo.remote_name}",
-        ) from error
+        raise _no_such_branch(repo, [branch], error) from error
+
+
+def _no_such_branch(repo: Repo, branches: Sequence[str], error: OrchError) -> OrchError:
+    if "couldn't find remote ref" not in str(error.data.get("stderr", "")):
+        return error
+    return refusals.not_at_the_remote(repo, branches)
 
 
 def _target(gateway: Gateway, repo: Repo, remote: str) -> str:
@@ -131,9 +185,9 @@ def _own_tip(gateway: Gateway, repo: Repo, worktree: Worktree) -> str:
     return known[ref]
 
 
-def _push(gateway: Gateway, repo: Repo, target: str, specs: list[str], lease: str = "") -> Output:
+def _push(gateway: Gateway, repo: Repo, target: str, specs: list[str], *options: str) -> Output:
     words = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed"]
-    words += ["--recurse-submodules=no", *filter(None, [lease])]
+    words += ["--recurse-submodules=no", *options]
     directory = names.local_path(_url(repo, target))
     return gateway.run(
         [*words, "--end-of-options", target, *specs],
@@ -149,7 +203,8 @@ def _said(tried: Output) -> str:
     return tried.text() + "\n" + tried.stderr
 
 
-def _rejected(worktree: Worktree, target: str, tried: Output) -> PushRejected:
+def rejected(branch: str, target: str, tried: Output) -> PushRejected:
+    """Why the remote did not take `branch`, with its own words."""
     found = _REJECTED.search(tried.text())
     summary = found.group(1) if found else ""
     reason = _REASON.search(summary)
@@ -161,5 +216,5 @@ def _rejected(worktree: Worktree, target: str, tried: Output) -> PushRejected:
     ]
     remarks = [line for line in remarks if line and not line.startswith(_SAYS_NOTHING)]
     if any(words in short for words in _NOT_FORWARD):
-        return refusals.others_work_there(target, worktree.branch, short)
-    return refusals.push_refused(target, worktree.branch, short, remarks)
+        return refusals.others_work_there(target, branch, short)
+    return refusals.push_refused(target, branch, short, remarks)

@@ -31,6 +31,7 @@ class Reader(Protocol):
     def step(self, run: str, path: str) -> Step | None: ...
     def attempt(self, attempt: str) -> Attempt | None: ...
     def worktree(self, repo: str, name: str) -> Worktree | None: ...
+    def pull(self, repo: str, number: int) -> PullRequest | None: ...
 
 
 class Tables(Reader, Protocol):
@@ -59,6 +60,8 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo, task = data.repo, data.task
         case ev.WorktreeRecorded():
             repo = data.worktree.repo
+        case ev.PullRecorded():
+            repo = data.pull.repo
         case ev.AttemptStarting():
             step = data.attempt.path
         case ev.AttemptRunning() | ev.AttemptEnded():

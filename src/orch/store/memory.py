@@ -69,6 +69,10 @@ class MemoryTables:
     def worktree(self, repo: str, name: str) -> Worktree | None:
         return self.worktree_rows.get((repo, name))
 
+    def pull(self, repo: str, number: int) -> PullRequest | None:
+        found = self.pull_rows.get((repo, number))
+        return found[0] if found else None
+
     def put_epoch(self, epoch: int) -> None:
         self.epoch_number = epoch
 
@@ -93,7 +97,7 @@ class MemoryTables:
 
     def put_pull(self, pull: PullRequest, run: str) -> None:
         _, first = self.pull_rows.get((pull.repo, pull.number), (pull, run))
-        self.pull_rows[pull.repo, pull.number] = (pull, first)
+        self.pull_rows[pull.repo, pull.number] = (pull, first or run)
 
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None:
         self.source_rows.setdefault(run, sources)

@@ -96,6 +96,9 @@ class SqliteTables:
     def worktree(self, repo: str, name: str) -> Worktree | None:
         return self._one(Worktree, "get_worktree", repo, name)
 
+    def pull(self, repo: str, number: int) -> PullRequest | None:
+        return self._one(PullRequest, "get_pull", repo, number)
+
     def step(self, run: str, path: str) -> Step | None:
         for row in self._db.execute(statement("get_step"), (run, path)):
             return step_of(row)

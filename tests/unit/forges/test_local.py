@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from orch.forges.local import LocalForge
+from orch.git.memory import MemoryGit
 from orch.model.errors import ToolFailed, UsageError
 from tests.contract.forge_contract import SteppingClock, a_repo, opened
 
@@ -21,7 +22,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def forge(directory: Path) -> LocalForge:
-    return LocalForge(directory, SteppingClock())
+    return LocalForge(directory, SteppingClock(), MemoryGit())
 
 
 def test_a_record_is_one_readable_file_at_its_url(forge: LocalForge, directory: Path) -> None:
@@ -45,6 +46,10 @@ def test_a_record_is_one_readable_file_at_its_url(forge: LocalForge, directory: 
         "labels": [],
         "forge": "local",
         "created": "2025-11-21T04:00:00Z",
+        "base_sha": "",
+        "merged_sha": "",
+        "merged_at": "",
+        "merge_key": "",
     }
 
 
@@ -59,7 +64,7 @@ def test_the_url_is_where_the_record_lies_now(forge: LocalForge, directory: Path
     opened(forge, "h")
     moved = directory.with_name("moved")
     directory.rename(moved)
-    (found,) = LocalForge(moved, SteppingClock()).list_prs()
+    (found,) = LocalForge(moved, SteppingClock(), MemoryGit()).list_prs()
     assert "/moved/" in found.url
 
 
@@ -72,6 +77,47 @@ def test_h88_a_record_with_more_in_it_than_we_know_is_read_and_kept(
     before = path.read_bytes()
     assert opened(forge, "h") == made
     assert path.read_bytes() == before
+
+
+def test_h88_what_changes_is_patched_into_what_is_there(forge: LocalForge, directory: Path) -> None:
+    opened(forge, "h")
+    path = directory / "thing" / "pulls" / "1.json"
+    mine = json.loads(path.read_text()) | {"reviewers": ["me"], "title": "Mine"}
+    del mine["merge_key"]
+    path.write_text(json.dumps(mine))
+    path.chmod(0o640)
+    assert forge.close_pr(a_repo(), 1).title == "Mine"
+    assert json.loads(path.read_text()) == mine | {"state": "closed"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    written = path.stat().st_mtime_ns
+    forge.close_pr(a_repo(), 1)
+    assert path.stat().st_mtime_ns == written, "nothing to change, nothing written"
+
+
+def test_h81_a_merged_record_stays_as_it_is(forge: LocalForge) -> None:
+    opened(forge, "h")
+    done = forge.change(a_repo(), 1, state="merged", merged_sha="b" * 40)
+    assert forge.change(a_repo(), 1, state="open", head_sha="c" * 40) == done
+    assert forge.get_pr(a_repo(), 1) == done
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"name": "unit", "state": "odd"}', "\xff"])
+def test_h105_a_broken_check_is_no_missing_one(
+    forge: LocalForge, directory: Path, text: str
+) -> None:
+    forge.set_check(a_repo(), "a" * 40, "unit", "failure")
+    [path] = (directory / "thing" / "checks" / ("a" * 40)).glob("*.json")
+    path.write_bytes(text.encode("latin-1"))
+    for act in (
+        lambda: forge.checks(a_repo(), "a" * 40),
+        lambda: forge.set_check(a_repo(), "a" * 40, "unit", "success"),
+    ):
+        with pytest.raises(UsageError) as broken:
+            act()
+        assert broken.value.code == "check_broken"
+        assert broken.value.data["file"] == str(path)
+    assert path.read_bytes() == text.encode("latin-1")
+    assert forge.checks(a_repo(), "b" * 40) == ()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +212,7 @@ def test_links_and_directories_are_no_records(
 
 def test_h87_a_fault_of_the_disk_is_no_empty_forge(tmp_path: Path) -> None:
     (tmp_path / "forge").write_text("a file")
-    forge = LocalForge(tmp_path / "forge", SteppingClock())
+    forge = LocalForge(tmp_path / "forge", SteppingClock(), MemoryGit())
     for act in (
         forge.list_prs,
         lambda: forge.find_pr(a_repo(), "h"),

@@ -1,0 +1,1 @@
+select body from pulls where repo = ? and number = ?

@@ -1,0 +1,108 @@
+"""Merges a pull request in a process of its own, and ends that process where it is told.
+
+`python -m tests.chaos.landing_runner KIND STRATEGY ROOT`: one child for each point, ended by SIGKILL
+there; child N works in ROOT/N. Prints how many were killed. Kinds of points:
+
+- `records`: right before each call to the system by which the PR's record changes;
+- `after`: when a git command has ended, before anybody knows how;
+- `during`: when a git command has just begun, which then goes on alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from orch.forges.local import LocalForge
+from orch.git.gateway import Gateway
+from orch.model.pull import PullRequest
+from orch.model.repo import Repo
+from tests.chaos.record_runner import Watch
+from tests.contract.forge_contract import SteppingClock, opened
+from tests.gitrepos import GitRepos, worktree_at
+
+KEY = "run/5#1"
+BRANCH = "orch/work"
+CHANGING = ["open", "write", "fsync", "fchmod", "link", "rename", "unlink", "mkdir"]
+
+
+class Scene:
+    """A repository with its remote, whose base went on, and one open PR of two commits."""
+
+    def __init__(self, root: Path) -> None:
+        self.repos = GitRepos(root)
+        self.git = self.repos.gateway()
+        self.path = self.repos.root / "thing"
+        self.forge = LocalForge(self.repos.root / "forge", SteppingClock(), self.git)
+
+    def prepare(self) -> None:
+        repo = self.repos.register(self.git, self.repos.repository())
+        base = self.git.resolve_base(repo, None, fetch=False).commit
+        worktree = worktree_at(repo, "work", base)
+        self.git.add_worktree(repo, worktree, key="k")
+        for name in ("one", "two"):
+            Path(worktree.path, f"{name}.txt").write_text(f"{name}\n")
+            self.git.commit(repo, worktree, f"Add {name}", key=f"commit/{name}")
+        head = self.git.push(repo, worktree)
+        opened(self.forge, BRANCH, repo, head_sha=head)
+        self.repos.commit_remotely(repo.remote_url, "main", {"other.txt": "theirs\n"})
+
+    @property
+    def repo(self) -> Repo:
+        return self.repos.register(self.git, self.path)
+
+    def merge(self, repo: Repo, strategy: Any) -> PullRequest:
+        return self.forge.merge_pr(repo, 1, strategy=strategy, expected_head="", key=KEY)
+
+
+class Killer:
+    """Ends this process at its `fatal`-th point."""
+
+    def __init__(self, kind: str, fatal: int) -> None:
+        self.kind, self.fatal, self.count = kind, fatal, 0
+
+    def install(self) -> None:
+        if self.kind == "records":
+            watch = Watch(self.fatal)
+            for name in CHANGING:
+                setattr(os, name, watch._watched(name, getattr(os, name)))
+            return
+        method = "_once" if self.kind == "after" else "_start"
+        real = getattr(Gateway, method)
+
+        def deadly(*words: Any, **named: Any) -> Any:
+            answer = real(*words, **named)
+            self.count += 1
+            if self.count == self.fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        setattr(Gateway, method, deadly)
+
+
+def main(kind: str, strategy: str, root: Path) -> None:
+    killed = 0
+    while True:
+        scene = Scene(root / str(killed + 1))
+        scene.prepare()
+        repo = scene.repo
+        child = os.fork()
+        if child == 0:
+            Killer(kind, killed + 1).install()
+            scene.merge(repo, strategy)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0, status
+            break
+        assert os.WTERMSIG(status) == signal.SIGKILL, status
+        killed += 1
+    print(json.dumps(killed))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
