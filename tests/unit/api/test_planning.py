@@ -55,7 +55,7 @@ def test_an_unknown_template_suggests_the_nearest(word: str, meant: str, tmp_pat
 @pytest.mark.parametrize("word", ["zzz", ""])
 def test_a_word_like_nothing_lists_what_there_is(word: str, tmp_path: Path) -> None:
     error = refused(NotFound, "unknown_workflow", lambda: find_workflow(word, tmp_path))
-    assert "basic_pr, multi_agent" in error.message
+    assert "basic_pr, enforced_pr, multi_agent" in error.message
     assert "did you mean" not in error.message
     assert error.hint
 
