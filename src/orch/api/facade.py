@@ -25,6 +25,7 @@ from orch.model.worktree import Worktree
 if TYPE_CHECKING:
     from orch.api.planning import RunPlan
     from orch.api.rooms import Rooms
+    from orch.api.workflows import Workflows
     from orch.model.command import CreateRun
     from orch.model.event import Event
     from orch.ports import Git, Store
@@ -288,10 +289,15 @@ class Orch:
     # --- runs
 
     def plan_run(
-        self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
-    ) -> Run:
-        """Check everything, then journal the run as planned and ours. Nothing acts yet."""
-        command, _ = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any],
+        note: Callable[[str], None] | None = None,
+    ) -> Run:  # fmt: skip
+        """Check everything, then journal the run as planned and ours. Nothing acts yet. `note` is
+        told what a person should know about which workflow the name means."""
+        command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        if note is not None:
+            for sentence in plan.found.notes:
+                note(sentence)
         self._store.send(command, self._rooms.person)
         return self.run(command.id)
 
@@ -316,7 +322,7 @@ class Orch:
         rooms = self._rooms
         from orch.api.planning import RunPlan
 
-        plan = RunPlan(workflow, self._rooms.cwd)
+        plan = RunPlan(workflow, self._rooms.cwd, self._workflows(repo, issue))
         ticket = self.issue(issue) if issue else None
         target = self.repo_for(repo, ticket)
         rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "RunCommand"}))
@@ -331,6 +337,20 @@ class Orch:
         self._knows_base(target, params.get("base_branch"), fetch=fetch)
         rooms.preflight.room(str(self.home), target.workspace_dir)
         return command, plan
+
+    def _workflows(self, repo: str, issue: str) -> Workflows:
+        """Those that can be named. A repository that is not found is told of later, in its turn."""
+        from orch.api.workflows import Workflows
+
+        try:
+            target = self.repo_for(repo, self.issue(issue) if issue else None)
+        except OrchError:
+            return Workflows(self.home, None)
+        return Workflows(self.home, target)
+
+    def workflows(self, repo: str) -> Workflows:
+        """The named workflows: of this repository, else of the one where one stands."""
+        return self._workflows(self.repo(repo).slug if repo else "", "")
 
     def _knows_base(self, repo: Repo, asked: object, *, fetch: bool) -> None:
         """The base is there; with `fetch` the remote is asked for one that is not known here."""

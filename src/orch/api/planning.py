@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from orch.api.workflows import Found, Workflows
 from orch.model.command import CreateRun
 from orch.model.errors import NotFound, OrchError, UsageError
 from orch.model.naming import nearest
@@ -27,8 +28,6 @@ from orch.workflow.program import Program, Workflow
 from orch.workflow.sources import (
     COMPOSITES,
     Modules,
-    builtin_names,
-    builtin_source,
     collect,
     entry_workflow,
     names_used,
@@ -39,9 +38,9 @@ from orch.workflow.sources import (
 PUSHING = frozenset({"CreatePR", "Push"})
 
 
-def find_workflow(word: str, cwd: Path) -> tuple[str, Source, Path | None]:
-    """(name, entry module, folder of its siblings) of a template's name or a file's path, which is
-    relative to `cwd`."""
+def find_workflow(word: str, cwd: Path, named: Workflows | None = None) -> Found:
+    """The workflow that a file's path (relative to `cwd`) or a name means; `named` are those that
+    can be asked for by name, without it only the shipped ones."""
     path = cwd / word
     if word.endswith(".py") or os.sep in word:
         if not path.is_file():
@@ -51,10 +50,13 @@ def find_workflow(word: str, cwd: Path) -> tuple[str, Source, Path | None]:
                 hint="orch run basic_pr --issue ISSUE-001",
             )
         resolved = path.resolve()
-        return resolved.stem, read_source(resolved.stem, resolved), resolved.parent
-    if word in builtin_names():
-        return word, builtin_source(word), None
-    known = builtin_names()
+        source = read_source(resolved.stem, resolved)
+        return Found(resolved.stem, "file", source, resolved.parent)
+    named = named or Workflows(None, None)
+    found = named.find(word)
+    if found is not None:
+        return found
+    known = named.names()
     similar = nearest(word, known)
     meant = f"; did you mean {similar[0]!r}?" if similar else ""
     raise NotFound(
@@ -126,9 +128,11 @@ def arguments(
 class RunPlan:
     """A workflow with its sources, checked against one repository and one set of agents."""
 
-    def __init__(self, word: str, cwd: Path) -> None:
-        self.name, entry, root = find_workflow(word, cwd)
-        self.sources = collect(entry, root)
+    def __init__(self, word: str, cwd: Path, named: Workflows | None = None) -> None:
+        self.found = find_workflow(word, cwd, named)
+        self.name, entry = self.found.name, self.found.source
+        self.sources = collect(entry, self.found.root)
+        self.found.vouch(self.sources.values())
         module = self._loaded(entry)
         function, self.workflow = entry_workflow(module, entry)
         self.entry = f"{entry.module}:{function}"

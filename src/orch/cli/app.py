@@ -25,6 +25,8 @@ COMMANDS = {
     "stop": ("orch.cli.runs:stop", "Stop a run (resumable), or end it for good."),
     "resume": ("orch.cli.runs:resume", "Go on with runs that were stopped, detached or killed."),
     "gate": ("orch.cli.gate:gate", "Answer a run that waits for a person."),
+    "template": ("orch.cli.template:template", "List, show and start workflows; render prompts."),
+    "trust": ("orch.cli.trust:trust", "Allow a repository's own workflows, as they are now."),
     "issue": ("orch.cli.issue:issue", "Create, list and show issues."),
     "repo": ("orch.cli.repo:repo", "Register and list repositories."),
     "worktree": ("orch.cli.worktree:worktree", "Create and list worktrees."),

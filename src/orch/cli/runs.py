@@ -67,7 +67,9 @@ def run(
             out.line(f"would run {plan['workflow']} in {plan['repo']} (nothing was done)")
             out.line(f"effects it may ask for: {', '.join(plan['effects'])}")
         return 0
-    planned = orch.plan_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
+    planned = orch.plan_run(
+        workflow, repo=repo, issue=issue, agent=agent, params=given, note=out.note
+    )
     _warn_about_forge(orch, planned, out)
     return _settle(orch, [planned.id], out)
 
