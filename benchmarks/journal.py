@@ -121,6 +121,7 @@ def _world(folder: Path, store: SqliteStore, journal: GroupJournal) -> World:
         tracker=nothing, agents=nothing, clock=SystemClock(), ids=SystemIds(),
         failpoints=NoFailpoints(), environ={}, command_environ={}, alive=lambda owner: True,
         offload=in_thread, advance=own_thread, dependencies=lambda slug, path: None,
+        lost_attempts=lambda slug: 3,
     )  # fmt: skip
 
 

@@ -19,9 +19,13 @@ def main() -> None:
     import os
 
     gc.disable()  # while modules load, nearly everything stays: looking for waste finds none
-    from orch.cli.app import run
+    try:
+        from orch.cli.app import run
 
-    os._exit(run(sys.argv))
+        code = run(sys.argv)
+    except KeyboardInterrupt:  # before, or after, somebody was there to tell it
+        code = 130
+    os._exit(code)
 
 
 if __name__ == "__main__":

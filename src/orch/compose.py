@@ -65,12 +65,21 @@ class Home:
         self.path = home_from(environ).resolve()  # the git room takes real paths only
         _make_folders(self.path)
         self.configs: dict[str, Config] = {}
-        fresh = os.urandom(8).hex()
-        self.store = SqliteStore(self.path / "orch.db", now=time.time, install=fresh)
         self.clock = _WallClock()
         self.ids = _Ids()
         self._person = person
         self.cwd = cwd
+
+    @cached_property
+    def store(self) -> SqliteStore:
+        fresh = os.urandom(8).hex()
+        return SqliteStore(self.path / "orch.db", now=time.time, install=fresh)
+
+    def close(self) -> None:
+        """Hand back what was opened."""
+        opened = vars(self).get("store")
+        if opened is not None:
+            opened.close()
 
     @cached_property
     def git(self) -> GitCli:
@@ -111,6 +120,14 @@ class Home:
     @cached_property
     def me(self) -> Owner:
         return this_process()
+
+    def alive(self, owner: Owner) -> bool:
+        return alive(owner)
+
+    def engine_pid(self) -> int:
+        from orch.engine.lock import EngineLock
+
+        return EngineLock(self.path / "run" / "engine.lock").driver()
 
     def read_issue(self, path: Path) -> Ticket:
         from orch.trackers.issue_file import parse_issue_file
@@ -166,6 +183,11 @@ def open_orch(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
     home = Home(environ, cwd, person)
     home.config(None)
     return Orch(home)
+
+
+def open_unchecked(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
+    """`open_orch` for whoever wants to look at a home that may be broken."""
+    return Orch(Home(environ, cwd, person))
 
 
 def _home_of(orch: Orch) -> Home:
@@ -249,8 +271,8 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
         agents=_Agents(home), clock=SystemClock(), ids=SystemIds(), failpoints=failpoints,
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
+        lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         limits=Limits(
-            lost_attempts=config.run.lost_attempts,
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,
             stop_grace_s=config.run.stop_grace_s,
@@ -258,9 +280,9 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
     )  # fmt: skip
 
 
-def is_alive(owner: Owner) -> bool:
-    """Whether that very process still lives."""
-    return alive(owner)
+def back_up(orch: Orch, target: Path) -> None:
+    """A consistent, checked copy of the books, while runs go on."""
+    _home_of(orch).store.backup(target)
 
 
 class Check(NamedTuple):
@@ -279,19 +301,30 @@ def diagnose(orch: Orch, environ: Mapping[str, str]) -> list[Check]:
         _version("git", home.git.version, (2, 38)),
         _version("tmux", home.terminals.version, (3, 2)),
     ]
-    broken = home.store.quick_check()
-    checks.append(
-        Check("database", not broken, broken[0] if broken else f"{home.path / 'orch.db'} is sound")
-    )
+    checks.append(_database(home))
+    checks.append(_lock(home))
+    try:
+        least = home.config(None).run.min_free_mb
+    except OrchError as error:
+        checks.append(Check("config", False, error.message, error.hint))
+        return checks
     room = os.statvfs(home.path)
     free = room.f_bavail * room.f_frsize // 2**20
-    least = home.config(None).run.min_free_mb
     checks.append(
         Check("disk", free >= least, f"{free} MiB free, {least} MiB needed", "free some space")
     )
-    checks.append(_lock(home))
     checks.extend(_agent_checks(home, environ))
     return checks
+
+
+def _database(home: Home) -> Check:
+    place = home.path / "orch.db"
+    fix = f"keep a copy of {place} and its -wal file, then put a backup in its place"
+    try:
+        broken = home.store.quick_check()
+    except OrchError as error:
+        return Check("database", False, error.message, fix)
+    return Check("database", not broken, broken[0] if broken else f"{place} is sound", fix)
 
 
 def _version(tool: str, ask: Callable[[], tuple[int, ...]], oldest: tuple[int, ...]) -> Check:
@@ -306,13 +339,10 @@ def _version(tool: str, ask: Callable[[], tuple[int, ...]], oldest: tuple[int, .
 
 
 def _lock(home: Home) -> Check:
-    from orch.engine.lock import EngineLock
-
-    lock = EngineLock(home.path / "run" / "engine.lock")
-    if lock.take():
-        lock.release()
+    driver = home.engine_pid()
+    if not driver:
         return Check("lock", True, "free: no process drives runs now")
-    return Check("lock", True, f"held by process {lock.holder()}, which drives the runs")
+    return Check("lock", True, f"held by process {driver}, which drives the runs")
 
 
 def _agent_checks(home: Home, environ: Mapping[str, str]) -> list[Check]:
@@ -322,7 +352,8 @@ def _agent_checks(home: Home, environ: Mapping[str, str]) -> list[Check]:
     found = []
     for name in registry.names():
         missing = registry.get(name).probe(environ)
-        found.append(Check(f"agent {name}", not missing, missing or "found", "edit config.toml"))
+        told = missing.removeprefix(f"agent {name}: ") or "found"
+        found.append(Check(f"agent {name}", not missing, told, "edit config.toml"))
     if not found:
         fix = 'add to config.toml: [agents.mine] command = ["PROGRAM", "ARG"]'
         found.append(Check("agents", True, f"none is configured yet; {fix}", fix))

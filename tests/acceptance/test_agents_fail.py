@@ -61,7 +61,7 @@ def test_a_failed_agent_fails_the_run(
     shared: World, table: str, code: str, exit_code: int | None, said: str
 ) -> None:
     shared.configure({"one": table})
-    record = shared.run(shared.flow(FLOW), code=1)
+    record = shared.run(shared.flow(FLOW), code=124 if code == "timeout" else 1)
     assert record["status"] == "error"
     error, [attempt] = record["error"], record["attempts"]
     assert error["message"]

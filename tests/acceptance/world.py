@@ -84,9 +84,10 @@ class World:
         return Answer(words, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def ask(self, *words: str, **options: Any) -> Any:
-        """What a command that must succeed answers with --json."""
+        """What a command answers with --json; `code` is the exit code it must have."""
+        code = options.pop("code", 0)
         answer = self.orch(*self._json(words), **options)
-        assert answer.code == 0, answer
+        assert answer.code == code, answer
         return answer.json
 
     @staticmethod
@@ -177,6 +178,12 @@ class World:
             }
         books.close()
         return {name: count for name, count in counts.items() if name != "meta" and count}
+
+    def spoil(self, statement: str, *values: str) -> None:
+        """Damage the books, as a bad disk would."""
+        with sqlite3.connect(self.home / "orch.db") as books:
+            books.execute(statement, values)
+        books.close()
 
     def snapshot(self) -> dict[str, Any]:
         """All that a refused command, or one with --dry-run, must leave as it was."""

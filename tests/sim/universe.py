@@ -273,7 +273,8 @@ class Universe:
             agents=OneAgent(), clock=self.clock, ids=self.ids, failpoints=faults, environ={},
             command_environ={}, alive=lambda owner: owner == me, offload=offload,
             advance=advance, dependencies=lambda slug, path: None,
-            limits=Limits(advance_deadline_s=1000.0, cancel_deadline_s=30.0, lost_attempts=1000),
+            limits=Limits(advance_deadline_s=1000.0, cancel_deadline_s=30.0),
+            lost_attempts=lambda slug: 1000,
         )  # fmt: skip
 
     def commit_keys(self) -> list[str]:

@@ -30,9 +30,10 @@ def moment(seconds: float) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def run_record(store: Store, run: Run) -> dict[str, Any]:
+def run_record(store: Store, run: Run, *, driven: bool) -> dict[str, Any]:
     """`id, workflow, status, reason, repo, issue, result, error, steps, attempts, prs, unresolved`
-    and `task, agent, params, created_at, updated_at, ended_at`."""
+    and `task, agent, params, driven, created_at, updated_at, ended_at`. `driven`: a process goes on
+    with it now."""
     return {
         "id": run.id,
         "workflow": run.workflow,
@@ -49,6 +50,7 @@ def run_record(store: Store, run: Run) -> dict[str, Any]:
         "task": run.task,
         "agent": run.agent,
         "params": run.params,
+        "driven": driven,
         "created_at": moment(run.created_at),
         "updated_at": moment(run.updated_at),
         "ended_at": moment(run.ended_at),

@@ -18,6 +18,7 @@ class Rooms(Protocol):
     `choose_agent` gives the agent's name for (asked by the effect, asked for the run, repository) or
     refuses; `read_issue` reads a file."""
 
+    def close(self) -> None: ...
     @property
     def path(self) -> Path: ...
     @property
@@ -42,5 +43,11 @@ class Rooms(Protocol):
     def person(self) -> Actor: ...
     @property
     def cwd(self) -> Path: ...
+    def alive(self, owner: Owner) -> bool:
+        """Whether that very process still lives."""
+
+    def engine_pid(self) -> int:
+        """The process that drives this home's runs now; 0 when none does."""
+
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
     def read_issue(self, path: Path) -> Ticket: ...

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
-from orch.cli.options import examples, home, output, shared
+from orch.cli.options import examples, output, person, shared
 from orch.cli.words import Verb
 
 
-@click.command(cls=Verb, epilog=examples("orch doctor", "orch doctor --json"))
+@click.command(
+    cls=Verb,
+    epilog=examples("orch doctor", "orch doctor --json", "orch doctor --backup ~/orch-backup.db"),
+)
+@click.option(
+    "--backup",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a checked copy of the database there (while runs go on).",
+)
 @shared
-def doctor(as_json: bool, quiet: bool, no_color: bool) -> int:
+def doctor(backup: Path | None, as_json: bool, quiet: bool, no_color: bool) -> int:
     """Check git, tmux, the database, the disk, the lock and the agents. Exit code 1 when something
     that is needed is missing."""
-    from orch.compose import diagnose
+    from orch.compose import back_up, diagnose, open_unchecked
 
     out = output(as_json, quiet, no_color)
-    checks = diagnose(home(), os.environ)
+    orch = open_unchecked(os.environ, Path.cwd(), person=person())
+    click.get_current_context().call_on_close(orch.close)
+    checks = diagnose(orch, os.environ)
+    if backup is not None:
+        back_up(orch, backup.expanduser().absolute())
+        out.note(f"backup: {backup}")
     if as_json:
         out.data([{"name": c.name, "ok": c.ok, "message": c.message, "fix": c.fix} for c in checks])
     else:

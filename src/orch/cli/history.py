@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from orch.api import records
 from orch.cli.cleaning import clean_lines
 from orch.cli.options import examples, home, output, shared
 from orch.cli.output import flush
@@ -26,7 +25,7 @@ def ps(as_json: bool, quiet: bool, no_color: bool) -> None:
     out, orch = output(as_json, quiet, no_color), home()
     found = orch.runs()
     if as_json:
-        out.data([records.run_record(orch.store, item) for item in found])
+        out.data([orch.record_of(item) for item in found])
     elif quiet:
         for item in found:
             out.line(item.id)
@@ -35,6 +34,9 @@ def ps(as_json: bool, quiet: bool, no_color: bool) -> None:
             [r.id, r.status, r.workflow, r.repo, r.issue.title if r.issue else ""] for r in found
         ]
         out.table(["run", "status", "workflow", "repo", "issue"], rows)
+        left = [r.id for r in found if r.status == "running" and not orch.is_driven(r)]
+        if left:
+            out.note(f"nobody drives {', '.join(left)}: orch resume")
     else:
         out.note("no run yet; start one: orch run basic_pr --issue ISSUE-001")
 

@@ -62,13 +62,15 @@ class Narrator:
     ) -> None:  # fmt: skip
         self._out = out
         self._store = store
-        self._several = len(runs) > 1
+        self._runs = frozenset(runs)
         self._now = now
         self._began = self._last = now()
         self._seen: dict[str, _Seen] = {}
 
     def show(self, events: Sequence[Event]) -> None:
         for event in events:
+            if event.run not in self._runs:
+                continue  # whoever drives gets the events of everybody's runs
             text = self._line(event)
             if text:
                 self._say(text, event.run)
@@ -87,7 +89,7 @@ class Narrator:
 
     def _say(self, text: str, run: str = "") -> None:
         self._last = self._now()
-        whose = f"{run[:7]}  " if self._several and run else ""
+        whose = f"{run[:7]}  " if len(self._runs) > 1 and run else ""
         self._out.note(f"{elapsed(self._last - self._began):>7}  {whose}{text}")
 
     def _line(self, event: Event) -> str:
@@ -162,7 +164,8 @@ def _about_the_run(event: Event) -> str:
         case ev.RunTaken():
             return f"run {event.run} goes on" if data.resumed else ""
         case ev.RunBlocked():
-            return f"run {event.run} is blocked: {data.reason.message}"
+            answered = data.reason.code == "gate_answered"  # told when it was answered
+            return "" if answered else f"run {event.run} is blocked: {data.reason.message}"
         case ev.RunFinished():
             return f"run {event.run} is {data.status}"
         case ev.StopRequested():

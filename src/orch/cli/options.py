@@ -95,7 +95,7 @@ def home() -> Orch:
     from orch.compose import open_orch
 
     found = open_orch(os.environ, Path.cwd(), person=person())
-    click.get_current_context().call_on_close(found.store.close)
+    click.get_current_context().call_on_close(found.close)
     gc.enable()  # see `orch.__main__`: what comes now may take long
     return found
 

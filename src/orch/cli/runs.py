@@ -6,6 +6,7 @@ Invariant: the exit code says how the run stands, whoever drives it: 0 only for 
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 BLOCKED_CODES = {"human": 6, "stopped": 5, "dependency": 9, "quota": 7}
 INTERRUPTED = 130
-SEVEREST_FIRST = (INTERRUPTED, 1, 9, 7, 5, 6, 0)
+TIMED_OUT = 124
+SEVEREST_FIRST = (INTERRUPTED, 1, TIMED_OUT, 9, 7, 5, 6, 0)
 
 
 @click.command(
@@ -70,6 +72,8 @@ def run(
     planned = orch.plan_run(
         workflow, repo=repo, issue=issue, agent=agent, params=given, note=out.note
     )
+    for sentence in orch.same_issue(planned):
+        out.note(f"note: {sentence}")
     _warn_about_forge(orch, planned, out)
     return _settle(orch, [planned.id], out)
 
@@ -136,6 +140,8 @@ def exit_code(record: dict[str, Any]) -> int:
     reason = record["reason"] or {}
     if record["status"] == "blocked" and reason.get("code") != "detached":
         return BLOCKED_CODES.get(reason.get("kind", ""), 6)
+    if record["status"] == "error" and (record["error"] or {}).get("code") == "timeout":
+        return TIMED_OUT
     return 1 if record["status"] in ("error", "aborted") else INTERRUPTED
 
 
@@ -163,6 +169,21 @@ def summary(record: dict[str, Any], out: Output) -> None:
         out.line(f"  unresolved: step {item['path']} ({item['effect']}): {item['message']}")
     if record["status"] == "error":
         out.line(f"  look: orch show {record['id']}; orch logs {record['id']}")
+        out.line(f"  again: {_again(record)}")
+    if record["status"] == "running" and not record["driven"]:
+        out.line(f"  nobody drives it: its process has ended; orch resume {record['id']}")
+
+
+def _again(record: dict[str, Any]) -> str:
+    """The command that starts the same once more."""
+    words = ["orch", "run", record["workflow"], "--repo", record["repo"]]
+    if record["issue"]:
+        words += ["--issue", record["issue"]]
+    if record["agent"]:
+        words += ["--agent", record["agent"]]
+    if record["params"]:
+        words += ["--params", json.dumps(record["params"])]
+    return shlex.join(words)
 
 
 @click.command(cls=Verb, epilog=examples("orch resume", "orch resume 4f2a"))
@@ -170,13 +191,14 @@ def summary(record: dict[str, Any], out: Output) -> None:
 @shared
 def resume(run: str, as_json: bool, quiet: bool, no_color: bool) -> int:
     """Go on with a run, or with all whose process died or that were detached; wait for them."""
-    from orch.compose import is_alive
-
     out, orch = output(as_json, quiet, no_color), home()
     if run:
         taken = [orch.take_run(orch.run(run))]
     else:
-        taken = [orch.take_run(found) for found in orch.resumable(is_alive)]
+        found, broken = orch.resumable()
+        for sentence in broken:
+            out.warn(f"warning: {sentence}")
+        taken = [orch.take_run(item) for item in found]
     if not taken:
         out.data([]) if as_json else out.note("nothing to resume")
         return 0

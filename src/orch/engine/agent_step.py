@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orch.engine.programs import Judged
-from orch.engine.step_context import Done, StepContext, done, failed
+from orch.engine.step_context import UNKNOWN_CODES, Done, StepContext, done, failed
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
 from orch.model.command import AttemptEnd, Noted
 from orch.model.effect import Retry, RunAgent
@@ -54,8 +54,7 @@ class AgentProgram:
         self._effect = effect
         self._agent = agent
         self._reply: ReplyMode = effect.output_format or agent.reply
-        limits = ctx.world.limits
-        self.retry = effect.retry or Retry(attempts=1, lost=limits.lost_attempts)
+        self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.fields: dict[str, Any] = agent_fields(effect, agent.name)
 
     async def launch(self, attempt: Attempt) -> Launch:
@@ -106,6 +105,8 @@ class AgentProgram:
         try:
             state = await world.call("git.state", world.git.state, self._ctx.repo, self._effect.env)
         except OrchError as error:
+            if error.code in UNKNOWN_CODES:
+                raise
             return Verdict(ok=False, code=error.code, message=error.message, retry=False)
         changed = bool(state.dirty) or state.head != self._effect.env.base_commit
         text = answer.decode("utf-8", "replace") if answer else None

@@ -36,7 +36,7 @@ class CommandProgram:
         self._ctx = ctx
         self._effect = effect
         self._argv = words(effect.command)
-        self.retry = effect.retry or Retry(lost=ctx.world.limits.lost_attempts)
+        self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.fields: dict[str, Any] = command_fields(effect.env, effect.name or self._argv[0])
 
     async def launch(self, attempt: Attempt) -> Launch:
@@ -80,7 +80,7 @@ class InstallProgram:
         self._argv = list(plan.argv)
         self._tool = plan.tool
         self._sentence = plan.sentence
-        self.retry = Retry(lost=ctx.world.limits.lost_attempts)
+        self.retry = Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.fields = command_fields(env, plan.tool)
 
     async def launch(self, attempt: Attempt) -> Launch:

@@ -13,15 +13,12 @@ from typing import Any
 from orch.engine import programs
 from orch.engine.agent_step import AgentProgram
 from orch.engine.command_step import CommandProgram, InstallProgram
-from orch.engine.step_context import Done, StepContext, Unknown, done, failed
+from orch.engine.step_context import UNKNOWN_CODES, Done, StepContext, Unknown, done, failed
 from orch.model import effect as fx
 from orch.model.command import PullOpened, WorktreeMade
 from orch.model.errors import OrchError, StepError
 from orch.model.naming import run_branch
 from orch.model.worktree import Worktree
-
-UNKNOWN_CODES = frozenset({"network", "git_timeout", "remote_missing", "repository_busy"})
-"""What may be well in a moment, or after a person has looked: the run waits, nothing is lost."""
 
 
 async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:

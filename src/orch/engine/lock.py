@@ -6,11 +6,9 @@ that `kill -9` always frees it, and a stopped holder still keeps others out.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
-import threading
 from pathlib import Path
 
 
@@ -35,6 +33,9 @@ class EngineLock:
     async def wait(self) -> None:
         """Return when the lock is ours. The kernel wakes us; cancelling leaves a waiting thread
         behind, which gives the lock back should it ever get it."""
+        import asyncio
+        import threading
+
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[int] = loop.create_future()
         given_up = threading.Event()
@@ -65,6 +66,21 @@ class EngineLock:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._file = descriptor
+
+    def driver(self) -> int:
+        """The pid of the process that drives now; 0 when nobody does. Takes nothing away: whoever
+        tries at this very moment tries again."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(self.holder() or 0)
+        finally:
+            os.close(descriptor)
+        return 0
 
     def holder(self) -> str:
         """The pid of whoever took the lock last, for messages; empty when unknown."""

@@ -73,10 +73,10 @@ class Runner:
     async def _arrive(self) -> Move | None:
         """Replay; None when that already ended or blocked the run."""
         store = self._world.store
-        sources = {source.module: source for source in store.sources(self._run.id)}
-        steps = store.steps(self._run.id)
 
         def load() -> Move:
+            sources = {source.module: source for source in store.sources(self._run.id)}
+            steps = store.steps(self._run.id)
             modules = Modules(sources)
             return self._moves.arrive(self._prepare(self._run, modules), modules, steps)
 
@@ -88,6 +88,9 @@ class Runner:
         except TimeoutError:
             await self._give_up(self._stuck())
         except Exception as error:
+            if isinstance(error, OrchError) and error.data.get("scope") == "row":
+                await self._give_up(Reason("human", error.code, error.message, error.hint))
+                return None
             if isinstance(error, OrchError) and error.code in FATAL:
                 raise
             if self._run.stop == "abort":
@@ -259,7 +262,7 @@ class Runner:
 
     async def _unreachable(self, path: str, kind: str, why: str) -> None:
         hint = f"orch resume {self._run.id}"
-        message = f"step {path} ({kind}) did not get an answer: {why}"
+        message = f"step {path} ({kind}) cannot go on: {why}"
         await self._block(Reason("dependency", "unreachable", message, hint))
 
     async def _block(self, reason: Reason) -> None:

@@ -24,6 +24,11 @@ from orch.model.run import Run
 from orch.model.step import Outcome
 
 Mode = Literal["cancel", "stop", "leave"]
+UNKNOWN_CODES = frozenset({
+    "network", "git_timeout", "remote_missing", "repository_busy", "repository_gone",
+    "worktree_missing",
+})  # fmt: skip
+"""What may be well in a moment, or after a person has looked: the run waits, nothing is lost."""
 
 
 class Interrupted(Exception):  # not an error: somebody wants the step no more

@@ -52,7 +52,6 @@ class Agents(Protocol):
 class Limits:
     """Seconds and counts; see the `[run]` table of the configuration."""
 
-    lost_attempts: int = 3
     cancel_deadline_s: float = 20.0
     advance_deadline_s: float = 10.0
     stop_grace_s: float = 5.0
@@ -64,7 +63,8 @@ class Limits:
 class World:
     """See the module. `offload` runs a blocking call off the loop; `advance` runs the workflow's
     own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
-    from; `alive` tells whether an owner's process still lives."""
+    from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
+    limit of tries when terminals go away."""
 
     home: Path
     store: Store
@@ -83,6 +83,7 @@ class World:
     offload: Callable[[Callable[[], Any]], Awaitable[Any]]
     advance: Callable[[Callable[[], Any]], Awaitable[Any]]
     dependencies: Callable[[str, str], Any]
+    lost_attempts: Callable[[str], int]
     limits: Limits = Limits()
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

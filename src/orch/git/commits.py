@@ -29,6 +29,7 @@ KEY_TRAILER = "Orch-Key"
 
 _AUTHOR = re.compile(r"\s*([^<>\n\0]*[^<>\n\0\s])\s*<([^<>\n\0\s]+)>\s*")
 _TRAILER_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*: \S.*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # `git log` on a terminal obeys them
 _SMALL_FILE = 1 << 20
 
 
@@ -105,7 +106,7 @@ def with_key(message: str, key: str) -> bytes:
     """`message` as a commit message that ends with the key's trailer."""
     if not key or not key.isprintable():
         raise refusals.bad_key(key)
-    body = message.replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
+    body = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", message.replace("\r\n", "\n")).strip()
     last = body.rpartition("\n\n")[2].splitlines() if "\n\n" in body else []
     joint = "\n" if last and all(map(_TRAILER_LINE.fullmatch, last)) else "\n\n"
     return f"{body}{joint}{KEY_TRAILER}: {key}\n".encode("utf-8", "replace")

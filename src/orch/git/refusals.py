@@ -41,7 +41,7 @@ def not_pinned(repo: Repo) -> NotFound:
 def repository_gone(repo: Repo) -> NotFound:
     return NotFound(
         f"The repository {repo.slug} is no longer at {repo.common_dir}.",
-        code="not_a_repository",
+        code="repository_gone",
         hint="Register it again from its new place with: orch repo add PATH",
     )
 

@@ -326,7 +326,13 @@ def _answer_gate(state: Reader, command: cmd.AnswerGate) -> Decision:
             code="gate_answered",
             hint=f"orch show {run.id}",
         )
-    return [ev.GateAnswered(command.path, command.answer)]
+    events: list[ev.EventData] = [ev.GateAnswered(command.path, command.answer)]
+    if run.status == "blocked" and run.reason is not None and run.reason.code == "gate":
+        told = f"the gate {command.path} was answered: {command.answer.decision}"
+        events.append(
+            ev.RunBlocked(Reason("human", "gate_answered", told, f"orch resume {run.id}"))
+        )
+    return events
 
 
 def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:

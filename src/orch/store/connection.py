@@ -43,7 +43,7 @@ def translated(path: str) -> Iterator[None]:
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
         raise _damaged(path, error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # SQLite keeps no checksums of rows
-        raise _damaged(path, error) from error
+        raise _damaged(path, error, scope="row") from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise Conflict(
             f"another program has kept the database {path} locked for {BUSY_MS // 1000} s",
@@ -66,10 +66,12 @@ def disk_full(path: str) -> ToolFailed:
     )
 
 
-def _damaged(path: str, error: Exception) -> DatabaseCorrupt:
+def _damaged(path: str, error: Exception, *, scope: str = "file") -> DatabaseCorrupt:
+    """`scope`: a `row` that cannot be read says nothing about the others."""
     return DatabaseCorrupt(
-        f"the database {path} is damaged or not one of ours: {error}", hint="orch doctor"
-    )
+        f"the database {path} is damaged or not one of ours: {error}", hint="orch doctor",
+        scope=scope,
+    )  # fmt: skip
 
 
 def _is_full(path: str) -> bool:
@@ -83,6 +85,7 @@ def _is_full(path: str) -> bool:
 def open_database(path: Path) -> apsw.Connection:
     """Open (or create, mode 0600) and bring the schema up to date."""
     with translated(str(path)):
+        _refuse_emptied(path)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = apsw.Connection(str(path))
@@ -93,6 +96,21 @@ def open_database(path: Path) -> apsw.Connection:
             connection.close()
             raise
     return connection
+
+
+def _refuse_emptied(path: Path) -> None:
+    """An empty file is a new database, unless there are runs' files beside it: then it was cut."""
+    emptied = path.exists() and path.stat().st_size == 0
+    log = path.with_name(path.name + "-wal")
+    if not emptied or (log.exists() and log.stat().st_size):
+        return
+    attempts = path.parent / "attempts"
+    if attempts.is_dir() and any(attempts.iterdir()):
+        raise DatabaseCorrupt(
+            f"the database {path} is empty, and there are attempts in {attempts}: its content was"
+            " lost; nothing was changed",
+            hint=f"put a backup in its place, or, to begin anew: mv {attempts} {attempts}.old",
+        )
 
 
 def _prepare(connection: apsw.Connection, path: str) -> None:

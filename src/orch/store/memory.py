@@ -126,9 +126,10 @@ class MemoryStore:
                 answers.append(decision)
                 continue
             run = command.id if isinstance(command, CreateRun) else getattr(command, "run", "")
-            made = []
+            made: list[Event] = []
             for data in decision:
-                event = self._event(len(events) + 1, data, actor, tables, run)
+                cause = made[0].seq if made else 0
+                event = self._event(len(events) + 1, data, actor, cause, tables, run)
                 apply(tables, event)
                 events.append(event)
                 made.append(event)
@@ -139,12 +140,12 @@ class MemoryStore:
         return answers
 
     def _event(
-        self, seq: int, data: EventData, actor: Actor, tables: MemoryTables, run: str
+        self, seq: int, data: EventData, actor: Actor, cause: int, tables: MemoryTables, run: str
     ) -> Event:
         repo, task, step = envelope(tables, data, tables.run(run))
         return Event(
-            seq=seq, at=self._now(), actor=actor, data=data, run=run, repo=repo, task=task,
-            step=step,
+            seq=seq, at=self._now(), actor=actor, cause=cause, data=data, run=run, repo=repo,
+            task=task, step=step,
         )  # fmt: skip
 
     def repo(self, slug: str) -> Repo | None:
@@ -175,8 +176,8 @@ class MemoryStore:
         found = [step for (owner, _), step in self._tables.step_rows.items() if owner == run]
         return sorted(found, key=lambda step: step.planned_seq)
 
-    def open_gates(self) -> list[Step]:
-        rows = self._tables.step_rows.values()
+    def open_gates(self, run: str = "") -> list[Step]:
+        rows = [step for step in self._tables.step_rows.values() if run in ("", step.run)]
         found = [s for s in rows if s.kind == "Gate/1" and s.status not in SETTLED]
         return sorted(found, key=lambda step: step.planned_seq)
 

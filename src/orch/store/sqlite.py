@@ -150,8 +150,9 @@ class SqliteStore:
         """In the order in which they were planned."""
         return self._steps("list_steps", run)
 
-    def open_gates(self) -> list[Step]:
-        return self._steps("open_gates")
+    def open_gates(self, run: str = "") -> list[Step]:
+        """Gates that are not settled, of one run or of all, oldest first."""
+        return self._steps("gates_of_run", run) if run else self._steps("open_gates")
 
     def step(self, run: str, path: str) -> Step | None:
         found = self._steps("get_step", run, path)

@@ -5,7 +5,6 @@ Invariant: used only inside the transaction of the connection it was made for.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, TypeVar
 
 import apsw
@@ -57,6 +56,8 @@ def step_of(row: tuple[Any, ...]) -> Step:
 
 def source_of(row: tuple[Any, ...]) -> Source:
     """H105: what a run executes is what it was planned with, to the letter, or an error."""
+    import hashlib  # a listing does without
+
     source = Source(*map(text_of, row))
     if hashlib.sha256(source.text.encode()).hexdigest() != source.digest:
         raise msgspec.DecodeError(f"the source of {source.module} is not what was stored")

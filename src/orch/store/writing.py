@@ -32,12 +32,13 @@ def carry_out(
     decision = decide(tables, command)
     if isinstance(decision, OrchError):
         return decision
-    events = []
+    events: list[Event] = []
     run = command.id if isinstance(command, CreateRun) else str(getattr(command, "run", ""))
     held: Run | None = None
     for data in decision:
         held = held or (tables.run(run) if run else None)
-        event = _record(db, tables, data, actor, now(), run, held)
+        cause = events[0].seq if events else 0
+        event = _record(db, tables, data, actor, now(), cause, run, held)
         apply(tables, event)
         events.append(event)
     if isinstance(command, CreateRun):
@@ -46,19 +47,19 @@ def carry_out(
 
 
 def _record(
-    db: apsw.Connection, tables: SqliteTables, data: EventData, actor: Actor, at: float, run: str,
-    held: Run | None,
+    db: apsw.Connection, tables: SqliteTables, data: EventData, actor: Actor, at: float,
+    cause: int, run: str, held: Run | None,
 ) -> Event:  # fmt: skip
     repo, task, step = envelope(tables, data, held)
     kind = str(type(data).__struct_config__.tag)
     body = DATA_ENCODER.encode(data).decode()
     db.execute(
         statement("insert_event"),
-        (at, kind, 1, actor.kind, actor.id, 0, repo, task, run, step, body),
+        (at, kind, 1, actor.kind, actor.id, cause, repo, task, run, step, body),
     )
     return Event(
-        seq=db.last_insert_rowid(), at=at, actor=actor, data=data, repo=repo, task=task, run=run,
-        step=step,
+        seq=db.last_insert_rowid(), at=at, actor=actor, cause=cause, data=data, repo=repo, task=task,
+        run=run, step=step,
     )  # fmt: skip
 
 

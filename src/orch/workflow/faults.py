@@ -85,4 +85,5 @@ def decoded(path: str, effect: Effect[Any], outcome: Outcome) -> Any:
             code="database_corrupt",
             hint="orch doctor",
             path=path,
+            scope="row",
         ) from error

@@ -113,8 +113,16 @@ def test_a_run_from_its_issue_to_its_pull_request(
 def test_the_issue_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     watched = Watched()
     run = "a" * 12
-    watched.narrator.show(watched.store.send(create_run(run, issue=a_ticket()), PERSON))
+    watched.again(run).show(watched.store.send(create_run(run, issue=a_ticket()), PERSON))
     assert said(capsys) == [f"run {run} (basic_pr) in thing for ISSUE-001: Add a --json flag"]
+
+
+def test_runs_that_nobody_here_watches_are_not_told(
+    watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever drives gets everybody's events."""
+    watched.narrator.show(watched.store.send(create_run(OTHER_RUN), PERSON))
+    assert said(capsys) == []
 
 
 def test_numbers_are_those_of_the_record_when_one_comes_later(

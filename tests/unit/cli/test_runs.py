@@ -33,7 +33,12 @@ def reason(kind: str, code: str) -> dict[str, str]:
     ],
 )
 def test_only_done_is_zero(status: str, why: dict[str, str] | None, code: int) -> None:
-    assert exit_code({"status": status, "reason": why}) == code
+    assert exit_code({"status": status, "reason": why, "error": None}) == code
+
+
+def test_a_run_that_failed_for_want_of_time_says_so() -> None:
+    assert exit_code({"status": "error", "reason": None, "error": {"code": "timeout"}}) == 124
+    assert exit_code({"status": "error", "reason": None, "error": {"code": "no_change"}}) == 1
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,10 @@ TABLE: dict[str, dict[str, str]] = {
         "stopped": "", "aborting": "RunBlocked TaskMoved", **NONE,
         "done": "", "error": "", "aborted": "",
     },
-    "answer": {"pending": "!unknown_gate", **dict.fromkeys(LIVE, "GateAnswered"), **NONE, **FINAL},
+    "answer": {
+        "pending": "!unknown_gate", **dict.fromkeys(LIVE, "GateAnswered"),
+        "gated": "GateAnswered RunBlocked", **NONE, **FINAL,
+    },
     "create again": {
         "none": "TaskCreated RunCreated TaskMoved",
         **dict.fromkeys(("pending", *LIVE, "done", "error", "aborted"), "!run_exists"),
