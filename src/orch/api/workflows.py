@@ -65,6 +65,11 @@ class Workflows:
         self.home_folder = home / "workflows" if home is not None else None
 
     @property
+    def repo(self) -> Repo | None:
+        """The repository it is seen from."""
+        return self._repo
+
+    @property
     def _book(self) -> TrustBook:
         assert self._home is not None
         return TrustBook(self._home)

@@ -26,6 +26,7 @@ COMMANDS = {
     "resume": ("orch.cli.runs:resume", "Go on with runs that were stopped, detached or killed."),
     "gate": ("orch.cli.gate:gate", "Answer a run that waits for a person."),
     "template": ("orch.cli.template:template", "List, show and start workflows; render prompts."),
+    "validate": ("orch.cli.validate:validate", "Check a workflow without running it."),
     "trust": ("orch.cli.trust:trust", "Allow a repository's own workflows, as they are now."),
     "issue": ("orch.cli.issue:issue", "Create, list and show issues."),
     "repo": ("orch.cli.repo:repo", "Register and list repositories."),

@@ -17,8 +17,7 @@ from orch.cli.words import Noun
 from orch.model.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from orch.api import Orch
-    from orch.api.workflows import Found, Listed, Workflows
+    from orch.api.workflows import Listed
     from orch.cli.output import Output
     from orch.workflow.outline import Parameter
 
@@ -111,8 +110,10 @@ def _shown(parameter: Parameter) -> str:
 @shared
 def show(name: str, repo: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Print the source of a workflow. Nothing of it is run, so it needs no trust."""
+    from orch.api.validation import looked_up
+
     out, orch = output(as_json, quiet, no_color), home()
-    found = looked_up(orch, orch.workflows(repo), name)
+    found = looked_up(orch.workflows(repo), name, orch.rooms.cwd)
     source = found.source
     if as_json:
         record = {"name": found.name, "origin": found.origin, "path": source.filename}
@@ -123,14 +124,6 @@ def show(name: str, repo: str, as_json: bool, quiet: bool, no_color: bool) -> No
         out.line(source.text.rstrip("\n"))
     else:
         out.line(source.filename)
-
-
-def looked_up(orch: Orch, named: Workflows, word: str) -> Found:
-    """A workflow by name or path, for reading; `NotFound` names the nearest."""
-    from orch.api.planning import find_workflow
-
-    found = None if os.sep in word or word.endswith(".py") else named.look(word)
-    return found or find_workflow(word, orch.rooms.cwd, named)
 
 
 @template.command(
@@ -147,11 +140,12 @@ def new(
     name: str, start: str, folder: str, dry_run: bool, as_json: bool, quiet: bool, no_color: bool
 ) -> None:
     """Start a workflow of your own from one there is."""
+    from orch.api.validation import looked_up
     from orch.api.workflows import new_workflow, refuse_new
 
     out, orch = output(as_json, quiet, no_color), home()
     named = orch.workflows("")
-    copied = looked_up(orch, named, start)
+    copied = looked_up(named, start, orch.rooms.cwd)
     place = orch.rooms.cwd / folder if folder else orch.home / "workflows"
     path = refuse_new(place, name)
     shadowed = None if folder else named.look(name)
