@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from orch.api.workflows import Found, Workflows
+from orch.config.tree import Defaults
 from orch.model.command import CreateRun
 from orch.model.errors import NotFound, OrchError, UsageError
 from orch.model.naming import nearest
@@ -151,6 +152,13 @@ class RunPlan:
                 code="workflow_broken",
                 hint=f"edit {entry.filename}, then repeat the command",
             ) from error
+
+    def with_defaults(self, params: Mapping[str, Any], defaults: Defaults) -> Mapping[str, Any]:
+        """`params`, and the configured test command where one is taken and none is given."""
+        takes = inspect.signature(self.workflow.function).parameters
+        if "test_command" not in takes or "test_command" in params or not defaults.test_command:
+            return params
+        return {**params, "test_command": list(defaults.test_command)}
 
     @property
     def pushes(self) -> bool:

@@ -47,8 +47,17 @@ class Runs(Issues):
     def look_at_run(
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """All checks of `plan_run`; nothing is journaled, nothing fetched."""
+        """All checks of `plan_run`, and the workflow played on stubs; nothing is journaled, nothing
+        fetched."""
+        from orch.api.rehearsing import scenarios
+
         command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
+        rooms, target = self._rooms, self._store.repo(command.repo)
+        played = scenarios(
+            plan, command.issue, command.params,
+            lambda asked: rooms.choose_agent(asked, agent, target),
+            deadline_s=rooms.config(target).run.advance_deadline_s,
+        )  # fmt: skip
         return {
             "workflow": command.workflow,
             "repo": command.repo,
@@ -56,6 +65,9 @@ class Runs(Issues):
             "agent": command.agent,
             "params": command.params,
             "effects": sorted(plan.used & EFFECTS),
+            "origin": plan.found.origin,
+            "notes": list(plan.found.notes),
+            "scenarios": played,
         }
 
     def _checked_run(
@@ -70,6 +82,7 @@ class Runs(Issues):
         target = self.repo_for(repo, ticket)
         rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "RunCommand"}))
         plan.needs_remote(target)
+        params = plan.with_defaults(params, rooms.config(target).defaults)
         if agent:
             rooms.choose_agent(None, agent, target)
         plan.needs_agents(lambda asked: rooms.choose_agent(asked, agent, target), params)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orch.cli.dryrun import tell_plan
 from orch.cli.options import (
     dry,
     examples,
@@ -66,8 +67,7 @@ def run(
         if as_json:
             out.data(plan)
         else:
-            out.line(f"would run {plan['workflow']} in {plan['repo']} (nothing was done)")
-            out.line(f"effects it may ask for: {', '.join(plan['effects'])}")
+            tell_plan(plan, out)
         return 0
     planned = orch.plan_run(
         workflow, repo=repo, issue=issue, agent=agent, params=given, note=out.note
