@@ -12,11 +12,28 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.chaos.scenario import Scenario
 
 OUR_LOCKS = {"engine.lock", ".lock"}
+
+
+class Expected(NamedTuple):
+    """What a finished run of a template has: `steps` agents' steps that succeeded (the first agent's
+    attempt may have been killed after its work was done, and then no fix is needed), `branches`, and
+    the `names` of those whose work is in the pull request."""
+
+    steps: tuple[int, ...]
+    branches: int
+    names: tuple[str, ...]
+
+
+EXPECTED = {
+    "basic_pr": Expected((1,), 1, ("one",)),
+    "enforced_pr": Expected((1, 2), 1, ("one",)),
+    "multi_agent": Expected((2,), 3, ("one", "two")),
+}
 
 
 def complaints(world: Scenario, template: str) -> list[str]:
@@ -56,8 +73,7 @@ def _attempts(world: Scenario, run: dict[str, Any], template: str) -> Iterator[s
         if attempt["status"] == "succeeded" and attempt["id"] not in ran:
             yield f"attempt {attempt['id']} succeeded and never ran"
     good = Counter(a["step"] for a in work if a["status"] == "succeeded")
-    expected = 1 if template == "basic_pr" else 2
-    if len(good) != expected or any(count != 1 for count in good.values()):
+    if len(good) not in EXPECTED[template].steps or any(count != 1 for count in good.values()):
         yield f"succeeded attempts by step: {dict(good)}"
 
 
@@ -68,9 +84,8 @@ def _git(world: Scenario, run: dict[str, Any], template: str) -> Iterator[str]:
     )  # fmt: skip
     if check.returncode:
         yield f"git fsck: {check.stdout}{check.stderr}"
-    expected = 1 if template == "basic_pr" else 3
     heads = world.git("for-each-ref", "--format=%(refname:short)", "refs/heads/orch").split()
-    if len(heads) != expected:
+    if len(heads) != EXPECTED[template].branches:
         yield f"branches: {heads}"
     listed = json.loads(world.orch("worktree", "list", "--json").stdout)
     if sorted(item["branch"] for item in listed) != sorted(heads):
@@ -107,8 +122,7 @@ def _history(world: Scenario, run: dict[str, Any], template: str) -> Iterator[st
     for key, count in keys.items():
         if count > 1:
             yield f"{count} commits with the key {key}"
-    names = ["one"] if template == "basic_pr" else ["one", "two"]
-    for name in names:
+    for name in EXPECTED[template].names:
         text = world.git("show", f"{tip}:{name}.txt")
         if not text.startswith(f"{name} by "):
             yield f"{name}.txt in the PR holds {text!r}"

@@ -138,6 +138,10 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "basic_pr": ("run", "basic_pr", "--issue", "ISSUE-001", "--json"),
+    "enforced_pr": (
+        "run", "enforced_pr", "--issue", "ISSUE-001", "--json", "--params",
+        '{"test_command": ["awk", "END { exit NR < 2 }", "one.txt"]}',
+    ),
     "multi_agent": (
         "run", "multi_agent", "--issue", "ISSUE-001", "--json", "--params",
         '{"impl_agent": "one", "test_agent": "two", "test_command": ["test", "-f", "two.txt"]}',
