@@ -185,6 +185,16 @@ def open_orch(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
     return Orch(home)
 
 
+def person(environ: Mapping[str, str]) -> str:
+    """Who is at the keyboard, for the books."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return environ.get("USER", "") or str(os.getuid())
+
+
 def open_unchecked(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
     """`open_orch` for whoever wants to look at a home that may be broken."""
     return Orch(Home(environ, cwd, person))

@@ -238,8 +238,8 @@ class Tracker(Protocol):
         """All, newest first, and one sentence for each broken file (reported, never skipped)."""
 
     def update(self, identifier: str, **fields: Any) -> Ticket:
-        """Change `status`, `labels`, `title`, `body`, `pr_url`, `resolved`; everything else that a
-        person wrote in the file stays to the byte."""
+        """Change `status`, `labels`, `title`, `body`, `pr_url`, `resolved`, `resolution`; all
+        else that a person wrote in the file stays to the byte."""
 
 
 class AttemptFacts(Protocol):
@@ -290,8 +290,11 @@ class Agent(Protocol):
         """The command line and the whole environment: an allow-list of `environ`, the configured
         `env` and `pass_env`, the `ORCH_*` words. Never a forge, tracker or chat token."""
 
-    def judge(self, reply: ReplyMode, facts: AttemptFacts) -> Verdict:
-        """What an ended attempt means. Pure."""
+    def judge(
+        self, reply: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
+    ) -> Verdict:
+        """What an ended attempt means. With `schema` its value is the JSON value that was asked
+        for; `answer_absent` and `answer_invalid` are asked for again. Pure."""
 
     def probe(self, environ: Mapping[str, str]) -> str:
         """Empty when usable, else one sentence on what is missing (no token is spent)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.world import World
+from tests.acceptance.world import WRITES, World
 
 OWN = """\
 from orch import *
@@ -69,6 +69,50 @@ def test_enforced_pr_spends_no_fix_on_a_test_command_that_is_not_there(world: Wo
     record = world.run("enforced_pr", *words, code=1)
     assert record["error"]["code"] == "command_not_found"
     assert [attempt["name"] for attempt in record["attempts"]] == ["work", "test"]
+
+
+# --- reviewed_pr
+
+JUDGE = """\
+echo junk > reviewers-scratch.txt
+cat "$ORCH_PROMPT_FILE" >> ../review-prompts
+if grep -q again work.txt; then echo '{"approved": true, "comments": ["good"]}'
+else echo '{"approved": false, "comments": ["say it again"]}'; fi"""
+WORKS = (
+    'if [ -f work.txt ]; then grep -o "say it again" "$ORCH_PROMPT_FILE"; fi >> work.txt; echo x'
+)
+PAIR = '{"impl_agent": "one", "review_agent": "judge"%s}'
+
+
+def test_reviewed_pr_sends_comments_back_and_opens_what_was_approved(world: World) -> None:
+    world.configure({"one": ["sh", "-c", WORKS], "judge": ["sh", "-c", JUDGE]})
+    record = world.run("reviewed_pr", "--issue", "ISSUE-001", "--params", PAIR % "")
+    names = [attempt["name"] for attempt in record["attempts"]]
+    assert names == ["impl", "review-1", "impl-2", "review-2"]
+    (pull,) = record["prs"]
+    assert "- good" in pull["body"]
+    shown = world.git("show", "--stat", "--format=", pull["head"], where=world.remote)
+    assert "work.txt" in shown
+    assert "reviewers-scratch" not in shown
+    assert world.git("show", f"{pull['head']}:work.txt", where=world.remote) == "say it again"
+
+
+def test_reviewed_pr_without_approval_opens_none(world: World) -> None:
+    no = """echo '{"approved": false, "comments": ["never"]}'"""
+    world.configure({"one": WRITES, "judge": ["sh", "-c", no]})
+    words = ("--issue", "ISSUE-001", "--params", PAIR % ', "max_reviews": 1')
+    record = world.run("reviewed_pr", *words, code=1)
+    assert (record["error"]["kind"], record["prs"]) == ("ReviewRejected", [])
+    assert record["error"]["data"]["comments"] == ["never"]
+    assert world.git("branch", "--list", "orch/*", where=world.remote) == ""
+
+
+def test_reviewed_pr_takes_no_words_for_an_approval(world: World) -> None:
+    world.configure({"one": WRITES, "judge": ["sh", "-c", "echo 'LGTM, approved: true'"]})
+    words = ("--issue", "ISSUE-001", "--params", PAIR % "")
+    record = world.run("reviewed_pr", *words, code=1)
+    assert record["prs"] == []
+    assert record["error"]["kind"] == "AgentFailed"
 
 
 # --- by name

@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 from tests.chaos import trial
-from tests.chaos.scenario import TEMPLATES
+from tests.chaos.scenario import PLAYS
 
 
 def one(seed: int) -> tuple[int, list[str]]:
     """One seeded trial in a folder of its own."""
     rng = random.Random(seed)
-    template = rng.choice(sorted(TEMPLATES))
+    template = rng.choice(sorted(PLAYS))
     folder = Path(tempfile.mkdtemp(prefix="orch-chaos-"))
     try:
         wrong = trial.at_random(folder / "w", template, rng)

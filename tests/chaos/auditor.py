@@ -12,28 +12,11 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tests.chaos.scenario import Scenario
+from tests.chaos.scenario import PLAYS, Scenario
 
 OUR_LOCKS = {"engine.lock", ".lock"}
-
-
-class Expected(NamedTuple):
-    """What a finished run of a template has: `steps` agents' steps that succeeded (the first agent's
-    attempt may have been killed after its work was done, and then no fix is needed), `branches`, and
-    the `names` of those whose work is in the pull request."""
-
-    steps: tuple[int, ...]
-    branches: int
-    names: tuple[str, ...]
-
-
-EXPECTED = {
-    "basic_pr": Expected((1,), 1, ("one",)),
-    "enforced_pr": Expected((1, 2), 1, ("one",)),
-    "multi_agent": Expected((2,), 3, ("one", "two")),
-}
 
 
 def complaints(world: Scenario, template: str) -> list[str]:
@@ -43,7 +26,7 @@ def complaints(world: Scenario, template: str) -> list[str]:
         return [f"{len(runs)} runs instead of one"]
     run = world.show()
     found = [*_run(run), *_attempts(world, run, template), *_git(world, run, template)]
-    return [*found, *_left_over(world), *_tickets(world)]
+    return [*found, *_left_over(world), *_tickets(world, template)]
 
 
 def _run(run: dict[str, Any]) -> Iterator[str]:
@@ -73,7 +56,8 @@ def _attempts(world: Scenario, run: dict[str, Any], template: str) -> Iterator[s
         if attempt["status"] == "succeeded" and attempt["id"] not in ran:
             yield f"attempt {attempt['id']} succeeded and never ran"
     good = Counter(a["step"] for a in work if a["status"] == "succeeded")
-    if len(good) not in EXPECTED[template].steps or any(count != 1 for count in good.values()):
+    expected = PLAYS[template].steps or (len(PLAYS[template].agents),)
+    if len(good) not in expected or any(count != 1 for count in good.values()):
         yield f"succeeded attempts by step: {dict(good)}"
 
 
@@ -84,8 +68,9 @@ def _git(world: Scenario, run: dict[str, Any], template: str) -> Iterator[str]:
     )  # fmt: skip
     if check.returncode:
         yield f"git fsck: {check.stdout}{check.stderr}"
+    expected = PLAYS[template].branches
     heads = world.git("for-each-ref", "--format=%(refname:short)", "refs/heads/orch").split()
-    if len(heads) != EXPECTED[template].branches:
+    if len(heads) != expected:
         yield f"branches: {heads}"
     listed = json.loads(world.orch("worktree", "list", "--json").stdout)
     if sorted(item["branch"] for item in listed) != sorted(heads):
@@ -122,7 +107,7 @@ def _history(world: Scenario, run: dict[str, Any], template: str) -> Iterator[st
     for key, count in keys.items():
         if count > 1:
             yield f"{count} commits with the key {key}"
-    for name in EXPECTED[template].names:
+    for name in PLAYS[template].agents:
         text = world.git("show", f"{tip}:{name}.txt")
         if not text.startswith(f"{name} by "):
             yield f"{name}.txt in the PR holds {text!r}"
@@ -150,7 +135,7 @@ def _left_over(world: Scenario) -> Iterator[str]:
         yield f"a shell has run the ticket: {path}"
 
 
-def _tickets(world: Scenario) -> Iterator[str]:
+def _tickets(world: Scenario, template: str) -> Iterator[str]:
     issues = json.loads(world.orch("issue", "list", "--json").stdout)
-    if len(issues) != 1:
-        yield f"{len(issues)} issues instead of one"
+    if len(issues) != PLAYS[template].issues:
+        yield f"{len(issues)} issues instead of {PLAYS[template].issues}"

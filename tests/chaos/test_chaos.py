@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import trial
-from tests.chaos.scenario import TEMPLATES, make
+from tests.chaos.scenario import PLAYS, make
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("part", range(SLICES))
-@pytest.mark.parametrize("template", sorted(TEMPLATES))
+@pytest.mark.parametrize("template", sorted(PLAYS))
 def test_killed_at_every_point(place: Path, template: str, part: int) -> None:
     """Every failpoint (before and after each journal write and each act), each with one of the
     three victims in turn, so that over the points of a template each kind of act meets each."""
@@ -49,7 +49,7 @@ def test_random_kills(place: Path) -> None:
     bad = []
     for seed in range(1, RANDOM_KILLS + 1):
         rng = random.Random(seed)
-        template = rng.choice(sorted(TEMPLATES))
+        template = rng.choice(sorted(PLAYS))
         wrong = trial.at_random(place / f"{seed}", template, rng)
         if wrong:
             bad.append(f"seed {seed} ({template}): {wrong}")
@@ -62,7 +62,7 @@ def test_the_auditor_sees_what_is_wrong(place: Path) -> None:
     from tests.chaos import auditor
 
     world = make(place / "w")
-    done = world.orch(*TEMPLATES["basic_pr"])
+    done = world.orch(*PLAYS["basic_pr"].words)
     assert done.returncode == 0, done.stderr
     assert auditor.complaints(world, "basic_pr") == []
     attempt = world.ledger.read_text(encoding="utf-8").split()[0]

@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 
 from tests.chaos import auditor
-from tests.chaos.scenario import TEMPLATES, Scenario, make, resume_until_done
+from tests.chaos.scenario import PLAYS, Scenario, make, resume_until_done
 
 
 def points(folder: Path, template: str) -> list[str]:
     """The names of all failpoints that an undisturbed run passes, in order."""
     world = make(folder)
     log = folder / "points"
-    done = world.orch(*TEMPLATES[template], ORCH_FAILPOINT_LOG=str(log))
-    assert done.returncode == 0, done.stderr
+    done = world.orch(*PLAYS[template].words, ORCH_FAILPOINT_LOG=str(log))
+    assert done.returncode == 0, done.stderr + done.stdout
     wrong = auditor.complaints(world, template)
     assert not wrong, wrong
     return log.read_text(encoding="utf-8").split()
@@ -29,7 +29,7 @@ def at_point(folder: Path, template: str, number: int, victim: str) -> list[str]
     (the engine, and then the tmux server with all terminals)."""
     world = make(folder)
     prefix = "group:" if victim == "group" else ""
-    done = world.orch(*TEMPLATES[template], ORCH_FAILPOINT=f"{prefix}@{number}")
+    done = world.orch(*PLAYS[template].words, ORCH_FAILPOINT=f"{prefix}@{number}")
     if done.returncode >= 0 and done.returncode != 128 + signal.SIGKILL:
         return _after(world, template)  # interleaved differently: it was over before that point
     if victim == "tmux":
@@ -40,7 +40,7 @@ def at_point(folder: Path, template: str, number: int, victim: str) -> list[str]
 def at_random(folder: Path, template: str, rng: random.Random) -> list[str]:
     """Kill at a random moment, perhaps again while resuming, perhaps tmux too."""
     world = make(folder, seconds=rng.choice([0.0, 0.05, 0.4]))
-    words = TEMPLATES[template]
+    words = PLAYS[template].words
     for _ in range(rng.choice([1, 1, 2, 3])):
         process = world.start(*words)
         time.sleep(rng.random() * rng.choice([0.3, 1.0]))
@@ -56,13 +56,13 @@ def at_random(folder: Path, template: str, rng: random.Random) -> list[str]:
     if not any(world.orch("ps", "--json").stdout.strip() == empty for empty in ("[]", "")):
         return _after(world, template)
     # It was killed before it had acknowledged anything: nothing may have happened.
-    done = world.orch(*TEMPLATES[template])
+    done = world.orch(*PLAYS[template].words)
     return auditor.complaints(world, template) if done.returncode == 0 else [done.stderr]
 
 
 def _after(world: Scenario, template: str) -> list[str]:
     if world.orch("ps", "--json").stdout.strip() == "[]":
-        done = world.orch(*TEMPLATES[template])
+        done = world.orch(*PLAYS[template].words)
         if done.returncode:
             return [f"after an unacknowledged run: {done.stderr}"]
     return [*resume_until_done(world), *auditor.complaints(world, template)]

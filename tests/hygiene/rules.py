@@ -47,7 +47,7 @@ def texts(root: Path) -> Iterator[tuple[str, str]]:
     """Path and content of every text file that belongs to the checkout."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(set(folders) - NOT_OURS)
-        for name in sorted(names):
+        for name in sorted(set(names) - NOT_OURS):  # `.git` is a file in a linked worktree
             path = Path(folder, name)
             if path.is_symlink() or path.suffix in {".pyc", ".db", ".whl", ".gz"}:
                 continue

@@ -98,7 +98,7 @@ class TextAgent:
         argv = ("agent", request.prompt, request.worktree.path)
         return Launch(argv=argv, cwd=request.worktree.path, env={}, stdin=request.prompt)
 
-    def judge(self, reply: str, facts: Any) -> Verdict:
+    def judge(self, reply: str, facts: Any, schema: Any = None) -> Verdict:
         if facts.exit.exit_code != 0:
             return Verdict(ok=False, code="exit_nonzero", message="failed", retry=False)
         return Verdict(ok=True, value=facts.stdout.decode())

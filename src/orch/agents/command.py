@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from typing import Any
 
 from orch.agents import environment, reply
 from orch.config import AgentConfig
@@ -31,8 +32,10 @@ class CommandAgent:
     def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
         return launch(self.name, self._config, self._argv(request), request, environ)
 
-    def judge(self, reply_mode: ReplyMode, facts: AttemptFacts) -> Verdict:
-        return reply.judge(reply_mode, facts, agent=self.name)
+    def judge(
+        self, reply_mode: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
+    ) -> Verdict:
+        return reply.judge(reply_mode, facts, agent=self.name, schema=schema)
 
     def probe(self, environ: Mapping[str, str]) -> str:
         return missing(self.name, self._config, self._config.command[0], environ)

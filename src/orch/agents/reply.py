@@ -8,9 +8,10 @@ never raise it (H3, H4); the reply mode then says what has to be there. Words de
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from orch.agents import failure, record
+from orch.agents import answer, failure, record
 from orch.agents.words import one_line, printable, tail
 from orch.model.attempt import AgentResult, ExitRecord, ReplyMode, Verdict
 from orch.ports import AttemptFacts
@@ -39,8 +40,13 @@ _REPORTED = {
 }
 
 
-def judge(reply: ReplyMode, facts: AttemptFacts, *, agent: str) -> Verdict:
-    """The verdict on an ended attempt of `agent`. Pure."""
+def judge(
+    reply: ReplyMode, facts: AttemptFacts, *, agent: str, schema: Mapping[str, Any] | None = None
+) -> Verdict:
+    """The verdict on an ended attempt of `agent`; with `schema` on the answer that it asks for.
+    Pure."""
+    if schema is not None:
+        return _shaped(schema, facts, agent)
     reading = record.read(facts.result_text)
     cause = failure.of_exit(facts.exit, facts.stderr)
     flagged = _flagged(facts.stdout)
@@ -57,6 +63,16 @@ def judge(reply: ReplyMode, facts: AttemptFacts, *, agent: str) -> Verdict:
     if reply == "text":
         return _text(facts, reading, agent)
     return _result(reading, agent)
+
+
+def _shaped(schema: Mapping[str, Any], facts: AttemptFacts, agent: str) -> Verdict:
+    cause, flagged = failure.of_exit(facts.exit, facts.stderr), _flagged(facts.stdout)
+    if cause is not None and cause.code == "exit_nonzero":
+        cause = flagged or cause
+    told = cause or flagged
+    if told is not None:
+        return failed(told, facts.exit, agent=agent)
+    return answer.verdict(schema, facts, agent=agent)
 
 
 def failed(

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orch.api import records
 from orch.api.rooms import Rooms
 from orch.api.trust import Grant, TrustBook, read
 from orch.model.errors import NotFound, OrchError
+from orch.model.naming import moment
 from orch.model.repo import Repo
 
 
@@ -31,7 +31,7 @@ class Grants:
                 code="no_workflows", hint="orch template list",
             )  # fmt: skip
         changes = self._book.changes(repo.slug, contents)
-        at = records.moment(self._rooms.clock.now())
+        at = moment(self._rooms.clock.now())
         by = self._rooms.person.id
         if dry_run:
             here = str(contents.directory)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orch.api import records
 from orch.api.repositories import Repositories
 from orch.model.errors import NotFound, UsageError
+from orch.model.naming import moment
 from orch.model.ticket import Ticket
 
 
@@ -19,7 +19,7 @@ class Issues(Repositories):
                 "an issue needs a title", code="empty_title", hint='orch issue create "TITLE"'
             )
         slug = self.repo(repo).slug if repo else ""
-        created = records.moment(self._rooms.clock.now())
+        created = moment(self._rooms.clock.now())
         return self._rooms.tracker.create(
             title, body=body, labels=labels, repo=slug, created=created
         )

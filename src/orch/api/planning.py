@@ -37,6 +37,7 @@ from orch.workflow.sources import (
 )
 
 PUSHING = frozenset({"CreatePR", "Push"})
+RUNNING = frozenset({"RunAgent", "SpawnAgent"})
 
 
 def find_workflow(word: str, cwd: Path, named: Workflows | None = None) -> Found:
@@ -130,12 +131,13 @@ class RunPlan:
     """A workflow with its sources, checked against one repository and one set of agents."""
 
     def __init__(self, word: str, cwd: Path, named: Workflows | None = None) -> None:
-        self.found = find_workflow(word, cwd, named)
+        place, mark, wanted = word.partition(".py:")  # `flow.py:ship` names the function too
+        self.found = find_workflow(f"{place}.py" if mark else word, cwd, named)
         self.name, entry = self.found.name, self.found.source
         self.sources = collect(entry, self.found.root)
         self.found.vouch(self.sources.values())
         module = self._loaded(entry)
-        function, self.workflow = entry_workflow(module, entry)
+        function, self.workflow = entry_workflow(module, entry, wanted)
         self.entry = f"{entry.module}:{function}"
         self.used = names_used(s for s in self.sources.values() if s.module != COMPOSITES)
 
@@ -176,7 +178,7 @@ class RunPlan:
     def needs_agents(self, choose: Callable[[str | None], str], params: Mapping[str, Any]) -> None:
         """Every agent that can be known now is known: those named in parameters or in the code, and
         the default one where the workflow runs an agent without naming it."""
-        if "RunAgent" not in self.used:
+        if not self.used & RUNNING:
             return
         asked = self._agents_in_calls()
         for name, parameter in inspect.signature(self.workflow.function).parameters.items():
@@ -191,7 +193,7 @@ class RunPlan:
         found: set[str | None] = set()
         for source in self.sources.values():
             for node in ast.walk(parse(source)):
-                if isinstance(node, ast.Call) and _name(node.func) == "RunAgent":
+                if isinstance(node, ast.Call) and _name(node.func) in RUNNING:
                     found |= _agents_of(node)
         return found
 

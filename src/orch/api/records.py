@@ -5,12 +5,12 @@ Invariant: keys are only ever added. Times are RFC 3339 in UTC, empty when there
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from orch.model.attempt import Attempt
+from orch.model.naming import moment
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run
@@ -20,14 +20,6 @@ from orch.model.worktree import TreeState, Worktree
 
 if TYPE_CHECKING:
     from orch.ports import Store
-
-
-def moment(seconds: float) -> str:
-    """Seconds since the epoch as RFC 3339 in UTC; empty for 0."""
-    if not seconds:
-        return ""
-    when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def run_record(store: Store, run: Run, *, driven: bool) -> dict[str, Any]:

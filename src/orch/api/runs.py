@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from orch.model.command import CreateRun
 
 EFFECTS = frozenset({
-    "CreateWorktree", "RunAgent", "RunCommand", "MergeBranches", "Commit", "Push", "CreatePR", "Gate",
-    "Log", "Now", "Random",
+    "CreateWorktree", "RunAgent", "SpawnAgent", "WaitForStatus", "CaptureOutput", "RunCommand",
+    "MergeBranches", "Commit", "Push", "CreatePR", "CreateIssue", "ListIssues", "GetIssue",
+    "ResolveIssue", "Gate", "Log", "Now", "Random", "Sleep",
 })  # fmt: skip
 
 
@@ -80,7 +81,7 @@ class Runs(Issues):
         plan = RunPlan(workflow, self._rooms.cwd, self._named(repo, issue))
         ticket = self.issue(issue) if issue else None
         target = self.repo_for(repo, ticket)
-        rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "RunCommand"}))
+        rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "SpawnAgent", "RunCommand"}))
         plan.needs_remote(target)
         params = plan.with_defaults(params, rooms.config(target).defaults)
         if agent:

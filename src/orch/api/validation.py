@@ -18,7 +18,8 @@ from orch.workflow.sources import BUILTIN, COMPOSITES, collect
 
 def validate(rooms: Rooms, named: Workflows, word: str, repo: Repo | None) -> list[Finding]:
     """What is wrong with the workflow that a path or name means, and with the modules beside it."""
-    found = looked_up(named, word, rooms.cwd)
+    place, mark, wanted = word.partition(".py:")  # as `orch run flow.py:ship`
+    found = looked_up(named, f"{place}.py" if mark else word, rooms.cwd)
     try:
         sources = collect(found.source, found.root)
     except OrchError as error:  # a syntax error, or a module beside it that cannot be read
@@ -36,7 +37,7 @@ def validate(rooms: Rooms, named: Workflows, word: str, repo: Repo | None) -> li
             return error.message
         return ""
 
-    return check(ours, found.source.module, agent_problem)
+    return check(ours, found.source.module, agent_problem, wanted)
 
 
 def looked_up(named: Workflows, word: str, cwd: Path) -> Found:

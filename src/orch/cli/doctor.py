@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from orch.cli.options import examples, output, person, shared
+from orch.cli.options import examples, output, shared
 from orch.cli.words import Verb
 
 
@@ -25,10 +25,10 @@ from orch.cli.words import Verb
 def doctor(backup: Path | None, as_json: bool, quiet: bool, no_color: bool) -> int:
     """Check git, tmux, the database, the disk, the lock and the agents. Exit code 1 when something
     that is needed is missing."""
-    from orch.compose import back_up, diagnose, open_unchecked
+    from orch.compose import back_up, diagnose, open_unchecked, person
 
     out = output(as_json, quiet, no_color)
-    orch = open_unchecked(os.environ, Path.cwd(), person=person())
+    orch = open_unchecked(os.environ, Path.cwd(), person=person(os.environ))
     click.get_current_context().call_on_close(orch.close)
     checks = diagnose(orch, os.environ)
     if backup is not None:

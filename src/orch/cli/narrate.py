@@ -25,6 +25,7 @@ HEARTBEAT_S = 30.0
 PLAIN = {
     "CreateWorktree/1": "worktree", "ResolveBase/1": "base", "AddWorktree/1": "worktree",
     "InstallDependencies/1": "dependencies", "RunAgent/1": "agent", "RunCommand/1": "command",
+    "SpawnAgent/1": "agent",
     "MergeBranches/1": "merge", "Merge/1": "merge", "Commit/1": "commit", "Push/1": "push",
     "CreatePR/1": "pull request", "OpenPR/1": "pull request", "Gate/1": "gate",
 }  # fmt: skip

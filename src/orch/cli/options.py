@@ -92,22 +92,12 @@ def home() -> Orch:
     """The facade of this home, closed when the command ends."""
     import gc
 
-    from orch.compose import open_orch
+    from orch.compose import open_orch, person
 
-    found = open_orch(os.environ, Path.cwd(), person=person())
+    found = open_orch(os.environ, Path.cwd(), person=person(os.environ))
     click.get_current_context().call_on_close(found.close)
     gc.enable()  # see `orch.__main__`: what comes now may take long
     return found
-
-
-def person() -> str:
-    """Who is at the keyboard, for the books."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return os.environ.get("USER", "") or str(os.getuid())
 
 
 def text_or_file(value: str) -> str:

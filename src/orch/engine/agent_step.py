@@ -14,8 +14,10 @@ from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
 from orch.model.command import AttemptEnd, Noted
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
+from orch.model.schema import asked
 from orch.model.worktree import Worktree
 from orch.ports import Agent
+from orch.workflow import shapes
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Facts:
 
 
 TAIL = 4 * 1024 * 1024
+ANSWERS = 3
+"""How often an agent is asked in all for an answer of an agreed shape."""
+ASK_AGAIN = frozenset({"answer_absent", "answer_invalid"})
 
 
 class AgentProgram:
@@ -53,14 +58,19 @@ class AgentProgram:
         self._ctx = ctx
         self._effect = effect
         self._agent = agent
-        self._reply: ReplyMode = effect.output_format or agent.reply
+        self._schema = effect.schema
+        if self._schema is not None:
+            shapes.refuse_broken(self._schema)
+        self._reply: ReplyMode = agent.reply
+        if effect.output_format is not None and not isinstance(effect.output_format, dict):
+            self._reply = effect.output_format
         self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.fields: dict[str, Any] = agent_fields(effect, agent.name)
 
     async def launch(self, attempt: Attempt) -> Launch:
         ctx, effect = self._ctx, self._effect
         request = Asked(
-            worktree=effect.env, prompt=effect.prompt, model=effect.model or "",
+            worktree=effect.env, prompt=self._prompt(attempt), model=effect.model or "",
             directory=attempt.directory, run=ctx.run.id, task=str(ctx.run.task),
             attempt=attempt.id, reply=self._reply,
         )  # fmt: skip
@@ -73,6 +83,14 @@ class AgentProgram:
             argv=launch.argv, cwd=launch.cwd, env=launch.env, stdin=launch.stdin, io=launch.io,
             timeout_s=effect.timeout, files=launch.files,
         )  # fmt: skip
+
+    def _prompt(self, attempt: Attempt) -> str:
+        """The effect's words; where a shape is asked for also that, and what was wrong before."""
+        if self._schema is None:
+            return self._effect.prompt
+        before = self._ctx.attempts[attempt.n - 2] if attempt.n > 1 else None
+        complaint = before.message if before is not None and before.code in ASK_AGAIN else ""
+        return asked(self._effect.prompt, self._schema, complaint)
 
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
         verdict = await self._verdict(attempt, record)
@@ -88,6 +106,8 @@ class AgentProgram:
             notes = (Noted(verdict.message),) if verdict.message else ()
             return Judged(end, lambda e: done(verdict.value, *notes, end=e), retry=False)
         error = _error(verdict, self._agent.name)
+        if verdict.code in ASK_AGAIN:
+            return Judged(end, lambda e: failed(error, end=e), retry=True, tries=ANSWERS, pause=0.0)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
 
     async def _verdict(self, attempt: Attempt, record: ExitRecord) -> Verdict:
@@ -111,7 +131,7 @@ class AgentProgram:
         changed = bool(state.dirty) or state.head != self._effect.env.base_commit
         text = answer.decode("utf-8", "replace") if answer else None
         facts = Facts(record, stdout, stderr, text, changed)
-        return self._agent.judge(self._reply, facts)
+        return self._agent.judge(self._reply, facts, self._schema)
 
     def lost(self, attempt: Attempt) -> Done:
         return failed(

@@ -28,7 +28,7 @@ from orch.model.run import Run, Unresolved
 from orch.model.step import Outcome
 from orch.workflow.driver import Request
 
-PROGRAMS = (fx.RunAgent, fx.RunCommand, fx.InstallDependencies)
+PROGRAMS = (fx.RunAgent, fx.SpawnAgent, fx.RunCommand, fx.InstallDependencies)
 Post = Callable[[str, Any], None]
 
 
@@ -115,6 +115,8 @@ class Flights:
         """The attempt that is journaled together with its step, where one can be named already."""
         effect = request.effect
         try:
+            if isinstance(effect, fx.SpawnAgent):
+                effect = effect.to_run
             if isinstance(effect, fx.RunAgent):
                 name = self._world.agents.choose(effect.agent, self._run.agent, self._run.repo)
                 self._world.agents.get(name)

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from orch.engine import programs
+from orch.engine import beside, programs
 from orch.engine.agent_step import AgentProgram
 from orch.engine.command_step import CommandProgram, InstallProgram
 from orch.engine.step_context import UNKNOWN_CODES, Done, StepContext, Unknown, done, failed
 from orch.model import effect as fx
 from orch.model.command import PullOpened, WorktreeMade
 from orch.model.errors import OrchError, StepError
-from orch.model.naming import run_branch
+from orch.model.naming import moment, run_branch
 from orch.model.worktree import Worktree
 
 
@@ -121,6 +121,51 @@ def _pushed_before(ctx: StepContext, branch: str) -> str:
     return tip
 
 
+async def _create_issue(ctx: StepContext, effect: fx.CreateIssue) -> Done:
+    """Look: an issue with the step's key. Both under the vault's lock."""
+    tracker, now = ctx.world.tracker, ctx.world.clock.now()
+    ticket = await ctx.world.call(
+        "tracker.create", tracker.create, effect.title, body=effect.body, labels=effect.labels,
+        repo=ctx.repo.slug, created=moment(now), key=ctx.key,
+    )  # fmt: skip
+    return done(ticket)
+
+
+async def _list_issues(ctx: StepContext, effect: fx.ListIssues) -> Done:
+    tickets, _ = await ctx.world.call("tracker.list", ctx.world.tracker.list)
+    found = [
+        ticket for ticket in tickets
+        if effect.status in ("all", ticket.status)
+        and (not effect.labels or set(effect.labels) & set(ticket.labels))
+    ]  # fmt: skip
+    return done(found if effect.limit is None else found[: effect.limit])
+
+
+async def _get_issue(ctx: StepContext, effect: fx.GetIssue) -> Done:
+    return done(await ctx.world.call("tracker.get", ctx.world.tracker.get, effect.id))
+
+
+async def _resolve_issue(ctx: StepContext, effect: fx.ResolveIssue) -> Done:
+    """Look: an issue that is resolved as asked stays as it is, to the time."""
+    tracker = ctx.world.tracker
+    identifier = effect.issue if isinstance(effect.issue, str) else effect.issue.id
+    ticket = await ctx.world.call("tracker.get", tracker.get, identifier)
+    wanted: dict[str, Any] = {"status": "resolved"}
+    if effect.pr_url:
+        wanted["pr_url"] = effect.pr_url
+    if effect.result:
+        wanted["resolution"] = effect.result
+    if any(getattr(ticket, name) != value for name, value in wanted.items()):
+        wanted["resolved"] = moment(ctx.world.clock.now())
+        ticket = await ctx.world.call("tracker.update", tracker.update, identifier, **wanted)
+    return done(ticket)
+
+
+async def _sleep(ctx: StepContext, effect: fx.Sleep) -> Done:
+    await ctx.wait(ctx.world.clock.sleep(beside.remaining(ctx, effect.seconds)))
+    return done(None)
+
+
 async def _open_pr(ctx: StepContext, effect: fx.OpenPR) -> Done:
     forge = ctx.world.forge
     pull = await ctx.world.call(
@@ -138,6 +183,14 @@ HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.InstallDependencies: _install,
     fx.RunAgent: _run_agent,
     fx.RunCommand: _run_command,
+    fx.SpawnAgent: beside.spawn,
+    fx.WaitForStatus: beside.wait_for,
+    fx.CaptureOutput: beside.capture,
+    fx.CreateIssue: _create_issue,
+    fx.ListIssues: _list_issues,
+    fx.GetIssue: _get_issue,
+    fx.ResolveIssue: _resolve_issue,
+    fx.Sleep: _sleep,
     fx.Commit: _commit,
     fx.Merge: _merge,
     fx.Push: _push,

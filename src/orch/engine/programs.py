@@ -31,12 +31,18 @@ class Program(Protocol):
 
 
 class Judged:
-    """`final` settles the step; else another attempt may follow (`failure` if none may)."""
+    """What an ended attempt means for its step: `make` settles it, unless `retry` says that another
+    attempt may follow. `tries` and `pause` (seconds) stand before the program's own policy."""
 
-    def __init__(self, end: AttemptEnd, make: Callable[[AttemptEnd], Done], *, retry: bool) -> None:
+    def __init__(
+        self, end: AttemptEnd, make: Callable[[AttemptEnd], Done], *, retry: bool, tries: int = 0,
+        pause: float | None = None,
+    ) -> None:  # fmt: skip
         self.end = end
         self.make = make
         self.retry = retry
+        self.tries = tries
+        self.pause = pause
 
     def settle(self) -> Done:
         return self.make(self.end)
@@ -58,12 +64,12 @@ async def carry_out(ctx: StepContext, program: Program, lost: Callable[[Attempt]
             attempt = await _next(ctx, program, end)
             continue
         judged = await program.judge(attempt, record)
-        if not judged.retry or _count(ctx, "failed") + 1 >= program.retry.attempts:
-            return judged.settle()
         failures = _count(ctx, "failed")
+        if not judged.retry or failures + 1 >= max(judged.tries, program.retry.attempts):
+            return judged.settle()
         attempt = await _next(ctx, program, judged.end)
         pause = min(program.retry.max_s, program.retry.base_s * 2.0**failures)
-        await ctx.wait(ctx.world.clock.sleep(pause))
+        await ctx.wait(ctx.world.clock.sleep(pause if judged.pause is None else judged.pause))
 
 
 async def _current(ctx: StepContext, program: Program) -> Attempt:
@@ -89,13 +95,7 @@ async def _run_once(ctx: StepContext, program: Program, attempt: Attempt) -> Exi
     """Start it if it never was, wait for its end; None when it is lost."""
     world, terminals = ctx.world, ctx.world.terminals
     name, directory = attempt.terminal, attempt.directory
-    state = await world.call("terminal.probe", terminals.probe, name, directory)
-    if state == "absent":
-        if ctx.interrupted is not None:
-            raise Interrupted(ctx.interrupted, _stopped(attempt))
-        launch = await program.launch(attempt)
-        await world.call("terminal.start", terminals.start, name, directory, attempt.id, launch)
-        state = "alive"
+    state = await _start(ctx, program, attempt)
     if state in ("alive", "unknown"):
         await ctx.note_running(attempt)
         try:
@@ -112,6 +112,27 @@ async def _run_once(ctx: StepContext, program: Program, attempt: Attempt) -> Exi
         await world.call("terminal.stop", terminals.stop, name, directory, grace_s=grace)
         return None
     return record
+
+
+async def _start(ctx: StepContext, program: Program, attempt: Attempt) -> str:
+    """Start it if it never was; how its terminal stands then."""
+    terminals, name, directory = ctx.world.terminals, attempt.terminal, attempt.directory
+    state: str = await ctx.world.call("terminal.probe", terminals.probe, name, directory)
+    if state != "absent":
+        return state
+    if ctx.interrupted is not None:
+        raise Interrupted(ctx.interrupted, _stopped(attempt))
+    launch = await program.launch(attempt)
+    await ctx.world.call("terminal.start", terminals.start, name, directory, attempt.id, launch)
+    return "alive"
+
+
+async def started(ctx: StepContext, program: Program) -> Attempt:
+    """Start an attempt, or find that it was; nobody waits for its end here."""
+    attempt = await _current(ctx, program)
+    if await _start(ctx, program, attempt) in ("alive", "unknown"):
+        await ctx.note_running(attempt)
+    return attempt
 
 
 async def _interrupted(ctx: StepContext, attempt: Attempt, asked: Interrupted) -> ExitRecord | None:

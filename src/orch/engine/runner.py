@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from orch.engine import beside
 from orch.engine.flights import Flights
 from orch.engine.moves import Move, Moves
 from orch.engine.step_context import Done, Mode
@@ -214,6 +215,9 @@ class Runner:
                 attempt = self._flights.first_attempt(request)
                 move.planned[request.path] = msgspec.structs.replace(plan, attempt=attempt)
         finish = self._finish(move.finished) if move.finished else None
+        if finish is not None:
+            ending = (settle.end.id for settle in move.settled if settle.end is not None)
+            await beside.end_all(self._world, self._run, self._epoch, frozenset(ending))
         if move.settled or move.planned or move.cancel or finish:
             await self._world.journal.send(
                 Advance(
@@ -257,6 +261,7 @@ class Runner:
 
     async def _left(self) -> None:
         if self._leaving == "stop":
+            await beside.end_all(self._world, self._run, self._epoch, frozenset())
             hint = f"orch resume {self._run.id}"
             await self._block(Reason("stopped", "stopped", "stopped by a person", hint))
 
@@ -270,6 +275,7 @@ class Runner:
         self._over = True
 
     async def _end(self, finish: Finish) -> None:
+        await beside.end_all(self._world, self._run, self._epoch, frozenset())
         await self._world.journal.send(Advance(run=self._run.id, epoch=self._epoch, finish=finish))
         self._over = True
 

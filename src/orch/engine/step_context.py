@@ -14,7 +14,7 @@ import msgspec
 
 from orch.engine.world import World
 from orch.model.attempt import Attempt
-from orch.model.command import AttemptEnd, Fact, NextAttempt, NoteAttempt
+from orch.model.command import AttemptEnd, EndAttempt, Fact, NextAttempt, NoteAttempt
 from orch.model.effect import encode_result
 from orch.model.errors import Failure, StepError
 from orch.model.ids import attempt_id, step_key
@@ -117,8 +117,20 @@ class StepContext:
         )
         if self.attempts and end is not None:
             last = self.attempts[-1]
-            self.attempts[-1] = msgspec.structs.replace(last, status=end.status)
+            self.attempts[-1] = msgspec.structs.replace(
+                last, status=end.status, code=end.code, message=end.message
+            )
         self.attempts.append(attempt)
+
+    def beside(self, path: str, attempts: list[Attempt]) -> StepContext:
+        """Another step of the same run, to be carried on from here."""
+        return StepContext(
+            self.world, self.run, self.repo, self._epoch, path, self.worktree_name, attempts
+        )
+
+    async def end(self, end: AttemptEnd) -> None:
+        """Journal the end of an attempt that no step is settled with. Twice is once."""
+        await self.world.journal.send(EndAttempt(self.run.id, self._epoch, end))
 
     async def note_running(self, attempt: Attempt) -> None:
         await self.world.journal.send(NoteAttempt(self.run.id, self._epoch, attempt.id))

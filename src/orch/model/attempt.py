@@ -115,13 +115,14 @@ class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What an ended attempt means. `ok` with `value` (text, or an `AgentResult`), or not ok with a
+    """What an ended attempt means. `ok` with `value` (text, an `AgentResult`, or the JSON value that
+    a schema asked for), or not ok with a
     failure `code` (`no_change`, `empty`, `unparseable`, `exit_nonzero`, `killed`, `timeout`,
     `missing_tool`, `permission_denied`, `reported_failure`, ...) and one sentence. `usage` is what
     the agent reported."""
 
     ok: bool
-    value: str | AgentResult = ""
+    value: Any = ""
     code: str = ""
     message: str = ""
     hint: str = ""

@@ -220,17 +220,25 @@ def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
     run = _live_run(state, command.run, command.epoch)
     if isinstance(run, OrchError):
         return run
-    refusal = _may_act(state, command.run, command.path) or _may_begin(
-        state, command.attempt, set()
-    )
+    beside = _works_beside(state, command.run, command.path)
+    refusal = None if beside else _may_act(state, command.run, command.path)
+    refusal = refusal or _may_begin(state, command.attempt, set())
     if refusal is not None:
         return refusal
     ended = _end_once(state, command.end) if command.end else []
+    if beside:
+        return [*ended, ev.AttemptStarting(command.attempt)]
     return [
         *ended,
         ev.StepIntended(command.path, command.attempt.n),
         ev.AttemptStarting(command.attempt),
     ]
+
+
+def _works_beside(state: Reader, run: str, path: str) -> bool:
+    """A spawned agent goes on after its step is settled, with another attempt where one was lost."""
+    step = state.step(run, path)
+    return step is not None and step.kind.startswith("SpawnAgent/") and step.status == "confirmed"
 
 
 def _end_attempt(state: Reader, command: cmd.EndAttempt) -> Decision:

@@ -14,10 +14,11 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 import msgspec
 
-from orch.model.attempt import AgentResult, ReplyMode
+from orch.model.attempt import AgentResult, AttemptStatus, ReplyMode
 from orch.model.errors import EffectMisuse, UsageError
 from orch.model.gate import GateAnswer as GateAnswer
 from orch.model.pull import PullRequest
+from orch.model.schema import Schema, schema_of, shaped
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
 
@@ -38,6 +39,15 @@ class Effect(msgspec.Struct, Generic[T], frozen=True, tag_field="effect"):
     def __await__(self) -> Generator[Any, Any, T]:
         result: T = yield self
         return result
+
+    def given(self, raw: bytes | msgspec.Raw) -> T:
+        """The result as the workflow gets it, from how it is journaled."""
+        result: T = result_decoder(type(self)).decode(raw)
+        return result
+
+    def like(self, asked: Effect[Any]) -> Effect[T]:
+        """Itself, with what `asked` (equal to it but for the journal's sake) has besides its data."""
+        return self
 
 
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,7 +102,10 @@ class RunAgent(Effect[str | AgentResult], frozen=True, tag="RunAgent/1", omit_de
     """Run an agent in `env` to its end. `timeout` is seconds of wall time (default: the agent's).
 
     Gives text, or an `AgentResult` where the reply mode is `result`. `output_format` (`diff`,
-    `text`, `result`) overrides the agent's reply mode. `type` and `agent_type` mean `agent`.
+    `text`, `result`) overrides the agent's reply mode. Or it is a shape (a msgspec Struct, a
+    dataclass, a pydantic model, a JSON Schema): then the agent is asked for JSON of that shape, told
+    what was wrong when it does not fit (three tries in all), and the result is an instance of it.
+    `type` and `agent_type` mean `agent`.
     """
 
     env: Worktree
@@ -101,22 +114,160 @@ class RunAgent(Effect[str | AgentResult], frozen=True, tag="RunAgent/1", omit_de
     model: str | None = None
     name: str | None = None
     timeout: float | None = None
-    output_format: ReplyMode | None = None
+    output_format: ReplyMode | dict[str, Any] | None = None
     retry: Retry | None = None
     type: str | None = None
     agent_type: str | None = None
 
     def __post_init__(self) -> None:
-        if self.output_format not in (None, "diff", "text", "result"):
-            raise UsageError(
-                f"RunAgent: output_format {self.output_format!r} is not one of diff, text, result",
-                code="bad_output_format",
-            )
-        chosen = self.agent or self.type or self.agent_type
-        if chosen is not None:
-            msgspec.structs.force_setattr(self, "agent", chosen)
-            msgspec.structs.force_setattr(self, "type", None)
-            msgspec.structs.force_setattr(self, "agent_type", None)
+        _take_format(self)
+        _take_agent(self)
+
+    @property
+    def schema(self) -> Schema | None:
+        """The shape that is asked for, None for a reply mode."""
+        return self.output_format if isinstance(self.output_format, Schema) else None
+
+    def given(self, raw: bytes | msgspec.Raw) -> Any:
+        if self.schema is None:
+            return result_decoder(RunAgent).decode(raw)
+        return shaped(msgspec.json.decode(raw), self.schema)
+
+    def like(self, asked: Effect[Any]) -> RunAgent:
+        if isinstance(asked, RunAgent) and asked.schema is not None:
+            msgspec.structs.force_setattr(self, "output_format", asked.schema)
+        return self
+
+
+class AgentRef(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that works beside the workflow: the step that started it, its first attempt."""
+
+    step: str
+    attempt: str
+    agent: str
+    env: Worktree
+    name: str = ""
+
+
+class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a spawned agent stands: `running`, or how it ended (`succeeded`, `failed`, `lost`,
+    `stopped`), then with its `value`, or the failure's `code` and `message`."""
+
+    attempt: str
+    status: AttemptStatus
+    value: Any = None
+    code: str = ""
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "succeeded"
+
+
+class SpawnAgent(Effect[AgentRef], frozen=True, tag="SpawnAgent/1", omit_defaults=True):
+    """Start an agent in `env` and go on. Fields as in `RunAgent`. One that is still at work when its
+    run ends is stopped then."""
+
+    env: Worktree
+    prompt: str
+    agent: str | None = None
+    model: str | None = None
+    name: str | None = None
+    timeout: float | None = None
+    output_format: ReplyMode | dict[str, Any] | None = None
+    type: str | None = None
+    agent_type: str | None = None
+
+    def __post_init__(self) -> None:
+        _take_format(self)
+        _take_agent(self)
+
+    @property
+    def to_run(self) -> RunAgent:
+        """The same agent's work as `RunAgent` would ask for it."""
+        return RunAgent(
+            env=self.env, prompt=self.prompt, agent=self.agent, model=self.model, name=self.name,
+            timeout=self.timeout, output_format=self.output_format,
+        )  # fmt: skip
+
+
+class WaitForStatus(
+    Effect[AgentStatus | list[AgentStatus]], frozen=True, tag="WaitForStatus/1", omit_defaults=True
+):
+    """Wait until spawned agents stand as asked: `running` (it was started) or, by default, `ended`.
+    Gives an `AgentStatus`, or a list for a list of targets; a failure is a value here. `timeout` is
+    seconds since the step began; when they are over, `StepTimeout` is raised and the agents go on.
+    """
+
+    targets: AgentRef | list[AgentRef]
+    status: Literal["running", "ended"] = "ended"
+    timeout: float | None = None
+
+
+class CaptureOutput(Effect[str], frozen=True, tag="CaptureOutput/1", omit_defaults=True):
+    """The last `lines` lines of what a spawned agent has written by now."""
+
+    target: AgentRef
+    lines: int = 500
+
+
+class CreateIssue(Effect[Ticket], frozen=True, tag="CreateIssue/1", omit_defaults=True):
+    """A new issue in the vault, for the run's repository."""
+
+    title: str
+    body: str = ""
+    labels: list[str] = []
+
+
+class ListIssues(Effect[list[Ticket]], frozen=True, tag="ListIssues/1", omit_defaults=True):
+    """The issues with that `status` (`all` for every one) and any of `labels`, newest first."""
+
+    status: Literal["open", "in_progress", "resolved", "closed", "all"] = "open"
+    labels: list[str] = []
+    limit: int | None = None
+
+
+class GetIssue(Effect[Ticket], frozen=True, tag="GetIssue/1", omit_defaults=True):
+    """The issue with that id, as it stands now."""
+
+    id: str
+
+
+class ResolveIssue(Effect[Ticket], frozen=True, tag="ResolveIssue/1", omit_defaults=True):
+    """Mark an issue resolved, with the pull request that did it."""
+
+    issue: Ticket | str
+    pr_url: str | None = None
+    result: str | None = None
+
+
+class Sleep(Effect[None], frozen=True, tag="Sleep/1", omit_defaults=True):
+    """Wait `seconds` of wall time since the step began; a crash does not make it longer."""
+
+    seconds: float
+
+
+def _take_format(effect: RunAgent | SpawnAgent) -> None:
+    """A shape becomes its schema; a word must be a reply mode."""
+    wanted = effect.output_format
+    if wanted is None or wanted in ("diff", "text", "result"):
+        return
+    if isinstance(wanted, str):
+        raise UsageError(
+            f"RunAgent: output_format {wanted!r} is not one of diff, text, result",
+            code="bad_output_format",
+            hint="or give a msgspec Struct, a dataclass, a pydantic model or a JSON Schema",
+        )
+    msgspec.structs.force_setattr(effect, "output_format", schema_of(wanted))
+
+
+def _take_agent(effect: RunAgent | SpawnAgent) -> None:
+    """`type` and `agent_type` are other words for `agent`."""
+    chosen = effect.agent or effect.type or effect.agent_type
+    if chosen is not None:
+        msgspec.structs.force_setattr(effect, "agent", chosen)
+        msgspec.structs.force_setattr(effect, "type", None)
+        msgspec.structs.force_setattr(effect, "agent_type", None)
 
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,7 +386,8 @@ class Random(Effect[float], frozen=True, tag="Random/1", omit_defaults=True):
 
 Any_ = (
     CreateWorktree | ResolveBase | AddWorktree | InstallDependencies | RunAgent | RunCommand
-    | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random
+    | SpawnAgent | WaitForStatus | CaptureOutput | CreateIssue | ListIssues | GetIssue | ResolveIssue
+    | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()
@@ -259,7 +411,7 @@ def canonical(effect: Effect[Any]) -> tuple[Effect[Any], bytes]:
         raise EffectMisuse(f"{name} is no effect that this Orch can carry out")
     try:
         typed = decode_effect(_encoder.encode(effect))
-        return typed, _encoder.encode(typed)
+        return typed.like(effect), _encoder.encode(typed)
     except (TypeError, ValueError, RecursionError) as error:
         raise EffectMisuse(f"{name} cannot be asked for like this: {error}") from error
 

@@ -68,6 +68,16 @@ def terminal(attempt: str) -> str:
     return f"orch-{attempt}"
 
 
+def moment(seconds: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC; empty for 0."""
+    import datetime
+
+    if not seconds:
+        return ""
+    when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def nearest(word: str, known: list[str]) -> list[str]:
     """The known words most like `word`, best first, at most three."""
     import difflib

@@ -22,4 +22,5 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     created: str = ""
     resolved: str = ""
     pr_url: str = ""
+    resolution: str = ""
     tracker: str = "vault"

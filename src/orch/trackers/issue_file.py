@@ -74,6 +74,7 @@ def ticket_of(document: frontmatter.Document, identifier: str, path: str) -> Tic
         created=rules.one_line(document.scalar("created")),
         resolved=rules.one_line(document.scalar("resolved")),
         pr_url=rules.one_line(document.scalar("pr_url")),
+        resolution=rules.one_line(document.scalar("resolution")),
     )
 
 

@@ -72,13 +72,13 @@ def changes(fields: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
             checked[name] = status(value)
         elif name == "body":
             checked[name] = body(value)
-        elif name in ("pr_url", "resolved"):
+        elif name in ("pr_url", "resolved", "resolution"):
             checked[name] = line(name, value)
         else:
             raise UsageError(
                 f"An issue's {name!r} cannot be changed.",
                 code="unknown_field",
-                hint="What can be: status, labels, title, body, pr_url, resolved.",
+                hint="What can be: status, labels, title, body, pr_url, resolved, resolution.",
             )
     return checked
 

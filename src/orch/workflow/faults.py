@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from orch.model.effect import Effect, kind_of, result_decoder
+from orch.model.effect import Effect, kind_of
 from orch.model.errors import Cancelled, EffectMisuse, Failure, OrchError, failure_of
 from orch.model.step import Outcome
 
@@ -78,8 +78,8 @@ def file_of(function: Callable[..., Any]) -> str:
 def decoded(path: str, effect: Effect[Any], outcome: Outcome) -> Any:
     """The value of a journaled outcome. H105: one that cannot be read is never passed over."""
     try:
-        return result_decoder(type(effect)).decode(outcome.value)
-    except msgspec.DecodeError as error:
+        return effect.given(outcome.value)
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
         raise OrchError(
             f"the journal's outcome of step {path} ({kind_of(effect)}) cannot be read: {error}",
             code="database_corrupt",

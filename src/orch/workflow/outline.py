@@ -54,13 +54,14 @@ def outline(source: Source) -> Outline:
     return Outline(entry.name, words.strip().partition("\n")[0], parameters(entry))
 
 
-def entry_function(tree: ast.Module, filename: str) -> Function | None:
-    """`workflow` or `main`, else the one named like the file, else the only one with `@do`."""
+def entry_function(tree: ast.Module, filename: str, wanted: str = "") -> Function | None:
+    """`wanted`, or `workflow` or `main`, else the one named like the file, else the only one with
+    `@do`."""
     own = workflows(tree)
-    for name in (*ENTRY_NAMES, PurePath(filename).stem):
+    for name in (wanted,) if wanted else (*ENTRY_NAMES, PurePath(filename).stem):
         if name in own:
             return own[name]
-    return next(iter(own.values())) if len(own) == 1 else None
+    return next(iter(own.values())) if len(own) == 1 and not wanted else None
 
 
 def workflows(tree: ast.Module) -> dict[str, Function]:

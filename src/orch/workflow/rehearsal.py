@@ -137,21 +137,34 @@ class _Answers:
                 return self._agent(effect)
             case fx.RunCommand():
                 return self._command(effect)
+            case fx.SpawnAgent():
+                return self._spawned(effect, request.path)
+            case fx.WaitForStatus():
+                return self._ended(effect)
+        return _gives(self._plain(effect))
+
+    def _plain(self, effect: Effect[Any]) -> Any:
+        """The value of an effect that cannot fail here."""
+        match effect:
             case fx.ResolveBase():
-                return _gives(Base(branch=effect.base_branch or "main", commit=BASE))
+                return Base(branch=effect.base_branch or "main", commit=BASE)
             case fx.AddWorktree():
-                return _gives(_worktree(effect, effect.issue or self._issue))
+                return _worktree(effect, effect.issue or self._issue)
             case fx.Commit() | fx.Push() | fx.Merge():
-                return _gives(TIP)
+                return TIP
             case fx.OpenPR():
-                return _gives(_pull(effect))
+                return _pull(effect)
             case fx.Gate():
-                return _gives(fx.GateAnswer(decision="approve", by="you"))
+                return fx.GateAnswer(decision="approve", by="you")
+            case fx.CreateIssue():
+                return Ticket(id="ISSUE-000", title=effect.title, body=effect.body)
+            case fx.GetIssue():
+                return Ticket(id=effect.id, title="made up")
             case fx.Now():
-                return _gives(MOMENT)
+                return MOMENT
             case fx.Random():
-                return _gives(0.5)
-        return _gives(example(msgspec.json.schema(_result_type(effect))))
+                return 0.5
+        return example(msgspec.json.schema(_result_type(effect)))
 
     def _agent(self, effect: fx.RunAgent) -> Outcome:
         try:
@@ -168,6 +181,26 @@ class _Answers:
         if schema == "result":
             return _gives(AgentResult(status="done", summary="made up"))
         return _gives("made up")
+
+    def _spawned(self, effect: fx.SpawnAgent, path: str) -> Outcome:
+        try:
+            agent = self._choose(effect.agent)
+        except OrchError as error:
+            return Outcome(failure=failure_of(error))
+        name = effect.name or ""
+        ref = fx.AgentRef(step=path, attempt=path, agent=agent, env=effect.env, name=name)
+        return _gives(ref)
+
+    def _ended(self, effect: fx.WaitForStatus) -> Outcome:
+        targets = effect.targets if isinstance(effect.targets, list) else [effect.targets]
+        failed = self._name == "spent" and not self._checks
+        ended: list[fx.AgentStatus] = [
+            fx.AgentStatus(attempt=ref.attempt, status="failed", code="attempts_spent")
+            if failed
+            else fx.AgentStatus(attempt=ref.attempt, status="succeeded", value="made up")
+            for ref in targets
+        ]
+        return _gives(ended if isinstance(effect.targets, list) else ended[0])
 
     def _command(self, effect: fx.RunCommand) -> Outcome:
         words = effect.command if isinstance(effect.command, str) else " ".join(effect.command)

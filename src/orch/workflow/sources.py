@@ -224,18 +224,20 @@ class Modules:
         return folder
 
 
-def entry_workflow(module: types.ModuleType, source: Source) -> tuple[str, Workflow[Any]]:
-    """The function a file is run by: `workflow` or `main`, else the one named like the file, else
-    the only `@do` function defined in it. `NotFound` lists what there is."""
+def entry_workflow(
+    module: types.ModuleType, source: Source, wanted: str = ""
+) -> tuple[str, Workflow[Any]]:
+    """The function a file is run by: `wanted`, or `workflow` or `main`, else the one named like the
+    file, else the only `@do` function defined in it. `NotFound` lists what there is."""
     own = {
         name: item
         for name, item in vars(module).items()
         if isinstance(item, Workflow) and item.function.__module__ == module.__name__
     }
-    for name in (*ENTRY_NAMES, Path(source.filename).stem):
+    for name in (wanted,) if wanted else (*ENTRY_NAMES, Path(source.filename).stem):
         if isinstance(vars(module).get(name), Workflow):
             return name, vars(module)[name]
-    if len(own) == 1:
+    if len(own) == 1 and not wanted:
         return next(iter(own.items()))
     listed = ", ".join(sorted(own)) or "none"
     raise NotFound(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orch.api.records import moment, repo_record, shown_url
+from orch.api.records import repo_record, shown_url
+from orch.model.naming import moment
 from tests.records import a_repo
 
 

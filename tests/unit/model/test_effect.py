@@ -14,6 +14,8 @@ from orch.model import effect as fx
 from orch.model.attempt import AgentResult
 from orch.model.effect import (
     COMPOSITE_KINDS,
+    AgentRef,
+    AgentStatus,
     CommandResult,
     CreatePR,
     CreateWorktree,
@@ -24,6 +26,7 @@ from orch.model.effect import (
     Retry,
     RunAgent,
     RunCommand,
+    SpawnAgent,
     canonical,
     decode_effect,
     encode_effect,
@@ -55,6 +58,7 @@ TICKETS = st.builds(
     Ticket, id=TEXT, title=TEXT, body=TEXT, labels=LABELS.map(tuple), repo=TEXT, status=TEXT
 )
 RETRIES = st.builds(Retry, attempts=st.integers(1, 9), base_s=SECONDS, max_s=SECONDS)
+SHAPES = st.sampled_from([{"type": "object"}, {"type": "array", "items": {"type": "string"}}])
 REPLIES = maybe(st.sampled_from(["diff", "text", "result"]))
 STRATEGIES = st.sampled_from(["merge", "rebase", "squash"])
 ENV = {"env": WORKTREES}
@@ -62,6 +66,9 @@ NEW_TREE = {"issue": maybe(TICKETS), "suffix": maybe(TEXT), "name": maybe(TEXT)}
 REQUEST = {
     "title": TEXT, "body": TEXT, "target": maybe(TEXT), "draft": st.booleans(), "labels": LABELS,
 }  # fmt: skip
+REFS = st.builds(
+    AgentRef, step=TEXT, attempt=TEXT, agent=TEXT, env=WORKTREES, name=TEXT
+)  # fmt: skip
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "CreateWorktree": {**NEW_TREE, "base_branch": maybe(TEXT)},
     "ResolveBase": {"base_branch": maybe(TEXT)},
@@ -69,8 +76,25 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "InstallDependencies": ENV,
     "RunAgent": {
         **ENV, "prompt": TEXT, "agent": maybe(TEXT), "model": maybe(TEXT), "name": maybe(TEXT),
-        "timeout": maybe(SECONDS), "output_format": REPLIES, "retry": maybe(RETRIES),
+        "timeout": maybe(SECONDS), "output_format": REPLIES | SHAPES, "retry": maybe(RETRIES),
     },
+    "SpawnAgent": {
+        **ENV, "prompt": TEXT, "agent": maybe(TEXT), "model": maybe(TEXT), "name": maybe(TEXT),
+        "timeout": maybe(SECONDS), "output_format": REPLIES | SHAPES,
+    },
+    "WaitForStatus": {
+        "targets": REFS | st.lists(REFS, max_size=3),
+        "status": st.sampled_from(["running", "ended"]), "timeout": maybe(SECONDS),
+    },
+    "CaptureOutput": {"target": REFS, "lines": st.integers(0, 1000)},
+    "CreateIssue": {"title": TEXT, "body": TEXT, "labels": LABELS},
+    "ListIssues": {
+        "status": st.sampled_from(["open", "resolved", "all"]), "labels": LABELS,
+        "limit": maybe(st.integers(0, 100)),
+    },
+    "GetIssue": {"id": TEXT},
+    "ResolveIssue": {"issue": TICKETS | TEXT, "pr_url": maybe(TEXT), "result": maybe(TEXT)},
+    "Sleep": {"seconds": SECONDS},
     "RunCommand": {
         **ENV, "command": TEXT | LABELS, "name": maybe(TEXT), "timeout": maybe(SECONDS),
         "check": st.booleans(), "retry": maybe(RETRIES),
@@ -93,7 +117,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 def test_every_effect_is_tried_here() -> None:
     assert sorted(FIELDS) == sorted(NAMES)
     for cls in CLASSES:
-        aliases = {"type", "agent_type"} if cls is RunAgent else set()
+        aliases = {"type", "agent_type"} if cls in (RunAgent, SpawnAgent) else set()
         assert set(FIELDS[cls.__name__]) == set(cls.__struct_fields__) - aliases
 
 
@@ -203,6 +227,18 @@ RESULTS: dict[str, list[Any]] = {
     "AddWorktree": [a_worktree()],
     "InstallDependencies": ["", "npm ci: ok"],
     "RunAgent": ["some text", "", AgentResult(status="done", files=("a.py",), extra={"k": [1]})],
+    "SpawnAgent": [AgentRef(step="1", attempt="a", agent="one", env=a_worktree())],
+    "WaitForStatus": [
+        AgentStatus(attempt="a", status="failed", code="killed"),
+        [AgentStatus(attempt="a", status="succeeded", value={"x": [1]})],
+        [],
+    ],
+    "CaptureOutput": ["", "two\nlines"],
+    "CreateIssue": [a_ticket()],
+    "ListIssues": [[], [a_ticket()]],
+    "GetIssue": [a_ticket()],
+    "ResolveIssue": [a_ticket(status="resolved")],
+    "Sleep": [None],
     "RunCommand": [CommandResult(exit_code=1, stderr="no"), CommandResult(exit_code=0)],
     "MergeBranches": [a_worktree()],
     "Merge": ["a" * 40],

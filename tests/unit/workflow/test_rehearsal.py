@@ -13,7 +13,10 @@ from orch.workflow.sources import Modules, builtin_source, collect
 from tests.unit.workflow.stage import TREE, ask, expand
 from tests.unit.workflow.test_templates import ISSUE
 
-from orch import AgentFailed, Gate, Log, Now, Random, RunAgent, RunCommand  # isort: skip
+from orch import (  # isort: skip
+    AgentFailed, CaptureOutput, CreateIssue, Gate, GetIssue, Log, Now, Random, ResolveIssue, RunAgent,
+    RunCommand, Sleep, SpawnAgent, WaitForStatus,
+)  # fmt: skip
 
 
 def shipped(name: str, **arguments: Any) -> Any:
@@ -30,7 +33,7 @@ def effects(played: Rehearsed) -> list[str]:
     return [step["effect"] for step in played.steps]
 
 
-@pytest.mark.parametrize("name", ["basic_pr", "enforced_pr", "multi_agent"])
+@pytest.mark.parametrize("name", ["basic_pr", "enforced_pr", "multi_agent", "reviewed_pr"])
 def test_the_shipped_templates_end_in_a_pull_request(name: str) -> None:
     played = play(shipped(name))
     assert (played.end, effects(played)[-1]) == ("done", "CreatePR")
@@ -60,6 +63,33 @@ def test_a_check_that_never_passes_spends_the_attempts() -> None:
     assert played.error is not None
     assert (played.end, played.error.code, played.checked) == ("error", "tests_failed", True)
     assert effects(played).count("RunCommand") == 3
+
+
+def test_a_verdict_by_a_schema_is_a_check() -> None:
+    passed = play(shipped("reviewed_pr"))
+    assert (passed.checked, passed.end) == (True, "done")
+    assert any(s["summary"].endswith("-> approved=true, comments=[]") for s in passed.steps)
+    retried = play(shipped("reviewed_pr"), "retry")
+    assert retried.end == "done"
+    assert sum("approved=" in s["summary"] for s in retried.steps) == 2
+    spent = play(shipped("reviewed_pr"), "spent", checks=True)
+    assert spent.error is not None
+    assert (spent.error.kind, "CreatePR" in effects(spent)) == ("ReviewRejected", False)
+
+
+def test_agents_beside_the_workflow_are_rehearsed() -> None:
+    @do
+    def flow() -> Any:
+        refs = yield Gather([SpawnAgent(env=TREE, prompt=word) for word in "ab"])
+        ended = yield WaitForStatus(refs)
+        yield CaptureOutput(refs[0])
+        made = yield CreateIssue("Found")
+        yield ResolveIssue(made)
+        yield Sleep(10)
+        return [one.ok for one in ended] + [(yield GetIssue("ISSUE-7")).id]
+
+    assert play(flow()).result == [True, True, "ISSUE-7"]
+    assert play(flow(), "spent").result == [False, False, "ISSUE-7"]
 
 
 def test_where_nothing_is_checked_the_agent_fails_for_good() -> None:

@@ -1,7 +1,4 @@
-"""`reviewed_pr`: no pull request without the approval of a reviewer, given as data.
-
-The generator is played by hand, composites and all; its agents are records of what was asked.
-"""
+"""`reviewed_pr`: no pull request without the approval of a reviewer, given as data."""
 
 from __future__ import annotations
 
@@ -10,25 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from orch.model.effect import AddWorktree, Commit, CreatePR, CreateWorktree
-from orch.model.errors import NoChange, ReviewRejected
-from orch.model.worktree import Worktree
+from orch.model.effect import AddWorktree, Commit, CreatePR, RunAgent
+from orch.model.errors import NoChange, ReviewRejected, StepError
+from orch.model.step import Outcome
+from orch.workflow.driver import Request
 from orch.workflow.program import Program
 from orch.workflow.sources import Modules, builtin_source, collect
-from tests.records import a_pull, a_ticket, a_worktree
+from tests.records import a_ticket
+from tests.unit.workflow.book import Book, arrive, standing
+from tests.unit.workflow.stage import Stage, gives
+from tests.unit.workflow.test_templates import BASE, tree, world
 
 ISSUE = a_ticket(title="Add a --json flag", body="It should print JSON.")
-TREE = a_worktree("work", base_commit="b" * 40)
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What an agent is asked for, with any `output_format`."""
-
-    env: Worktree
-    prompt: str
-    agent: str | None = None
-    name: str | None = None
-    output_format: Any = None
+TREE = tree()
 
 
 class Play:
@@ -38,62 +29,50 @@ class Play:
     def __init__(
         self, *verdicts: tuple[Any, ...], tips: tuple[str, ...] = ("c" * 40,), **arguments: Any
     ) -> None:
+        self.verdicts, self.tips = list(verdicts), list(tips)
+        self.arguments = {"issue": ISSUE, **arguments}
+        self.stage: Stage | None = None
         entry = builtin_source("reviewed_pr")
         self.module: Any = Modules(collect(entry, None)).load(entry.module)
-        self.module.RunAgent = Asked
-        self.verdicts, self.tips = list(verdicts), list(tips)
-        self.asked: list[Any] = []
-        self.arguments = {"issue": ISSUE, **arguments}
+
+    def program(self) -> Program[Any]:
+        made: Program[Any] = self.module.reviewed_pr(**self.arguments)
+        return made
 
     def run(self) -> Any:
-        return self._drive(self.module.reviewed_pr(**self.arguments))
+        self.stage = Stage(self.program())
+        return self.stage.run(self.answer)
 
     def of(self, kind: type) -> list[Any]:
-        return [item for item in self.asked if isinstance(item, kind)]
+        """What the template asked for of that kind, not what carries out its composites."""
+        assert self.stage is not None
+        requests = self.stage.requests.values()
+        inside = ("/create_worktree/", "/create_pr/")
+        return [
+            r.effect
+            for r in requests
+            if isinstance(r.effect, kind) and not any(word in r.path for word in inside)
+        ]
 
-    def _drive(self, program: Program[Any]) -> Any:
-        routine = program.function(*program.args, **program.kwargs)
-        try:
-            item = next(routine)
-            while True:
-                try:
-                    answer = self._answer(item)
-                except (NoChange, ReviewRejected) as error:
-                    item = routine.throw(error)
-                else:
-                    item = routine.send(answer)
-        except StopIteration as stop:
-            return stop.value
-
-    def _answer(self, item: Any) -> Any:
-        if isinstance(item, Program):
-            return self._drive(item)
-        self.asked.append(item)
-        match item:
-            case CreateWorktree():
-                return TREE
-            case AddWorktree():
-                return a_worktree(item.suffix or "", base_commit=item.base_commit)
-            case Commit():
-                return self.tips.pop(0) if len(self.tips) > 1 else self.tips[0]
-            case Asked(output_format=None):
-                return "did it"
-            case Asked():
-                approved, *comments = self.verdicts.pop(0)
-                return item.output_format(approved=approved, comments=comments)
-            case CreatePR():
-                return a_pull(title=item.title, body=item.body)
-        raise AssertionError(item)
+    def answer(self, request: Request) -> Outcome:
+        effect = request.effect
+        if isinstance(effect, Commit):
+            return gives(self.tips.pop(0) if len(self.tips) > 1 else self.tips[0])
+        if isinstance(effect, RunAgent) and effect.schema is not None:
+            approved, *comments = self.verdicts.pop(0)
+            return gives({"approved": approved, "comments": comments})
+        return world(request)
 
 
 def test_an_approved_change_becomes_a_pull_request_that_says_so() -> None:
     play = Play((True, "a nit"), impl_agent="one", review_agent="two")
-    pull = play.run()
-    assert pull.title == ISSUE.title
+    assert play.run().title == ISSUE.title
+    (pull,) = play.of(CreatePR)
     assert "Approved" in pull.body
     assert "- a nit" in pull.body
-    work, review = play.of(Asked)
-    assert (work.agent, review.agent, review.output_format) == ("one", "two", play.module.Verdict)
+    work, review = play.of(RunAgent)
+    assert (work.agent, work.schema, review.agent) == ("one", None, "two")
+    assert review.schema.shape is play.module.Verdict
 
 
 def test_the_verdict_is_data_with_a_schema() -> None:
@@ -109,17 +88,17 @@ def test_the_reviewer_sees_the_very_commit_in_a_worktree_of_its_own() -> None:
     play.run()
     (seen,) = play.of(AddWorktree)
     assert (seen.base_branch, seen.base_commit) == (TREE.branch, "c" * 40)
-    work, review = play.of(Asked)
+    work, review = play.of(RunAgent)
     assert work.env == TREE
     assert review.env != TREE
-    assert f"git diff {'b' * 40} {'c' * 40}" in review.prompt
+    assert f"git diff {BASE.commit} {'c' * 40}" in review.prompt
     assert ISSUE.body in review.prompt
 
 
 def test_comments_go_back_to_the_first_agent() -> None:
     play = Play((False, "flow.py:3 leaks", "no test"), (True,), tips=("c" * 40, "d" * 40))
     play.run()
-    first, _, mend, _ = play.of(Asked)
+    first, _, mend, _ = play.of(RunAgent)
     assert (mend.name, mend.env) == ("impl-2", first.env)
     assert "- flow.py:3 leaks\n- no test" in mend.prompt
     assert ISSUE.body in mend.prompt
@@ -134,8 +113,8 @@ def test_no_approval_within_the_bound_is_no_pull_request(rounds: int) -> None:
     assert (caught.value.code, caught.value.data["comments"]) == (
         "not_approved", [f"round {rounds - 1}"],
     )  # fmt: skip
-    assert len([a for a in play.of(Asked) if a.output_format]) == rounds
-    assert len(play.of(Asked)) == rounds * 2
+    assert len([a for a in play.of(RunAgent) if a.schema]) == rounds
+    assert len(play.of(RunAgent)) == rounds * 2
     assert play.of(CreatePR) == []
 
 
@@ -157,11 +136,37 @@ def test_h75_no_change_is_not_shown_to_a_reviewer() -> None:
     play = Play((True,), tips=(TREE.base_commit,))
     with pytest.raises(NoChange):
         play.run()
-    assert len(play.of(Asked)) == 1
+    assert len(play.of(RunAgent)) == 1
 
 
 def test_an_impossible_bound_is_refused_before_anything_is_asked_for() -> None:
     play = Play(max_reviews=0)
-    with pytest.raises(ValueError, match="max_reviews is 0"):
+    with pytest.raises(StepError, match="max_reviews is 0"):
         play.run()
-    assert play.asked == []
+    assert play.stage is not None
+    assert play.stage.asked == []
+
+
+ENDINGS: list[list[tuple[Any, ...]]] = [
+    [(True,)],
+    [(False, "no"), (True, "better")],
+    [(False, "no"), (False, "still no")],
+]
+
+
+@pytest.mark.parametrize("verdicts", ENDINGS)
+def test_h101_a_crash_after_any_move_replays_to_the_same_place(
+    verdicts: list[tuple[Any, ...]],
+) -> None:
+    play = Play(*verdicts)
+    book = Book(play.program())
+    while not book.stage.finished:
+        path = next(iter(book.stage.open))
+        book.move([(path, play.answer(book.stage.open[path]))])
+    for page in book.pages:
+        driver, arrived = arrive(page, play.program())
+        ended = arrived.progress.finished
+        assert page.stand == standing(arrived.requests, driver.waiting, arrived.interrupted, ended)
+        assert (ended, arrived.progress.value, arrived.progress.failure) == page.end
+        driver.close()
+    assert len(book.pages) > 8

@@ -7,7 +7,7 @@ for anybody; what depends on what happens is a warning. False alarms are the wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from orch.model.run import Source
 from orch.workflow.checks import agents, asking, calls, entry, imports, loops, outside, reach
@@ -22,24 +22,25 @@ RULES: tuple[Callable[[View], Iterable[Finding]], ...] = (
 
 
 def check(
-    sources: Iterable[Source], main: str, agent_problem: agents.Problem | None = None
+    sources: Iterable[Source],
+    main: str,
+    agent_problem: agents.Problem | None = None,
+    wanted: str = "",
 ) -> list[Finding]:
     """Everything that is wrong with the modules of one workflow, in the order of their lines.
 
-    `main` is the module that is run. `agent_problem` gives a sentence for an agent's name that
+    `main` is the module that is run, `wanted` the function in it that a person named. `agent_problem`
+    gives a sentence for an agent's name that
     cannot be used here, empty for one that can.
     """
     found: list[Finding] = []
     for source in sources:
         view = View(source)
         found.extend(finding for rule in RULES for finding in rule(view))
-        found.extend(_of_main(view, source.module == main, agent_problem))
+        is_main = source.module == main
+        if is_main:
+            found.extend(entry.check(view, wanted))
+        if agent_problem is not None:
+            found.extend(agents.check(view, agent_problem, entry_too=is_main, wanted=wanted))
         found = [item for item in found if not view.silenced(item)]
     return sorted(set(found), key=lambda item: (item.file, item.line, item.column, item.code))
-
-
-def _of_main(view: View, is_main: bool, agent_problem: agents.Problem | None) -> Iterator[Finding]:
-    if is_main:
-        yield from entry.check(view)
-    if agent_problem is not None:
-        yield from agents.check(view, agent_problem, entry_too=is_main)

@@ -16,7 +16,7 @@ Problem = Callable[[str], str]
 WORDS = frozenset({"agent", "type", "agent_type"})
 
 
-def check(view: View, problem: Problem, *, entry_too: bool) -> Iterator[Finding]:
+def check(view: View, problem: Problem, *, entry_too: bool, wanted: str = "") -> Iterator[Finding]:
     """`entry_too` looks at the defaults of the run's parameters as well (`impl_agent="one"`)."""
     for node in ast.walk(view.tree):
         cls = view.effect(node) if isinstance(node, ast.Call) else None
@@ -25,7 +25,7 @@ def check(view: View, problem: Problem, *, entry_too: bool) -> Iterator[Finding]
             given = [word.value for word in node.keywords if word.arg in WORDS]
             for value in given + node.args[place : place + 1]:
                 yield from _named(view, value, problem)
-    entry = entry_function(view.tree, view.file) if entry_too else None
+    entry = entry_function(view.tree, view.file, wanted) if entry_too else None
     if entry is not None:
         for argument, default in _defaults(entry.args):
             if argument.arg.endswith("agent"):

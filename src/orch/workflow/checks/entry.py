@@ -20,13 +20,14 @@ from orch.workflow.checks.view import View, inside
 from orch.workflow.outline import Function, entry_function
 
 
-def check(view: View) -> Iterator[Finding]:
-    entry = entry_function(view.tree, view.file)
+def check(view: View, wanted: str = "") -> Iterator[Finding]:
+    """`wanted` is the function that a person named, empty where the file itself says which."""
+    entry = entry_function(view.tree, view.file, wanted)
     if entry is None:
-        stem = PurePath(view.file).stem
+        named = f"it {wanted}" if wanted else f"it workflow, main or {PurePath(view.file).stem}"
         yield at(
             view.file, view.tree, "no_entry", "no function here is the workflow to run",
-            f"@do above it, and name it workflow, main or {stem}",
+            f"@do above it, and name {named}",
         )  # fmt: skip
         return
     for argument in entry.args.posonlyargs:

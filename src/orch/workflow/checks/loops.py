@@ -17,6 +17,8 @@ Loop = ast.While | ast.For | ast.AsyncFor
 ENDLESS = frozenset({"itertools.count", "itertools.cycle", "itertools.repeat"})
 MUTATORS = frozenset({"append", "extend", "insert", "add", "update", "pop", "popleft", "popitem",
                       "remove", "discard", "clear"})  # fmt: skip
+CHEAP = frozenset({"Log", "Now", "Random", "Sleep", "WaitForStatus", "CaptureOutput", "GetIssue",
+                   "ListIssues"})  # fmt: skip
 HINT = "for attempt in range(3): ... (then raise)"
 
 
@@ -46,7 +48,7 @@ def _judged(view: View, loop: Loop) -> Finding | None:
     if not leaves and (endless or _never_changes(loop, nodes)):
         what = "nothing in it ends this loop"
         return at(view.file, loop, "endless_loop", what, HINT)
-    costly = asked - {"Log", "Now", "Random", "Sleep"}
+    costly = asked - CHEAP
     if not costly or _counted(loop, nodes, changing):
         return None
     return at(

@@ -43,7 +43,7 @@ RULES = (
     ),
     Rule(
         "sleep", "error", ("time.sleep",),
-        "holds up the process that drives all runs", "let an effect wait: its timeout, or a Gate",
+        "holds up the process that drives all runs", "yield Sleep(seconds)",
     ),
     Rule(
         "event_loop", "error", ("asyncio.", "trio.", "anyio."),
