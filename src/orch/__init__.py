@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orch.model.attempt import AgentResult as AgentResult
+    from orch.model.delivery import Delivery as Delivery
     from orch.model.effect import (
         AgentRef as AgentRef,
         AgentStatus as AgentStatus,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Retry as Retry,
         RunAgent as RunAgent,
         RunCommand as RunCommand,
+        SendMessage as SendMessage,
         Sleep as Sleep,
         SpawnAgent as SpawnAgent,
         WaitForStatus as WaitForStatus,
@@ -58,11 +60,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "orch.model.attempt": ("AgentResult",),
+    "orch.model.delivery": ("Delivery",),
     "orch.model.effect": (
         "AgentRef", "AgentStatus", "CaptureOutput", "Commit", "CommandResult", "CreateIssue",
         "CreatePR", "CreateWorktree", "Effect", "Gate", "GateAnswer", "GetIssue", "ListIssues",
         "Log", "MergeBranches", "Now", "Push", "Random", "ResolveIssue", "Retry", "RunAgent",
-        "RunCommand", "Sleep", "SpawnAgent", "WaitForStatus",
+        "RunCommand", "SendMessage", "Sleep", "SpawnAgent", "WaitForStatus",
     ),
     "orch.model.errors": (
         "AgentFailed", "Cancelled", "CommandFailed", "GateRejected", "MergeConflict", "NoChange",

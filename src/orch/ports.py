@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from orch.model.attempt import Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
 from orch.model.command import Command
+from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
@@ -180,6 +181,15 @@ class Terminals(Protocol):
 
     def names(self) -> Sequence[str]:
         """All live terminals of this home."""
+
+    def send(self, name: str, directory: str, text: str, *, key: str) -> Delivery:
+        """Type `text` (`orch.model.delivery.message_bytes`) and Enter into the terminal for its
+        program (io=tty) to read. Byte for byte, or not delivered with the reason; at most once for
+        ever per key: asked again, this gives what became of it. Takes as long as the program is
+        given to read."""
+
+    def attach_command(self, name: str, *, read_only: bool) -> Sequence[str]:
+        """The argv that shows terminal `name` to a person who runs it in a terminal of theirs."""
 
 
 class Forge(Protocol):

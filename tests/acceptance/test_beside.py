@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 
 from tests.acceptance.test_lifecycle import go, ledger, waiting_agent, working
 from tests.acceptance.world import World
@@ -157,3 +159,30 @@ def workflow():
     running.wait()
     [ended] = world.ask("resume")
     assert ended["result"] >= 1.5
+
+
+LISTENER = (
+    "import sys; print('ready', flush=True); open('work.txt', 'w').write(sys.stdin.readline())"
+)
+
+
+def test_a_message_reaches_an_agent_at_its_terminal(world: World) -> None:
+    world.configure({
+        "one": f"command = {json.dumps([sys.executable, '-c', LISTENER])}\nio = 'tty'",
+        "two": ["sh", "-c", "sleep 30"],
+    })  # fmt: skip
+    flow = """
+@do
+def workflow(issue):
+    env = yield CreateWorktree(issue=issue)
+    ref = yield SpawnAgent(env=env, prompt="x", agent="one")
+    other = yield CreateWorktree(issue=issue, suffix="b")
+    deaf = yield SpawnAgent(env=other, prompt="x", agent="two")
+    no = yield SendMessage(deaf, "hello")
+    yes = yield SendMessage(ref, "hello – ünï;")
+    ended = yield WaitForStatus(ref, timeout=20)
+    text = yield RunCommand(env=env, command=["cat", "work.txt"])
+    return [no.delivered, no.code, yes.delivered, ended.status, text.stdout]
+"""
+    record = world.run(world.flow(flow), "--issue", "1")
+    assert record["result"] == [False, "pipes", True, "succeeded", "hello – ünï;\n"]

@@ -22,6 +22,7 @@ import msgspec
 import pytest
 
 from orch.model.attempt import ExitRecord, Launch
+from orch.model.delivery import Delivery
 from orch.model.errors import UsageError
 from orch.ports import Terminals
 
@@ -32,7 +33,8 @@ LONG_S = 500.0
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What a program does: waits `seconds`, says its input (`echo`) and `stdout`, then `stderr`, and
-    ends with `exit_code`, or by `signal` unless that is 0."""
+    ends with `exit_code`, or by `signal` unless that is 0. One that `listens` reads its terminal
+    meanwhile, key by key, and writes what it reads into the attempt's file `heard`."""
 
     seconds: float = 0.0
     stdout: str = ""
@@ -40,6 +42,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     echo: bool = False
     exit_code: int = 0
     signal: int = 0
+    listens: bool = False
 
 
 class Hands(Protocol):
@@ -380,6 +383,84 @@ class TerminalsContract:
         assert self.probe(hands, "a2") == "unknown"
         assert self.probe(hands, "a3") in ("alive", "unknown")
 
+    # --- messages
+
+    def send(self, hands: Hands, attempt: str, text: str, key: str = "k") -> Delivery:
+        directory = hands.directory(attempt)
+        return hands.terminals.send(f"orch-{attempt}", directory, text, key=key)
+
+    def heard(self, hands: Hands, attempt: str) -> bytes:
+        return hands.terminals.output(hands.directory(attempt), "heard")
+
+    def undelivered(self, delivery: Delivery, code: str) -> None:
+        assert not delivery.delivered
+        assert delivery.code == code, delivery
+        assert delivery.reason.endswith(".")
+        assert not delivery.proof
+
+    def test_a_message_reaches_a_program_that_reads_its_terminal(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S, listens=True), io="tty")
+        for number, text in enumerate(("hello", "-n; $(x) “é” 🎉;", "two\nlines\t")):
+            delivery = self.send(hands, "a1", text, key=f"k{number}")
+            assert delivery.delivered, delivery
+            assert delivery.proof.endswith(".")
+            assert not delivery.code
+            assert not delivery.reason
+        said = "hello\r-n; $(x) “é” 🎉;\rtwo\nlines\t\r".encode()
+        self.eventually(lambda: self.heard(hands, "a1") == said)
+        assert self.probe(hands, "a1") == "alive"
+
+    def test_a_message_is_sent_once_for_ever(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S, listens=True), io="tty")
+        first = self.send(hands, "a1", "once")
+        assert first.delivered
+        self.eventually(lambda: self.heard(hands, "a1") == b"once\r")
+        heir = hands.reopened()
+        assert heir.send("orch-a1", hands.directory("a1"), "once", key="k") == first
+        assert self.send(hands, "a1", "twice", key="k2").delivered
+        self.eventually(lambda: self.heard(hands, "a1") == b"once\rtwice\r")
+        self.stop(hands, "a1")
+        assert self.send(hands, "a1", "once") == first
+
+    def test_a_program_with_pipes_gets_no_message(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S))
+        self.undelivered(self.send(hands, "a1", "hello"), "pipes")
+
+    def test_a_program_that_is_not_there_gets_no_message(self, hands: Hands) -> None:
+        self.undelivered(self.send(hands, "a1", "hello"), "not_running")
+        self.start(hands, "a2", Part(), io="tty")
+        self.finished(hands, "a2")
+        self.undelivered(self.send(hands, "a2", "hello"), "not_running")
+        self.start(hands, "a3", Part(seconds=LONG_S), io="tty")
+        self.eventually(lambda: hands.runs("a3") == 1)
+        hands.lose("orch-a3", "a3")
+        self.undelivered(self.send(hands, "a3", "hello"), "not_running")
+
+    def test_a_program_that_does_not_read_gets_no_message(self, hands: Hands) -> None:
+        self.start(hands, "a1", Part(seconds=LONG_S), io="tty")
+        self.undelivered(self.send(hands, "a1", "hello"), "not_reading")
+
+    @pytest.mark.parametrize(
+        ("text", "code"),
+        [
+            ("", "empty"), ("a\0b", "control_character"), ("\x1b[201~", "control_character"),
+            ("\r", "control_character"), ("\x7f", "control_character"),
+            ("\x9b201~", "control_character"), ("\x03", "control_character"),
+            ("\ud800", "not_text"),
+        ],
+    )  # fmt: skip
+    def test_keys_and_what_is_no_text_are_no_message(
+        self, hands: Hands, text: str, code: str
+    ) -> None:
+        self.undelivered(self.send(hands, "a1", text), code)
+
+    def test_no_answer_is_no_delivery(self, hands: Hands) -> None:
+        """H23 for messages."""
+        self.start(hands, "a1", Part(seconds=LONG_S, listens=True), io="tty")
+        self.eventually(lambda: hands.runs("a1") == 1)
+        hands.silence()
+        self.undelivered(self.send(hands, "a1", "hello"), "no_answer")
+
     # --- what is refused
 
     @pytest.mark.parametrize(
@@ -398,6 +479,8 @@ class TerminalsContract:
             lambda: terminals.start(name, directory, "a1", hands.launch(Part())),
             lambda: terminals.probe(name, directory),
             lambda: terminals.stop(name, directory, grace_s=1.0),
+            lambda: terminals.send(name, directory, "hello", key="k"),
+            lambda: terminals.attach_command(name, read_only=False),
             lambda: hands.run(ended()),
         ):
             with pytest.raises(UsageError) as refused:

@@ -14,17 +14,25 @@ import msgspec
 import pytest
 
 from orch.model.attempt import Launch
+from orch.terminals.delivery import Patience
 from orch.terminals.memory import MemoryTerminals, Script
 from orch.terminals.tmux import Tmux
 from tests.contract.terminals_contract import Part, TerminalsContract
 from tests.sim.virtual import VirtualClock, VirtualLoop
 from tests.terminalrooms import PYTHON, Room, kill, lines, until
 
+PATIENCE = Patience(ready_s=1.5, read_s=1.0, pause_s=0.01)
 PLAYER = """
 import os, signal, sys, time
-seconds, stdout, stderr, echo, code, number, log = sys.argv[1:]
+seconds, stdout, stderr, echo, code, number, listens, log = sys.argv[1:]
 with open(log, "a") as file:
     file.write("began\\n")
+if listens:
+    import tty
+    tty.setraw(0)
+    with open(os.environ["ORCH_TERMINAL"] + "/heard", "ab", buffering=0) as heard:
+        while True:
+            heard.write(os.read(0, 1022))
 time.sleep(min(float(seconds), 600))
 said = os.fsencode(stdout)
 if echo:
@@ -42,7 +50,7 @@ sys.exit(int(code))
 class TmuxHands:
     def __init__(self, room: Room) -> None:
         self.room = room
-        self.terminals: Tmux = room.terminals
+        self.terminals = Tmux(room.home / "run", path=room.path, patience=PATIENCE)
         self._logs = itertools.count()
 
     def run(self, scenario: Coroutine[Any, Any, None]) -> None:
@@ -53,7 +61,7 @@ class TmuxHands:
 
     def launch(self, part: Part, **fields: Any) -> Launch:
         words = (part.seconds, part.stdout, part.stderr, part.echo or "", part.exit_code,
-                 part.signal)  # fmt: skip
+                 part.signal, part.listens or "")  # fmt: skip
         log = f"{self.room.home}/log{next(self._logs)}"
         argv = (*PYTHON, "-c", PLAYER, *map(str, words), log)
         return Launch(argv=argv, cwd="/", env=self.room.environ(), **fields)
@@ -98,7 +106,7 @@ class MemoryHands:
         said = (launch.stdin if part.echo else "") + part.stdout
         return Script(
             seconds=part.seconds, stdout=said.encode(), stderr=part.stderr.encode(),
-            exit_code=128 + part.signal if part.signal else part.exit_code,
+            exit_code=128 + part.signal if part.signal else part.exit_code, listens=part.listens,
         )  # fmt: skip
 
     def run(self, scenario: Coroutine[Any, Any, None]) -> None:

@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from orch.api.workflows import Workflows
     from orch.model.command import CreateRun
 
-EFFECTS = frozenset({
-    "CreateWorktree", "RunAgent", "SpawnAgent", "WaitForStatus", "CaptureOutput", "RunCommand",
-    "MergeBranches", "Commit", "Push", "CreatePR", "CreateIssue", "ListIssues", "GetIssue",
-    "ResolveIssue", "Gate", "Log", "Now", "Random", "Sleep",
-})  # fmt: skip
-
 
 class Runs(Issues):
     """The runs of a home."""
@@ -51,6 +45,7 @@ class Runs(Issues):
         """All checks of `plan_run`, and the workflow played on stubs; nothing is journaled, nothing
         fetched."""
         from orch.api.rehearsing import scenarios
+        from orch.model.effect import effect_names
 
         command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
         rooms, target = self._rooms, self._store.repo(command.repo)
@@ -65,7 +60,7 @@ class Runs(Issues):
             "issue": command.issue.id if command.issue else None,
             "agent": command.agent,
             "params": command.params,
-            "effects": sorted(plan.used & EFFECTS),
+            "effects": sorted(plan.used & effect_names()),
             "origin": plan.found.origin,
             "notes": list(plan.found.notes),
             "scenarios": played,

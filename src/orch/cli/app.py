@@ -22,6 +22,8 @@ COMMANDS = {
     "ps": ("orch.cli.history:ps", "List runs, newest first."),
     "show": ("orch.cli.history:show", "Show a run: steps, attempts, pull requests."),
     "logs": ("orch.cli.history:logs", "Show what the agents of a run have written."),
+    "send": ("orch.cli.send:send", "Send a message to a program that runs."),
+    "attach": ("orch.cli.attach:attach", "Join a running program in its terminal."),
     "stop": ("orch.cli.runs:stop", "Stop a run (resumable), or end it for good."),
     "resume": ("orch.cli.runs:resume", "Go on with runs that were stopped, detached or killed."),
     "gate": ("orch.cli.gate:gate", "Answer a run that waits for a person."),

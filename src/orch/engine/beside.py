@@ -21,7 +21,7 @@ from orch.engine.step_context import Done, Interrupted, StepContext, done
 from orch.engine.world import World
 from orch.model import effect as fx
 from orch.model.attempt import FINAL, Attempt
-from orch.model.command import AttemptEnd, EndAttempt
+from orch.model.command import AttemptEnd, EndAttempt, NoteMessage
 from orch.model.errors import NotFound, OrchError, StepError, StepTimeout
 from orch.model.run import Run
 
@@ -154,6 +154,19 @@ async def capture(ctx: StepContext, effect: fx.CaptureOutput) -> Done:
         text = text or raw.decode("utf-8", "replace")
     lines = text.removesuffix("\n").split("\n")
     return done("\n".join(lines[-effect.lines :]) if effect.lines > 0 else "")
+
+
+async def send(ctx: StepContext, effect: fx.SendMessage) -> Done:
+    """At most once: the terminal keeps the key before the first byte, and knows it again."""
+    attempt = _attempts(ctx.world, ctx.run, effect.target)[-1]
+    terminals = ctx.world.terminals
+    delivery = await ctx.world.call(
+        "terminal.send", terminals.send, attempt.terminal, attempt.directory, effect.message,
+        key=ctx.key,
+    )  # fmt: skip
+    size = len(effect.message.encode("utf-8", "replace"))
+    await ctx.world.journal.send(NoteMessage(ctx.run.id, attempt.id, size, delivery))
+    return done(delivery)
 
 
 async def end_all(world: World, run: Run, epoch: int, besides: frozenset[str]) -> None:

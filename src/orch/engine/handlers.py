@@ -186,6 +186,7 @@ HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.SpawnAgent: beside.spawn,
     fx.WaitForStatus: beside.wait_for,
     fx.CaptureOutput: beside.capture,
+    fx.SendMessage: beside.send,
     fx.CreateIssue: _create_issue,
     fx.ListIssues: _list_issues,
     fx.GetIssue: _get_issue,

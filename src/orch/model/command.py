@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from orch.model.attempt import Attempt, AttemptStatus
+from orch.model.delivery import Delivery
 from orch.model.errors import Failure
 from orch.model.gate import GateAnswer
 from orch.model.pull import PullRequest
@@ -189,7 +190,17 @@ class RecordWorktree(Command, frozen=True):
     worktree: Worktree
 
 
+class NoteMessage(Command, frozen=True):
+    """A message of `size` bytes was sent to a running program; what became of it."""
+
+    run: str
+    attempt: str
+    size: int
+    delivery: Delivery
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
+    | NoteMessage
 )  # fmt: skip

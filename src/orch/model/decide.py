@@ -348,6 +348,21 @@ def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:
     return [] if known == command.worktree else [ev.WorktreeRecorded(command.worktree)]
 
 
+def _note_message(state: Reader, command: cmd.NoteMessage) -> Decision:
+    attempt = state.attempt(command.attempt)
+    if attempt is None or attempt.run != command.run:
+        return NotFound(
+            f"run {command.run} has no attempt {command.attempt}", code="unknown_attempt"
+        )
+    made = command.delivery
+    return [
+        ev.MessageSent(
+            attempt=attempt.id, size=command.size, delivered=made.delivered, proof=made.proof,
+            code=made.code, reason=made.reason,
+        )
+    ]  # fmt: skip
+
+
 _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.RegisterRepo: _register_repo,
     cmd.TakeEngine: _take_engine,
@@ -361,4 +376,5 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.DetachRun: _detach_run,
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
+    cmd.NoteMessage: _note_message,
 }

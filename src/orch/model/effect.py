@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 import msgspec
 
 from orch.model.attempt import AgentResult, AttemptStatus, ReplyMode
+from orch.model.delivery import Delivery
 from orch.model.errors import EffectMisuse, UsageError
 from orch.model.gate import GateAnswer as GateAnswer
 from orch.model.pull import PullRequest
@@ -211,6 +212,15 @@ class CaptureOutput(Effect[str], frozen=True, tag="CaptureOutput/1", omit_defaul
     lines: int = 500
 
 
+class SendMessage(Effect[Delivery], frozen=True, tag="SendMessage/1", omit_defaults=True):
+    """Type `message` into a spawned agent that reads its terminal (`io = "tty"`). Gives a `Delivery`:
+    delivered, with what proves it, or not, with why. Typed at most once: after a crash in between the
+    answer is `unknown`."""
+
+    target: AgentRef
+    message: str
+
+
 class CreateIssue(Effect[Ticket], frozen=True, tag="CreateIssue/1", omit_defaults=True):
     """A new issue in the vault, for the run's repository."""
 
@@ -386,7 +396,8 @@ class Random(Effect[float], frozen=True, tag="Random/1", omit_defaults=True):
 
 Any_ = (
     CreateWorktree | ResolveBase | AddWorktree | InstallDependencies | RunAgent | RunCommand
-    | SpawnAgent | WaitForStatus | CaptureOutput | CreateIssue | ListIssues | GetIssue | ResolveIssue
+    | SpawnAgent | WaitForStatus | CaptureOutput | SendMessage
+    | CreateIssue | ListIssues | GetIssue | ResolveIssue
     | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
 )  # fmt: skip
 
@@ -396,6 +407,11 @@ _effect_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any_)
 
 _KNOWN: frozenset[type[Effect[Any]]] = frozenset(get_args(Any_))
 COMPOSITE_KINDS = frozenset(str(cls.__struct_config__.tag) for cls in _KNOWN if cls.composite)
+
+
+def effect_names() -> frozenset[str]:
+    """The names of all effects there are."""
+    return frozenset(cls.__name__ for cls in _KNOWN)
 
 
 def kind_of(effect: Effect[Any]) -> str:

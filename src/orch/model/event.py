@@ -141,11 +141,23 @@ class Logged(Data, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class MessageSent(Data, frozen=True, kw_only=True):
+    """A person's message to a running program; `size` in bytes, the text itself is nobody's record.
+    `proof`, `code` and `reason` as in `orch.model.delivery.Delivery`."""
+
+    attempt: str
+    size: int
+    delivered: bool
+    proof: str = ""
+    code: str = ""
+    reason: str = ""
+
+
 EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
-    | PullRecorded | Logged
+    | PullRecorded | Logged | MessageSent
 )  # fmt: skip
 
 

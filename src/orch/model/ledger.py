@@ -64,6 +64,9 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
         case ev.AttemptRunning() | ev.AttemptEnded():
             attempt = reader.attempt(data.id)
             step = attempt.path if attempt is not None else ""
+        case ev.MessageSent():
+            attempt = reader.attempt(data.attempt)
+            step = attempt.path if attempt is not None else ""
         case ev.StepPlanned() | ev.StepIntended() | ev.StepSettled() | ev.GateAnswered():
             step = data.path
     return repo, task, step

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 import threading
@@ -19,7 +20,8 @@ from typing import Any
 
 import msgspec
 
-from orch.model.attempt import ExitRecord, Launch
+from orch.model.attempt import ExitRecord, IoMode, Launch
+from orch.model.delivery import Delivery
 from orch.model.errors import ToolFailed, UsageError
 from orch.model.run import Owner
 from orch.terminals.inside import record as inside
@@ -27,6 +29,7 @@ from orch.terminals.names import RESERVED, checked_file
 
 _exit = msgspec.json.Decoder(ExitRecord)
 _owner = msgspec.json.Decoder(Owner)
+_delivery = msgspec.json.Decoder(Delivery)
 NOBODY = Owner(0, 0, "")
 
 
@@ -58,7 +61,7 @@ def prepare(directory: Path, attempt: str, launch: Launch, *, grace_s: float) ->
     contents = {name: _encoded(text) for name, text in texts.items()}
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(directory):
+        with locked(directory):
             if (directory / "launch.json").exists():
                 return
             for name, content in contents.items():
@@ -69,7 +72,7 @@ def prepare(directory: Path, attempt: str, launch: Launch, *, grace_s: float) ->
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """The kernel gives the lock back when its holder dies."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -122,11 +125,13 @@ def started(directory: Path) -> Owner | None:
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What `launch.json` says about the attempt: its id, and the directory that its processes carry
-    in their environment (`ORCH_TERMINAL`), spelled as it was when it was prepared."""
+    """What `launch.json` says about the attempt: its id, the directory that its processes carry in
+    their environment (`ORCH_TERMINAL`), spelled as it was when it was prepared, and what the program
+    reads."""
 
     attempt: str
     directory: str
+    io: IoMode = "pipes"
 
 
 _prepared = msgspec.json.Decoder(Prepared)
@@ -185,6 +190,34 @@ def put_exit(directory: Path, record: ExitRecord) -> None:
         _write(directory, "exit.json", msgspec.json.encode(record), over=False)
     except OSError as error:
         raise _fault(error, directory) from error
+
+
+def message(directory: Path, key: str) -> Delivery | None:
+    """What became of the message with this key; None when it was never begun."""
+    try:
+        return _delivery.decode(_message(directory, key).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise ToolFailed(
+            f"The record of a message in {directory} cannot be read: {error}.",
+            code="attempt_files",
+            hint="orch doctor",
+        ) from error
+
+
+def put_message(directory: Path, key: str, delivery: Delivery) -> None:
+    """Before its first byte leaves, and again when its end is known."""
+    path = _message(directory, key)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        _write(path.parent, path.name, msgspec.json.encode(delivery))
+    except OSError as error:
+        raise _fault(error, directory) from error
+
+
+def _message(directory: Path, key: str) -> Path:
+    return directory / "messages" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
 def tail(directory: Path, name: str, tail_bytes: int) -> bytes:

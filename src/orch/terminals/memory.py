@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from orch.model.attempt import ExitRecord, Launch
+from orch.model.delivery import Delivery, Undeliverable, message_bytes
 from orch.terminals.files import check
 from orch.terminals.names import checked_attempt, checked_file, checked_name
 
@@ -29,7 +30,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """What a program does: after `seconds` (`math.inf`: it hangs) it has written `stdout`, `stderr`
     and `files` (name -> text, in the attempt's directory), has run `effect`, and is gone with
     `exit_code`; 128 + n stands for signal n. `lost`: it goes away at that moment without an exit
-    record, as when the machine's memory ran out; its effect has happened all the same.
+    record, as when the machine's memory ran out; its effect has happened all the same. `listens`:
+    it reads its terminal (`Launch.io` = tty), and writes what it reads into `heard`.
 
     A program that is stopped, times out (`Launch.timeout_s`) or is lost before `seconds` are over
     has written nothing and never runs its effect."""
@@ -41,6 +43,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     effect: Callable[[], None] | None = None
     lost: bool = False
+    listens: bool = False
 
 
 class _Terminal:
@@ -57,6 +60,7 @@ class _Terminal:
         self.content = {name: text.encode() for name, text in launch.files.items()}
         self.content["prompt"] = launch.stdin.encode()
         self.waiters: list[asyncio.Future[None]] = []
+        self.messages: dict[str, Delivery] = {}
 
 
 class MemoryTerminals:
@@ -146,6 +150,38 @@ class MemoryTerminals:
     def names(self) -> Sequence[str]:
         with self._lock:
             return [t.name for t in self._terminals.values() if t.state == "alive"]
+
+    # --- talk
+
+    def send(self, name: str, directory: str, text: str, *, key: str) -> Delivery:
+        state = self.probe(name, directory)
+        with self._lock:
+            terminal = self._terminals.get(directory)
+            try:
+                body = message_bytes(text)
+                if terminal is not None and key in terminal.messages:
+                    return terminal.messages[key]
+                return self._heard(terminal, state, body, key)
+            except Undeliverable as why:
+                return why.delivery
+
+    def _heard(self, terminal: _Terminal | None, state: str, body: bytes, key: str) -> Delivery:
+        if state == "unknown":
+            raise Undeliverable("no_answer", "It cannot be told whether the program is running.")
+        if terminal is None or state != "alive":
+            raise Undeliverable("not_running", f"The program is not running: it is {state}.")
+        if terminal.launch.io != "tty":
+            raise Undeliverable("pipes", "The program does not read its terminal.")
+        if not terminal.script.listens:
+            raise Undeliverable("not_reading", "The program has not begun to read its terminal.")
+        content = terminal.content
+        content["heard"] = content.get("heard", b"") + body + b"\r"
+        heard = Delivery(delivered=True, proof="The program wrote down what it heard.")
+        terminal.messages[key] = heard
+        return heard
+
+    def attach_command(self, name: str, *, read_only: bool) -> Sequence[str]:
+        return ("attach", *(["--read-only"] if read_only else []), checked_name(name))
 
     # --- end
 

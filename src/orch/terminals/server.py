@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -102,11 +103,11 @@ class Server:
             ) from error  # fmt: skip
         return self.ask("start-server", *options, ";", *words)
 
-    def ask(self, *words: str) -> str:
+    def ask(self, *words: str, stdin: str = "") -> str:
         """What tmux says to one command; `Refused` if it says no, `Silent` if nothing."""
         if self._socket.parent != self._run_dir and not _is_private(self._socket.parent):
             raise NoServer(f"there is no {self._socket.parent}")
-        done = self._run("-u", "-S", str(self._socket), "-f", "/dev/null", *words)
+        done = self._run("-u", "-S", str(self._socket), "-f", "/dev/null", *words, stdin=stdin)
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.strip()
@@ -116,13 +117,22 @@ class Server:
             raise NoSession(said)
         raise Refused(said or f"exit code {done.returncode}")
 
-    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def attach_command(self, name: str, *, read_only: bool) -> list[str]:
+        """What shows terminal `name` to whoever runs it in a terminal of their own."""
+        tmux = shutil.which("tmux", path=self._environ["PATH"])
+        if tmux is None:
+            raise _missing()
+        words = [tmux, "-u", "-S", str(self._socket), "attach-session"]
+        return [*words, *(["-r"] if read_only else []), "-t", f"={name}:"]
+
+    def _run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
                 ["tmux", *words],
                 env=self._environ,
                 cwd="/",
-                stdin=subprocess.DEVNULL,
+                input=stdin or None,
+                stdin=None if stdin else subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
@@ -132,11 +142,7 @@ class Server:
                 start_new_session=True,  # killing our process group never reaches the server
             )
         except FileNotFoundError as error:
-            raise ToolFailed(
-                "tmux is not installed, or not on the PATH.",
-                code="tmux_missing",
-                hint="apt install tmux (or: brew install tmux), then: orch doctor",
-            ) from error
+            raise _missing() from error
         except subprocess.TimeoutExpired as error:
             raise Silent(
                 f"tmux did not answer within {PATIENCE_S:.0f} seconds.", hint="orch doctor"
@@ -145,6 +151,14 @@ class Server:
             raise ToolFailed(
                 f"tmux could not be run: {error.strerror}.", code="tmux_failed", hint="orch doctor"
             ) from error
+
+
+def _missing() -> ToolFailed:
+    return ToolFailed(
+        "tmux is not installed, or not on the PATH.",
+        code="tmux_missing",
+        hint="apt install tmux (or: brew install tmux), then: orch doctor",
+    )
 
 
 def literal(word: str) -> str:

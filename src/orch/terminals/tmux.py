@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orch.model.attempt import ExitRecord, Launch
+from orch.model.delivery import Delivery
 from orch.model.errors import ToolFailed
 from orch.model.run import Owner
 from orch.terminals import files, process
+from orch.terminals.delivery import DEFAULT, Courier, Patience
 from orch.terminals.inside import keeper
 from orch.terminals.names import checked_attempt, checked_name, is_name
 from orch.terminals.server import NoServer, NoSession, Refused, Server, Silent, literal
@@ -34,15 +36,18 @@ class Tmux:
     """See `orch.ports.Terminals`.
 
     `run_dir` holds the socket, `path` is where tmux is looked for, `python` runs the wrapper,
-    `grace_s` is what programs get between TERM and KILL when their wall time is over.
+    `grace_s` is what programs get between TERM and KILL when their wall time is over, `patience`
+    what they get to read a message.
     """
 
     def __init__(
-        self, run_dir: Path, *, path: str, python: str = sys.executable, grace_s: float = GRACE_S
-    ) -> None:
+        self, run_dir: Path, *, path: str, python: str = sys.executable, grace_s: float = GRACE_S,
+        patience: Patience = DEFAULT,
+    ) -> None:  # fmt: skip
         self._server = Server(run_dir, path)
         self._python = python
         self._grace_s = grace_s
+        self._patience = patience
         self._panes: dict[str, Owner] = {}  # wrappers that we started and that may not be up yet
 
     def version(self) -> tuple[int, ...]:
@@ -170,6 +175,17 @@ class Tmux:
 
     def output(self, directory: str, stream: str, *, tail_bytes: int = 0) -> bytes:
         return files.tail(Path(directory), stream, tail_bytes)
+
+    # --- talk
+
+    def send(self, name: str, directory: str, text: str, *, key: str) -> Delivery:
+        state = self.probe(name, directory)
+        folder = Path(directory).absolute()
+        return Courier(self._server, name, folder, self._patience).send(state, text, key)
+
+    def attach_command(self, name: str, *, read_only: bool) -> Sequence[str]:
+        checked_name(name)
+        return self._server.attach_command(name, read_only=read_only)
 
     # --- end
 

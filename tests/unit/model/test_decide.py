@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from orch.model import command as cmd
 from orch.model.attempt import Attempt
 from orch.model.command import AttemptEnd, Command
+from orch.model.delivery import Delivery
 from orch.model.effect import Gate, GateAnswer
 from orch.model.errors import Conflict, Failure, NotFound, OrchError, UsageError
 from orch.model.run import Reason, Unresolved
@@ -109,6 +110,7 @@ COMMANDS: dict[str, Command] = {
     "detach": cmd.DetachRun(RUN),
     "answer": cmd.AnswerGate(RUN, "1", YES),
     "create again": create_run(),
+    "message": cmd.NoteMessage(RUN, "aaaaaaaaaaaa", 5, Delivery(delivered=True, proof="Seen.")),
 }
 LIVE = ("running", "gated", "stopped", "aborting")
 # Kinds of the events that follow, or `!` and the code of the refusal. `pending` has no steps yet.
@@ -156,6 +158,10 @@ TABLE: dict[str, dict[str, str]] = {
     "create again": {
         "none": "TaskCreated RunCreated TaskMoved",
         **dict.fromkeys(("pending", *LIVE, "done", "error", "aborted"), "!run_exists"),
+    },
+    "message": {
+        **dict.fromkeys(("none", "pending"), "!unknown_attempt"),
+        **dict.fromkeys((*LIVE, "done", "error", "aborted"), "MessageSent"),
     },
 }  # fmt: skip
 CELLS = [(state, word, TABLE[word][state]) for word in COMMANDS for state in STATES]

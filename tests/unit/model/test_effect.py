@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 import orch
 from orch.model import effect as fx
 from orch.model.attempt import AgentResult
+from orch.model.delivery import Delivery
 from orch.model.effect import (
     COMPOSITE_KINDS,
     AgentRef,
@@ -86,6 +87,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "targets": REFS | st.lists(REFS, max_size=3),
         "status": st.sampled_from(["running", "ended"]), "timeout": maybe(SECONDS),
     },
+    "SendMessage": {"target": REFS, "message": TEXT},
     "CaptureOutput": {"target": REFS, "lines": st.integers(0, 1000)},
     "CreateIssue": {"title": TEXT, "body": TEXT, "labels": LABELS},
     "ListIssues": {
@@ -233,6 +235,7 @@ RESULTS: dict[str, list[Any]] = {
         [AgentStatus(attempt="a", status="succeeded", value={"x": [1]})],
         [],
     ],
+    "SendMessage": [Delivery(delivered=False, code="pipes", reason="no terminal")],
     "CaptureOutput": ["", "two\nlines"],
     "CreateIssue": [a_ticket()],
     "ListIssues": [[], [a_ticket()]],

@@ -79,7 +79,7 @@ def test_h105_an_event_about_something_unknown_is_a_fault(data: ev.EventData) ->
 
 
 def test_every_kind_of_event_is_known_to_the_books_or_only_told() -> None:
-    only_told = {ev.Logged}
+    only_told = {ev.Logged, ev.MessageSent}
     from orch.model.ledger import _APPLY
 
     assert set(get_args(ev.EventData)) - set(_APPLY) == only_told
@@ -188,6 +188,7 @@ OF_A_RUN: list[tuple[ev.EventData, str]] = [
     (ev.AttemptStarting(an_attempt(path="3/x/0")), "3/x/0"),
     (ev.AttemptRunning("aaaaaaaaaaaa"), "0"),
     (ev.AttemptEnded(id="aaaaaaaaaaaa", status="lost"), "0"),
+    (ev.MessageSent(attempt="aaaaaaaaaaaa", size=5, delivered=True), "0"),
     (ev.PullRecorded(a_pull()), ""),
     (ev.Logged("hello"), ""),
 ]

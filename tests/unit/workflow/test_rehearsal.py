@@ -15,7 +15,7 @@ from tests.unit.workflow.test_templates import ISSUE
 
 from orch import (  # isort: skip
     AgentFailed, CaptureOutput, CreateIssue, Gate, GetIssue, Log, Now, Random, ResolveIssue, RunAgent,
-    RunCommand, Sleep, SpawnAgent, WaitForStatus,
+    RunCommand, SendMessage, Sleep, SpawnAgent, WaitForStatus,
 )  # fmt: skip
 
 
@@ -82,6 +82,7 @@ def test_agents_beside_the_workflow_are_rehearsed() -> None:
     def flow() -> Any:
         refs = yield Gather([SpawnAgent(env=TREE, prompt=word) for word in "ab"])
         ended = yield WaitForStatus(refs)
+        assert (yield SendMessage(refs[0], "go on")).delivered
         yield CaptureOutput(refs[0])
         made = yield CreateIssue("Found")
         yield ResolveIssue(made)
