@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         MergeConflict as MergeConflict,
         NoChange as NoChange,
         PushRejected as PushRejected,
+        ReviewRejected as ReviewRejected,
         StepError as StepError,
         StepTimeout as StepTimeout,
     )
@@ -68,7 +69,7 @@ _HOMES = {
     ),
     "orch.model.errors": (
         "AgentFailed", "Cancelled", "CommandFailed", "GateRejected", "MergeConflict", "NoChange",
-        "PushRejected", "StepError", "StepTimeout",
+        "PushRejected", "ReviewRejected", "StepError", "StepTimeout",
     ),
     "orch.model.pull": ("PullRequest",),
     "orch.model.ticket": ("Ticket",),

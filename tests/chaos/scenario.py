@@ -32,6 +32,14 @@ with open("{name}.txt", "a") as file:
 print("{name} did its part")
 """
 
+JUDGE = """
+import os, time
+with open({ledger!r}, "a") as file:
+    file.write(os.environ["ORCH_ATTEMPT"] + " {name}\\n")
+time.sleep({seconds})
+print('{{"approved": true}}')
+"""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -117,10 +125,10 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
     world.git("push", "-q", "origin", "HEAD:main")
     world.home.mkdir(mode=0o700)
     lines = ['[defaults]\nagent = "one"\ninstall_dependencies = "never"\n']
-    for name in ("one", "two"):
+    for name, text in {"one": AGENT, "two": AGENT, "judge": JUDGE}.items():
         script = root / f"{name}.py"
         script.write_text(
-            AGENT.format(ledger=str(world.ledger), name=name, seconds=seconds), encoding="utf-8"
+            text.format(ledger=str(world.ledger), name=name, seconds=seconds), encoding="utf-8"
         )
         command = json.dumps([sys.executable, "-I", "-S", str(script)])
         lines.append(f"[agents.{name}]\ncommand = {command}\n")
@@ -142,10 +150,12 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
 @dataclass(frozen=True)
 class Play:
     """What is run, and what has to be there afterwards: the agents whose files are in the PR, the
-    branches, the issues. `flow` is the text of a workflow file of its own."""
+    branches, the issues. `steps` are the numbers of agents' steps there may be, where it is not one
+    for each agent. `flow` is the text of a workflow file of its own."""
 
     words: tuple[str, ...]
     agents: tuple[str, ...] = ("one",)
+    steps: tuple[int, ...] = ()
     branches: int = 1
     issues: int = 1
     flow: str = ""
@@ -173,6 +183,21 @@ def workflow(issue):
 
 PLAYS: dict[str, Play] = {
     "basic_pr": Play(("run", "basic_pr", "--issue", "ISSUE-001", "--json")),
+    # An attempt that is killed after its work was done has done it: then no fix is needed.
+    "enforced_pr": Play(
+        (
+            "run", "enforced_pr", "--issue", "ISSUE-001", "--json", "--params",
+            '{"test_command": ["awk", "END { exit NR < 2 }", "one.txt"]}',
+        ),
+        steps=(1, 2),
+    ),
+    "reviewed_pr": Play(
+        (
+            "run", "reviewed_pr", "--issue", "ISSUE-001", "--json", "--params",
+            '{"review_agent": "judge"}',
+        ),
+        steps=(2,), branches=2,
+    ),
     "multi_agent": Play(
         (
             "run", "multi_agent", "--issue", "ISSUE-001", "--json", "--params",

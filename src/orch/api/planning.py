@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from orch.api.workflows import Found, Workflows
+from orch.config.tree import Defaults
 from orch.model.command import CreateRun
 from orch.model.errors import NotFound, OrchError, UsageError
 from orch.model.naming import nearest
@@ -28,8 +30,6 @@ from orch.workflow.program import Program, Workflow
 from orch.workflow.sources import (
     COMPOSITES,
     Modules,
-    builtin_names,
-    builtin_source,
     collect,
     entry_workflow,
     names_used,
@@ -41,9 +41,9 @@ PUSHING = frozenset({"CreatePR", "Push"})
 RUNNING = frozenset({"RunAgent", "SpawnAgent"})
 
 
-def find_workflow(word: str, cwd: Path) -> tuple[str, Source, Path | None]:
-    """(name, entry module, folder of its siblings) of a template's name or a file's path, which is
-    relative to `cwd`."""
+def find_workflow(word: str, cwd: Path, named: Workflows | None = None) -> Found:
+    """The workflow that a file's path (relative to `cwd`) or a name means; `named` are those that
+    can be asked for by name, without it only the shipped ones."""
     path = cwd / word
     if word.endswith(".py") or os.sep in word:
         if not path.is_file():
@@ -53,10 +53,13 @@ def find_workflow(word: str, cwd: Path) -> tuple[str, Source, Path | None]:
                 hint="orch run basic_pr --issue ISSUE-001",
             )
         resolved = path.resolve()
-        return resolved.stem, read_source(resolved.stem, resolved), resolved.parent
-    if word in builtin_names():
-        return word, builtin_source(word), None
-    known = builtin_names()
+        source = read_source(resolved.stem, resolved)
+        return Found(resolved.stem, "file", source, resolved.parent)
+    named = named or Workflows(None, None)
+    found = named.find(word)
+    if found is not None:
+        return found
+    known = named.names()
     similar = nearest(word, known)
     meant = f"; did you mean {similar[0]!r}?" if similar else ""
     raise NotFound(
@@ -128,10 +131,12 @@ def arguments(
 class RunPlan:
     """A workflow with its sources, checked against one repository and one set of agents."""
 
-    def __init__(self, word: str, cwd: Path) -> None:
+    def __init__(self, word: str, cwd: Path, named: Workflows | None = None) -> None:
         place, mark, wanted = word.partition(".py:")  # `flow.py:ship` names the function too
-        self.name, entry, root = find_workflow(f"{place}.py" if mark else word, cwd)
-        self.sources = collect(entry, root)
+        self.found = find_workflow(f"{place}.py" if mark else word, cwd, named)
+        self.name, entry = self.found.name, self.found.source
+        self.sources = collect(entry, self.found.root)
+        self.found.vouch(self.sources.values())
         module = self._loaded(entry)
         function, self.workflow = entry_workflow(module, entry, wanted)
         self.entry = f"{entry.module}:{function}"
@@ -150,6 +155,13 @@ class RunPlan:
                 code="workflow_broken",
                 hint=f"edit {entry.filename}, then repeat the command",
             ) from error
+
+    def with_defaults(self, params: Mapping[str, Any], defaults: Defaults) -> Mapping[str, Any]:
+        """`params`, and the configured test command where one is taken and none is given."""
+        takes = inspect.signature(self.workflow.function).parameters
+        if "test_command" not in takes or "test_command" in params or not defaults.test_command:
+            return params
+        return {**params, "test_command": list(defaults.test_command)}
 
     @property
     def pushes(self) -> bool:

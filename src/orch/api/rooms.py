@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orch.api.preflight import Preflight
+from orch.config import Config
 from orch.model.event import Actor
 from orch.model.repo import Repo
 from orch.model.run import Owner
@@ -48,6 +49,9 @@ class Rooms(Protocol):
 
     def engine_pid(self) -> int:
         """The process that drives this home's runs now; 0 when none does."""
+
+    def config(self, repo: Repo | None) -> Config:
+        """The configuration for one repository, or none."""
 
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
     def agent_lacks(self, name: str) -> str:

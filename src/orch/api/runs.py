@@ -6,7 +6,7 @@ Invariant: everything is checked before a run is journaled; nothing acts before 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orch.api import records
@@ -19,6 +19,7 @@ from orch.model.step import Step
 
 if TYPE_CHECKING:
     from orch.api.planning import RunPlan
+    from orch.api.workflows import Workflows
     from orch.model.command import CreateRun
 
 
@@ -26,20 +27,33 @@ class Runs(Issues):
     """The runs of a home."""
 
     def plan_run(
-        self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
-    ) -> Run:
-        """Check everything, then journal the run as planned and ours. Nothing acts yet."""
-        command, _ = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any],
+        note: Callable[[str], None] | None = None,
+    ) -> Run:  # fmt: skip
+        """Check everything, then journal the run as planned and ours. Nothing acts yet. `note` is
+        told what a person should know about the workflow that the name means."""
+        command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        if note is not None:
+            for sentence in plan.found.notes:
+                note(sentence)
         self._store.send(command, self._rooms.person)
         return self.run(command.id)
 
     def look_at_run(
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """All checks of `plan_run`; nothing is journaled, nothing fetched."""
+        """All checks of `plan_run`, and the workflow played on stubs; nothing is journaled, nothing
+        fetched."""
+        from orch.api.rehearsing import scenarios
         from orch.model.effect import effect_names
 
         command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
+        rooms, target = self._rooms, self._store.repo(command.repo)
+        played = scenarios(
+            plan, command.issue, command.params,
+            lambda asked: rooms.choose_agent(asked, agent, target),
+            deadline_s=rooms.config(target).run.advance_deadline_s,
+        )  # fmt: skip
         return {
             "workflow": command.workflow,
             "repo": command.repo,
@@ -47,6 +61,9 @@ class Runs(Issues):
             "agent": command.agent,
             "params": command.params,
             "effects": sorted(plan.used & effect_names()),
+            "origin": plan.found.origin,
+            "notes": list(plan.found.notes),
+            "scenarios": played,
         }
 
     def _checked_run(
@@ -56,11 +73,12 @@ class Runs(Issues):
         rooms = self._rooms
         from orch.api.planning import RunPlan
 
-        plan = RunPlan(workflow, self._rooms.cwd)
+        plan = RunPlan(workflow, self._rooms.cwd, self._named(repo, issue))
         ticket = self.issue(issue) if issue else None
         target = self.repo_for(repo, ticket)
         rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "SpawnAgent", "RunCommand"}))
         plan.needs_remote(target)
+        params = plan.with_defaults(params, rooms.config(target).defaults)
         if agent:
             rooms.choose_agent(None, agent, target)
 
@@ -78,6 +96,20 @@ class Runs(Issues):
         self._knows_base(target, params.get("base_branch"), fetch=fetch)
         rooms.preflight.room(str(self.home), target.workspace_dir)
         return command, plan
+
+    def _named(self, repo: str, issue: str) -> Workflows:
+        """The workflows that have a name here. A repository that is not found is told of later."""
+        from orch.api.workflows import Workflows
+
+        try:
+            target = self.repo_for(repo, self.issue(issue) if issue else None)
+        except OrchError:
+            return Workflows(self.home, None)
+        return Workflows(self.home, target)
+
+    def workflows(self, repo: str) -> Workflows:
+        """The workflows that have a name in this repository, or where one stands."""
+        return self._named(self.repo(repo).slug if repo else "", "")
 
     def _knows_base(self, repo: Repo, asked: object, *, fetch: bool) -> None:
         """The base is there; with `fetch` the remote is asked for one that is not known here."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orch.cli.dryrun import tell_plan
 from orch.cli.options import (
     dry,
     examples,
@@ -67,11 +68,12 @@ def run(
         if as_json:
             out.data(plan)
         else:
-            out.line(f"would run {plan['workflow']} in {plan['repo']} (nothing was done)")
-            out.line(f"effects it may ask for: {', '.join(plan['effects'])}")
+            tell_plan(plan, out)
         return 0
     with out.aside():
-        planned = orch.plan_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
+        planned = orch.plan_run(
+            workflow, repo=repo, issue=issue, agent=agent, params=given, note=out.note
+        )
     same = orch.same_issue(planned)
     if same:
         more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""

@@ -32,6 +32,7 @@ config.toml         the configuration          vault/ISSUE-NNN.md  the issues
 orch.db             the books (SQLite)         repos/              clones
 worktrees/          worktrees of runs          attempts/<id>/      prompt, output, exit file
 forge/              pull request records       run/                lock and tmux socket
+workflows/          workflows of your own      trust/              repositories' trusted ones
 All below ORCH_HOME. In a repository, .orch.toml may narrow the configuration.""",
     "config": """\
 [defaults]  workflow, agent, base_branch, install_dependencies = "auto" | "never"

@@ -190,7 +190,6 @@ class RecordWorktree(Command, frozen=True):
     worktree: Worktree
 
 
-<<<<<<< HEAD
 class NoteMessage(Command, frozen=True):
     """A message of `size` bytes was sent to a running program; what became of it."""
 
@@ -198,20 +197,17 @@ class NoteMessage(Command, frozen=True):
     attempt: str
     size: int
     delivery: Delivery
-=======
+
+
 class RecordPull(Command, frozen=True):
     """A pull request as its forge shows it now, looked at or acted on by a person."""
 
     pull: PullRequest
->>>>>>> part/forge
 
 
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
-<<<<<<< HEAD
     | NoteMessage
-=======
     | RecordPull
->>>>>>> part/forge
 )  # fmt: skip

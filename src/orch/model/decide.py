@@ -348,7 +348,6 @@ def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:
     return [] if known == command.worktree else [ev.WorktreeRecorded(command.worktree)]
 
 
-<<<<<<< HEAD
 def _note_message(state: Reader, command: cmd.NoteMessage) -> Decision:
     attempt = state.attempt(command.attempt)
     if attempt is None or attempt.run != command.run:
@@ -362,13 +361,13 @@ def _note_message(state: Reader, command: cmd.NoteMessage) -> Decision:
             code=made.code, reason=made.reason,
         )
     ]  # fmt: skip
-=======
+
+
 def _record_pull(state: Reader, command: cmd.RecordPull) -> Decision:
     known = state.pull(command.pull.repo, command.pull.number)
     merged = known is not None and known.state == "merged" != command.pull.state
     # Merged is final: a look that began before the merge knows less than the books.
     return [] if known == command.pull or merged else [ev.PullRecorded(command.pull)]
->>>>>>> part/forge
 
 
 _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
@@ -384,9 +383,6 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.DetachRun: _detach_run,
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
-<<<<<<< HEAD
     cmd.NoteMessage: _note_message,
-=======
     cmd.RecordPull: _record_pull,
->>>>>>> part/forge
 }

@@ -170,6 +170,12 @@ class GateRejected(StepError):
     default_code = "rejected"
 
 
+class ReviewRejected(StepError):
+    """A reviewing agent did not approve; `data["comments"]` has its reasons."""
+
+    default_code = "not_approved"
+
+
 class Cancelled(StepError):
     """The run is being ended; effects in `finally` still run, with a deadline."""
 

@@ -36,8 +36,9 @@ def refused(error: type[OrchError], code: str, act: Callable[[], Any]) -> OrchEr
 
 
 def test_a_templates_name_is_found_without_any_file(tmp_path: Path) -> None:
-    name, source, root = find_workflow("basic_pr", tmp_path)
-    assert (name, source.module, root) == ("basic_pr", "orch.workflow.templates.basic_pr", None)
+    found = find_workflow("basic_pr", tmp_path)
+    assert (found.name, found.origin, found.root) == ("basic_pr", "built-in", None)
+    assert found.source.module == "orch.workflow.templates.basic_pr"
 
 
 NEAR = [("basic-pr", "basic_pr"), ("multiagent", "multi_agent"), ("basicpr", "basic_pr")]
@@ -55,7 +56,7 @@ def test_an_unknown_template_suggests_the_nearest(word: str, meant: str, tmp_pat
 @pytest.mark.parametrize("word", ["zzz", ""])
 def test_a_word_like_nothing_lists_what_there_is(word: str, tmp_path: Path) -> None:
     error = refused(NotFound, "unknown_workflow", lambda: find_workflow(word, tmp_path))
-    assert "basic_pr, multi_agent" in error.message
+    assert "basic_pr, enforced_pr, multi_agent" in error.message
     assert "did you mean" not in error.message
     assert error.hint
 
@@ -64,9 +65,10 @@ def test_a_word_like_nothing_lists_what_there_is(word: str, tmp_path: Path) -> N
 def test_a_file_is_found_from_where_one_stands(word: str, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "flow.py").write_text("x = 1\n")
-    name, source, root = find_workflow(word.format(folder=tmp_path), tmp_path)
-    assert (name, source.module, root) == ("flow", "flow", tmp_path)
-    assert source.filename == str(tmp_path / "flow.py")
+    found = find_workflow(word.format(folder=tmp_path), tmp_path)
+    assert (found.name, found.origin, found.root) == ("flow", "file", tmp_path)
+    assert found.source.module == "flow"
+    assert found.source.filename == str(tmp_path / "flow.py")
 
 
 def test_a_template_wins_over_a_folder_of_its_name_and_a_path_over_a_template(
@@ -74,8 +76,8 @@ def test_a_template_wins_over_a_folder_of_its_name_and_a_path_over_a_template(
 ) -> None:
     (tmp_path / "basic_pr").mkdir()
     (tmp_path / "basic_pr.py").write_text("x = 1\n")
-    assert find_workflow("basic_pr", tmp_path)[2] is None
-    assert find_workflow("./basic_pr.py", tmp_path)[2] == tmp_path
+    assert find_workflow("basic_pr", tmp_path).root is None
+    assert find_workflow("./basic_pr.py", tmp_path).root == tmp_path
 
 
 @pytest.mark.parametrize("word", ["absent.py", "./absent", "sub"])

@@ -105,9 +105,13 @@ def test_quick_start_multi_agent_runs_with_only_its_imports_changed() -> None:
     assert (merge.env, asked(stage, "3").env) == (tree("merged"), tree("merged"))
 
 
-def shipped(name: str, **arguments: Any) -> Stage:
+def program_of(name: str, **arguments: Any) -> Any:
     entry = builtin_source(name)
-    return Stage(getattr(Modules(collect(entry, None)).load(entry.module), name)(**arguments))
+    return getattr(Modules(collect(entry, None)).load(entry.module), name)(**arguments)
+
+
+def shipped(name: str, **arguments: Any) -> Stage:
+    return Stage(program_of(name, **arguments))
 
 
 def test_h102_the_agents_of_a_multi_agent_run_work_at_the_same_time() -> None:
