@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 
@@ -132,3 +133,16 @@ def test_one_row_that_cannot_be_read_leaves_the_other_runs_alone(
     assert told.code == 0, told
     assert world.ask("show", good["id"])["status"] == "done"
     assert f"run {bad['id']} is left alone" in told.err
+
+
+def test_what_starts_it_again_works_for_files(world: World) -> None:
+    world.configure({"one": ["sh", "-c", "exit 3"]})
+    (world.root / "my issue.md").write_text("# Do it\n")
+    flow = "@do\ndef ship(issue):\n    env = yield CreateWorktree(issue=issue)\n"
+    flow += '    return (yield RunAgent(env=env, prompt="x"))\n'
+    file = world.flow(flow, "my flow.py")
+    told = world.orch("run", file, "--issue", str(world.root / "my issue.md"))
+    [line] = [line for line in told.out.splitlines() if "again:" in line]
+    world.configure({"one": ["sh", "-c", "echo x > x"]})
+    words = shlex.split(line.partition("orch ")[2])
+    assert world.orch(*words).code == 0

@@ -5,6 +5,7 @@ Invariant: everything is checked before a run is journaled; nothing acts before 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,23 @@ class Runs(Issues):
     def record_of(self, run: Run) -> dict[str, Any]:
         """The run record of `run`."""
         return records.run_record(self._store, run, driven=self.is_driven(run))
+
+    def again(self, run: Run) -> list[str]:
+        """The command that starts the same once more, as words."""
+        from orch.workflow.sources import BUILTIN
+
+        entry, _, function = run.entry.rpartition(":")
+        files = {source.module: source.filename for source in self._store.sources(run.id)}
+        shipped = entry.startswith(BUILTIN) or entry not in files
+        words = ["orch", "run", run.workflow if shipped else f"{files[entry]}:{function}"]
+        words += ["--repo", run.repo]
+        if run.issue is not None:
+            words += ["--issue", run.issue.path if run.issue.tracker == "file" else run.issue.id]
+        if run.agent:
+            words += ["--agent", run.agent]
+        if run.params:
+            words += ["--params", json.dumps(run.params)]
+        return words
 
     def is_driven(self, run: Run) -> bool:
         """Whether a process goes on with it now: whoever drives takes up dead owners' runs too."""

@@ -47,14 +47,15 @@ def ps(as_json: bool, quiet: bool, no_color: bool) -> None:
 def show(run: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Show a run: its steps, its attempts, its pull requests. @ is the last one."""
     out = output(as_json, quiet, no_color)
-    record = home().run_record(run)
+    orch = home()
+    record = orch.run_record(run)
     if as_json:
         out.data(record)
         return
     if quiet:
         out.line(record["id"])
         return
-    summary(record, out)
+    summary(orch, record, out)
     out.line(
         f"  repository {record['repo']}, issue {record['issue'] or 'none'}, task {record['task']}"
     )

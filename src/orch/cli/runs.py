@@ -126,7 +126,7 @@ def _settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> in
             out.line(record["id"])
     else:
         for record in found:
-            summary(record, out)
+            summary(orch, record, out)
     codes = {exit_code(record) for record in found}
     if not stayed:
         _say_detached(found, out)
@@ -171,7 +171,7 @@ def _say_detached(found: list[dict[str, Any]], out: Output) -> None:
             out.warn(f"no longer watching; run {record['id']} goes on in another process")
 
 
-def summary(record: dict[str, Any], out: Output) -> None:
+def summary(orch: Orch, record: dict[str, Any], out: Output) -> None:
     """What a person wants to know first, and the next command."""
     out.raw(f"run {record['id']} ({record['workflow']}): {out.state(record['status'])}\n")
     for pull in record["prs"]:
@@ -187,21 +187,9 @@ def summary(record: dict[str, Any], out: Output) -> None:
         out.line(f"  unresolved: step {item['path']} ({item['effect']}): {item['message']}")
     if record["status"] == "error":
         out.line(f"  look: orch show {record['id']}; orch logs {record['id']}")
-        out.line(f"  again: {_again(record)}")
+        out.line(f"  again: {shlex.join(orch.again(orch.run(record['id'])))}")
     if record["status"] == "running" and not record["driven"]:
         out.line(f"  nobody drives it: its process has ended; orch resume {record['id']}")
-
-
-def _again(record: dict[str, Any]) -> str:
-    """The command that starts the same once more."""
-    words = ["orch", "run", record["workflow"], "--repo", record["repo"]]
-    if record["issue"]:
-        words += ["--issue", record["issue"]]
-    if record["agent"]:
-        words += ["--agent", record["agent"]]
-    if record["params"]:
-        words += ["--params", json.dumps(record["params"])]
-    return shlex.join(words)
 
 
 @click.command(cls=Verb, epilog=examples("orch resume", "orch resume 4f2a"))
@@ -253,7 +241,7 @@ def stop(
     elif quiet:
         out.line(known.id)
     else:
-        summary(record, out)
+        summary(orch, record, out)
     if not stayed:
         _say_detached([record], out)
         return INTERRUPTED
