@@ -154,6 +154,8 @@ def _settled(state: Reader, settle: cmd.Settle) -> Iterator[ev.EventData]:
         match fact:
             case cmd.WorktreeMade():
                 yield ev.WorktreeRecorded(fact.worktree)
+            case cmd.WorktreeGone():
+                yield ev.WorktreeForgotten(fact.repo, fact.name)
             case cmd.PullOpened():
                 yield ev.PullRecorded(fact.pull)
             case cmd.Noted():
@@ -334,6 +336,56 @@ def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:
     return [] if known == command.worktree else [ev.WorktreeRecorded(command.worktree)]
 
 
+def _forget_worktree(state: Reader, command: cmd.ForgetWorktree) -> Decision:
+    known = state.worktree(command.repo, command.name)
+    if known is None:
+        return []
+    run = state.run(known.run) if known.run else None
+    if run is not None and run.status not in TERMINAL:
+        return in_use(known.name, run.id)
+    return [ev.WorktreeForgotten(command.repo, command.name)]
+
+
+def in_use(worktree: str, run: str) -> Conflict:
+    """The refusal for taking a worktree away from a run that is not over."""
+    return Conflict(
+        f"the worktree {worktree} belongs to run {run}, which is not over",
+        code="worktree_in_use",
+        hint=f"orch stop {run} --abort",
+    )
+
+
+def _forget_repo(state: Reader, command: cmd.ForgetRepo) -> Decision:
+    if state.repo(command.slug) is None:
+        return []
+    names, runs = state.worktree_names(command.slug), state.live_run_ids(command.slug)
+    if runs:
+        return Conflict(
+            f"{command.slug} has {_counted(runs, 'run')} that {_is_are(runs)} not over: {runs[0]}",
+            code="repo_in_use",
+            hint=f"orch stop {runs[0]} --abort",
+        )
+    if names:
+        return Conflict(
+            f"{command.slug} still has {_counted(names, 'worktree')}: {names[0]}",
+            code="repo_in_use",
+            hint=f"orch worktree delete {names[0]} --repo {command.slug}",
+        )
+    return [ev.RepoForgotten(command.slug)]
+
+
+def _counted(things: list[str], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _is_are(things: list[str]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def _record_pull(state: Reader, command: cmd.RecordPull) -> Decision:
+    return [ev.PullRecorded(command.pull)]
+
+
 _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.RegisterRepo: _register_repo,
     cmd.TakeEngine: _take_engine,
@@ -347,4 +399,7 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.DetachRun: _detach_run,
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
+    cmd.ForgetWorktree: _forget_worktree,
+    cmd.ForgetRepo: _forget_repo,
+    cmd.RecordPull: _record_pull,
 }

@@ -132,6 +132,15 @@ class WorktreeRecorded(Data, frozen=True):
     worktree: Worktree
 
 
+class WorktreeForgotten(Data, frozen=True):
+    repo: str
+    name: str
+
+
+class RepoForgotten(Data, frozen=True):
+    slug: str
+
+
 class PullRecorded(Data, frozen=True):
     pull: PullRequest
 
@@ -145,7 +154,7 @@ EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
-    | PullRecorded | Logged
+    | WorktreeForgotten | RepoForgotten | PullRecorded | Logged
 )  # fmt: skip
 
 
