@@ -261,14 +261,10 @@ class Orch:
         )  # fmt: skip
 
     def create_worktree(self, repo: str, name: str, *, base: str = "") -> Worktree:
-        """A person's own worktree."""
-        from orch.model import command as commands
+        """A person's own worktree; see `orch.api.trees` for what else it may start from."""
+        from orch.api.trees import Source, Trees
 
-        worktree = self.plan_worktree(repo, name, base=base, fetch=True)
-        owner = self.repo(worktree.repo)
-        self._git.add_worktree(owner, worktree, key=f"person-{owner.slug}-{worktree.name}")
-        self._store.send(commands.RecordWorktree(worktree), self._rooms.person)
-        return worktree
+        return Trees(self).create(repo, name, Source(base=base))[0]
 
     def worktrees(self, repo: str = "") -> list[dict[str, Any]]:
         """Records, newest first."""

@@ -38,7 +38,8 @@ All below ORCH_HOME. In a repository, .orch.toml may narrow the configuration.""
 [agents.NAME]  command = ["PROGRAM", "ARG"], reply = "diff" | "text" | "result", io, env, pass_env,
             timeout_s, kind = "command" | "scripted"
 [run]       lost_attempts, cancel_deadline_s, advance_deadline_s, stop_grace_s, min_free_mb
-[git]       name, email        [trust]  repos = ["SLUG"]""",
+[git]       name, email        [trust]  repos = ["SLUG"]
+[worktree]  copy = ["*.env"], link = ["node_modules/"]: ignored files for new worktrees""",
     "effects": """\
 CreateWorktree RunAgent RunCommand MergeBranches Commit Push CreatePR Gate Log Now Random, and Gather
 to run several at once. A workflow is a Python file:

@@ -58,6 +58,12 @@ async def _add_worktree(ctx: StepContext, effect: fx.AddWorktree) -> Done:
     )  # fmt: skip
     git = ctx.world.git
     await ctx.world.call("git.add_worktree", git.add_worktree, ctx.repo, worktree, key=ctx.key)
+    files = ctx.world.worktree_files(ctx.repo.slug)
+    if files.copy or files.link:
+        await ctx.world.call(
+            "git.carry_ignored", git.carry_ignored, ctx.repo, worktree, copy=files.copy,
+            link=files.link,
+        )  # fmt: skip
     return done(worktree, WorktreeMade(worktree))
 
 

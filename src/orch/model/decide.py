@@ -6,7 +6,7 @@ when the events are applied. No clock, no IO. A refusal is an `OrchError` as a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from typing import Any, Literal
 
 from orch.model import command as cmd, event as ev
@@ -359,26 +359,31 @@ def _forget_repo(state: Reader, command: cmd.ForgetRepo) -> Decision:
     if state.repo(command.slug) is None:
         return []
     names, runs = state.worktree_names(command.slug), state.live_run_ids(command.slug)
+    return repo_in_use(command.slug, names, runs) or [ev.RepoForgotten(command.slug)]
+
+
+def repo_in_use(slug: str, worktrees: Sequence[str], runs: Sequence[str]) -> Conflict | None:
+    """The refusal for a repository that has worktrees or live runs."""
     if runs:
         return Conflict(
-            f"{command.slug} has {_counted(runs, 'run')} that {_is_are(runs)} not over: {runs[0]}",
+            f"{slug} has {_counted(runs, 'run')} that {_is_are(runs)} not over: {runs[0]}",
             code="repo_in_use",
             hint=f"orch stop {runs[0]} --abort",
         )
-    if names:
+    if worktrees:
         return Conflict(
-            f"{command.slug} still has {_counted(names, 'worktree')}: {names[0]}",
+            f"{slug} still has {_counted(worktrees, 'worktree')}: {worktrees[0]}",
             code="repo_in_use",
-            hint=f"orch worktree delete {names[0]} --repo {command.slug}",
+            hint=f"orch worktree delete {worktrees[0]} --repo {slug}",
         )
-    return [ev.RepoForgotten(command.slug)]
+    return None
 
 
-def _counted(things: list[str], noun: str) -> str:
+def _counted(things: Sequence[str], noun: str) -> str:
     return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
-def _is_are(things: list[str]) -> str:
+def _is_are(things: Sequence[str]) -> str:
     return "is" if len(things) == 1 else "are"
 
 

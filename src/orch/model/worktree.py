@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+KEPT_S = 14 * 86_400.0
+"""How long what was in a removed worktree is kept, in seconds."""
+
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True):
     """`name` is unique in its repository and is the last component of `path` (absolute).
