@@ -37,13 +37,18 @@ def stand(repo: Repo, worktree: Worktree) -> Tree | None:
     if not places.is_real_directory(path):
         raise refusals.foreign_path(worktree)
     admin_dir = places.find_admin(repo.common_dir, worktree)
-    if not admin_dir:
+    if not admin_dir or not _is_whole(admin_dir):
         if is_empty(path):
             return None
         raise removal_refusals.replaced(repo, worktree, "git has no record of it")
     tree = Tree(path=path, admin_dir=admin_dir, place=pinned.worktree_place(repo, admin_dir, path))
     _refuse_replaced(repo, worktree, tree)
     return tree
+
+
+def _is_whole(admin_dir: str) -> bool:
+    """A killed `git worktree add` leaves half an entry; only a whole one is followed by files."""
+    return all(places.read_line(os.path.join(admin_dir, name)) for name in ("commondir", "HEAD"))
 
 
 def is_empty(path: str) -> bool:
