@@ -160,6 +160,20 @@ def test_h74_the_worktree_of_a_live_run_is_not_touched(world: World) -> None:
     assert (path / "half.txt").read_text() == "half\n"
 
 
+def test_h57_a_stopped_run_keeps_its_worktree_until_it_is_over(world: World) -> None:
+    world.configure({"waits": WAITS})
+    process = world.start("run", "basic_pr", "--issue", "ISSUE-001", "--agent", "waits")
+    [item] = world.until(lambda: world.ask("worktree", "list"), "the worktree")
+    path = Path(item["path"])
+    world.until((path / "half.txt").exists, "half.txt")
+    world.ask("stop", item["run"])
+    process.wait(timeout=30)
+    assert (path / "half.txt").read_text() == "half\n"
+    world.refused("worktree", "delete", item["slug"], "--yes", code="worktree_in_use", exit_code=5)
+    assert "is blocked" in world.ask("env", "cleanup")["kept"][0]["reason"]
+    assert (path / "half.txt").read_text() == "half\n"
+
+
 def test_h57_a_failed_run_leaves_its_work_and_cleanup_keeps_it(world: World) -> None:
     world.configure({"fails": ["sh", "-c", "echo half > half.txt; exit 3"]})
     record = world.run("basic_pr", "--issue", "ISSUE-001", "--agent", "fails", code=1)
