@@ -43,12 +43,16 @@ def carry(
     main = pinned.main_place(repo)
     copies = matching(gateway, main, copy)
     links = _entries(repo.local_path, matching(gateway, main, link, "--directory"))
-    ignored = _ignored(gateway, tree.place, [*copies, *links])
+    # git refuses to be asked about paths behind a link, which a branch may have in the way.
+    hidden = {p for p in (*copies, *links) if _is_behind_link(os.fsencode(tree.path), p)}
+    ignored = _ignored(gateway, tree.place, [p for p in (*copies, *links) if p not in hidden])
     brought: dict[str, list[str]] = {"copy": [], "link": []}
     for kind, paths in (("link", links), ("copy", copies)):
         for path in paths:
             shown = status.shown(path)
-            if path not in ignored:
+            if path in hidden:
+                passed_over.append(f"{shown} would lie behind a link in the worktree")
+            elif path not in ignored:
                 passed_over.append(f"{shown} is not ignored there, so it would be committed")
             elif reason := _bring(repo.local_path, tree.path, path, linked=kind == "link"):
                 passed_over.append(f"{shown} {reason}")
@@ -90,6 +94,15 @@ def _ignored(gateway: Gateway, place: Place, paths: Sequence[bytes]) -> set[byte
         ["check-ignore", "-z", "--stdin"], place, stdin=b"\0".join(paths) + b"\0", accept=(0, 1)
     )
     return set(output.stdout.split(b"\0"))
+
+
+def _is_behind_link(top: bytes, path: bytes) -> bool:
+    folder = os.path.dirname(path)
+    while folder:
+        if os.path.islink(os.path.join(top, folder)):
+            return True
+        folder = os.path.dirname(folder)
+    return False
 
 
 def _bring(source_top: str, target_top: str, path: bytes, *, linked: bool) -> str:
