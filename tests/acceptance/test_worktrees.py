@@ -252,7 +252,7 @@ def test_a_pull_request_is_gone_on_with_on_its_own_branch(world: World) -> None:
 def test_sources_exclude_one_another_and_names_are_needed(world: World) -> None:
     words = ("worktree", "create", "thing", "x", "--from", "main", "--pr", "1")
     world.refused(*words, code="too_many_sources", exit_code=2)
-    world.refused("worktree", "create", "thing", code="no_name", exit_code=2)
+    world.refused("worktree", "create", "thing", code="bad_name", exit_code=2)
     world.refused("worktree", "create", "thing", "--pr", "9", code="unknown_pr", exit_code=3)
     world.refused(
         "worktree", "create", "thing", "--issue", "ISSUE-9", code="unknown_issue", exit_code=3
@@ -366,7 +366,7 @@ def test_showing_says_what_is_only_here(world: World) -> None:
     path = created(world)
     (path / "new.txt").write_text("new\n")
     said = world.orch("worktree", "show", "fix-crash").out
-    assert "worktree:  thing/fix-crash" in said
+    assert "worktree:      thing/fix-crash" in said
     assert "not committed: new.txt" in said
     assert max(map(len, said.splitlines())) <= 80 + len(str(path))
 

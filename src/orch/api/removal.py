@@ -289,8 +289,9 @@ def _has_work(worktree: Worktree, risk: Risk) -> Conflict:
     if risk.unfinished:
         found.append(f"{risk.unfinished} that is not finished")
     return Conflict(
-        f"the worktree {worktree.name} has what exists nowhere else: {', '.join(found)}",
+        f"the worktree {worktree.name} has what exists nowhere else: {', '.join(found)};"
+        " --yes keeps it for 14 days",
         code="worktree_has_work",
-        hint=f"orch worktree delete {worktree.name} --yes   (keeps it for 14 days)",
+        hint=f"orch worktree delete {worktree.name} --yes",
         risk=records.plain(risk),
     )

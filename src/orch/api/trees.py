@@ -84,7 +84,7 @@ class Trees:
             name = slug(pull.head, 60)
         if not name:
             raise UsageError(
-                "the worktree needs a name", code="no_name",
+                "the worktree needs a name", code="bad_name",
                 hint=f"orch worktree create {owner.slug} fix-something",
             )  # fmt: skip
         planned = self._orch.plan_worktree(owner.slug, name, base=base, fetch=fetch)
@@ -245,7 +245,7 @@ class Trees:
             raise Conflict(
                 f"{state.dirty[0]}{more} in {worktree.name} is not committed; orch does not commit"
                 " for you",
-                code="worktree_dirty", hint=f"git -C '{worktree.path}' add -A && git commit",
+                code="worktree_dirty", hint=f"cd '{worktree.path}' && git add -A && git commit",
                 files=list(state.dirty),
             )  # fmt: skip
         if state.branch != worktree.branch:

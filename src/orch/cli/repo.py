@@ -85,7 +85,9 @@ def show(slug: str, as_json: bool, quiet: bool, no_color: bool) -> None:
         out.line(record["slug"])
     else:
         for key, value in record.items():
-            shown = ", ".join(value) if isinstance(value, list) else value
+            if isinstance(value, list):
+                value = ", ".join(value)
+            shown = ("yes" if value else "no") if isinstance(value, bool) else value
             out.line(f"{key.replace('_', ' ') + ':':<16} {shown or '-'}")
 
 

@@ -103,7 +103,7 @@ def show(name: str, repo: str, as_json: bool, quiet: bool, no_color: bool) -> No
         out.line(record["slug"])
     else:
         for key, value in _facts(record):
-            out.line(f"{key + ':':<10} {value}")
+            out.line(f"{key + ':':<14} {value}")
 
 
 @worktree.command(
