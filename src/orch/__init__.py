@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         CreateIssue as CreateIssue,
         CreatePR as CreatePR,
         CreateWorktree as CreateWorktree,
+        DeleteWorktree as DeleteWorktree,
         Effect as Effect,
         Gate as Gate,
         GateAnswer as GateAnswer,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         ListIssues as ListIssues,
         Log as Log,
         MergeBranches as MergeBranches,
+        MergePR as MergePR,
         Now as Now,
         Push as Push,
         Random as Random,
@@ -63,9 +65,9 @@ _HOMES = {
     "orch.model.delivery": ("Delivery",),
     "orch.model.effect": (
         "AgentRef", "AgentStatus", "CaptureOutput", "Commit", "CommandResult", "CreateIssue",
-        "CreatePR", "CreateWorktree", "Effect", "Gate", "GateAnswer", "GetIssue", "ListIssues",
-        "Log", "MergeBranches", "Now", "Push", "Random", "ResolveIssue", "Retry", "RunAgent",
-        "RunCommand", "SendMessage", "Sleep", "SpawnAgent", "WaitForStatus",
+        "CreatePR", "CreateWorktree", "DeleteWorktree", "Effect", "Gate", "GateAnswer", "GetIssue",
+        "ListIssues", "Log", "MergeBranches", "MergePR", "Now", "Push", "Random", "ResolveIssue",
+        "Retry", "RunAgent", "RunCommand", "SendMessage", "Sleep", "SpawnAgent", "WaitForStatus",
     ),
     "orch.model.errors": (
         "AgentFailed", "Cancelled", "CommandFailed", "GateRejected", "MergeConflict", "NoChange",

@@ -24,6 +24,7 @@ from orch.terminals.process import alive, this_process
 
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
+    from orch.config.tree import WorktreeFiles
     from orch.engine.world import World
     from orch.forges.local import LocalForge
     from orch.git.cli import GitCli
@@ -148,6 +149,9 @@ class Home:
             self.configs[key] = whole.for_repo(repo.slug) if repo else whole
         return self.configs[key]
 
+    def worktree_files(self, repo: Repo) -> WorktreeFiles:
+        return self.config(repo).worktree
+
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str:
         from orch.agents.registry import Registry
 
@@ -268,6 +272,7 @@ def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
 def make_world(home: Home, journal: Any, failpoints: Any) -> World:
     """Everything the engine may touch, for real."""
     from orch.agents.environment import base_environment
+    from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
     from orch.engine.world import Limits, World, in_thread
     from orch.model.dependencies import Install, plan, wanted
@@ -280,6 +285,10 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
             return None
         return plan(_root_files(Path(path), wanted()), trusted=chosen.trusted(slug))
 
+    def worktree_files(slug: str) -> WorktreeFiles:
+        repo = home.store.repo(slug)
+        return home.worktree_files(repo) if repo else WorktreeFiles()
+
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -287,6 +296,7 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
+        worktree_files=worktree_files,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

@@ -28,7 +28,7 @@ from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source, Task
 from orch.model.step import Step
 from orch.model.ticket import Ticket
-from orch.model.worktree import Base, TreeState, Worktree
+from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
 
 class Clock(Protocol):
@@ -174,6 +174,74 @@ class Git(Protocol):
     def delete_at_remote(self, repo: Repo, branch: str, *, expected: str) -> bool:
         """Delete a branch of ours at the remote, if it is at `expected`; False when there is none.
         `Conflict` (`branch_foreign`, `head_moved`); never the default branch."""
+
+    def at_risk(self, repo: Repo, worktree: Worktree, *, keep: Sequence[str] = ()) -> Risk:
+        """What would be gone with the worktree. `keep` are patterns (as in `.gitignore`) of ignored
+        files that count as work. Refused (`Conflict`) is what `rescue` would refuse."""
+
+    def rescue(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        *,
+        key: str,
+        at: float,
+        keep: Sequence[str] = (),
+    ) -> Sequence[Saved]:
+        """Save everything that exists only in the worktree and on its branch, uncommitted,
+        untracked and (by `keep`) ignored files, the index, commits that nothing else leads to, as
+        one commit at one ref; `at` is now. Changes nothing in the worktree. Gives what is saved
+        under `key`, newest last; empty when there is neither directory nor branch.
+
+        Safe to repeat with the same key after a crash at any point: an entry that holds what is
+        there now is the answer, and once the directory is gone, the entry that was made before.
+
+        `Conflict`: `worktree_foreign` (another directory took its place), `embedded_repository`,
+        `unreadable_file`, `repository_busy`; `ToolFailed(disk_full)`. Nothing was removed then."""
+
+    def discard_worktree(
+        self, repo: Repo, worktree: Worktree, *, key: str, keep: Sequence[str] = ()
+    ) -> str:
+        """Remove directory, git's entry and (only if made by us, saved and used nowhere else) the
+        branch of a worktree that `rescue` saved under the same `key`. Gives why the branch is
+        kept, empty when it is gone.
+
+        Safe to repeat with the same key after a crash at any point, also when all is gone. What
+        came to the worktree since it was saved refuses: `Conflict(worktree_changed)`, and the
+        worktree is as it was; `rescue` again, then this. `Conflict(not_saved)` without an entry."""
+
+    def restore_worktree(self, repo: Repo, saved: Saved) -> Worktree:
+        """Make branch and directory again (in the repository's workspace), with uncommitted files
+        as uncommitted ones. The entry stays. `Conflict`: `worktree_foreign`, `branch_foreign` (it
+        has moved since), `branch_in_use`."""
+
+    def trash(self, repo: Repo) -> Sequence[Saved]:
+        """All that is kept of removed worktrees, oldest first."""
+
+    def purge_trash(self, repo: Repo, *, older_than: float) -> Sequence[Saved]:
+        """Give up the entries saved before `older_than` (seconds since the epoch); which they
+        were."""
+
+    def made_from(self, repo: Repo, branch: str) -> str:
+        """The commit that we made `branch` from, empty when it is not ours."""
+
+    def carry_ignored(
+        self, repo: Repo, worktree: Worktree, *, copy: Sequence[str], link: Sequence[str]
+    ) -> Carried:
+        """Bring ignored files of the main checkout that match (patterns as in `.gitignore`) to the
+        worktree; what is there already stays. Safe to repeat."""
+
+    def adopt(self, repo: Repo, path: str, name: str) -> Worktree:
+        """A worktree that a person made by hand, as ours to push (never to delete its branch).
+        Nothing is moved. `Conflict`: `not_a_worktree`, `branch_moved` (it is on no branch)."""
+
+    def only_in_clone(self, repo: Repo, *, keep: Sequence[str] = ()) -> Sequence[str]:
+        """What a whole clone has and its remote does not, one sentence each. A remote that cannot
+        be asked is a fault."""
+
+    def remove_clone(self, repo: Repo, *, keep: Sequence[str] = ()) -> None:
+        """Remove the main checkout with its repository. `Conflict(clone_has_work)` unless
+        `only_in_clone` finds nothing. Harmless when it is gone."""
 
 
 class Terminals(Protocol):

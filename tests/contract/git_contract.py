@@ -83,6 +83,9 @@ class GitHands(Protocol):
 
     def delete_directory(self, worktree: Worktree) -> None: ...
 
+    def worktree_by_hand(self, repo: Repo, branch: str) -> str:
+        """A person makes a linked worktree on a new branch; its directory."""
+
     def occupy(self, repo: Repo, worktree: Worktree) -> None:
         """Somebody's files lie where the worktree is to be."""
 

@@ -189,6 +189,25 @@ class StoreContract:
             books.send(cmd.RecordWorktree(a_worktree("same", repo=repo)), PERSON)
         assert [w.repo for w in books.worktrees()] == ["other", "thing"]
 
+    def test_worktrees_and_repositories_are_forgotten_when_nothing_needs_them(
+        self, books: Store
+    ) -> None:
+        for name in ("mine", "runs"):
+            books.send(
+                cmd.RecordWorktree(a_worktree(name, run=RUN if name == "runs" else "")), PERSON
+            )
+        refused(books, cmd.ForgetWorktree("thing", "runs"), "worktree_in_use")
+        refused(books, cmd.ForgetRepo("thing"), "repo_in_use")
+        gone = settle("0", plan=plan("0"), facts=(cmd.WorktreeGone("thing", "runs"),))
+        books.send(advance(settled=(gone,)), ENGINE)
+        books.send(cmd.ForgetWorktree("thing", "mine"), PERSON)
+        assert books.worktrees() == []
+        refused(books, cmd.ForgetRepo("thing"), "repo_in_use")
+        books.send(advance(finish=cmd.Finish("done")), ENGINE)
+        books.send(cmd.ForgetRepo("thing"), PERSON)
+        assert books.repo("thing") is None
+        assert books.run(RUN) is not None
+
     def test_pull_requests_are_listed_newest_first_and_of_a_run_oldest_first(
         self, books: Store
     ) -> None:
@@ -692,6 +711,9 @@ WISHES = st.one_of(
         RUNS, PATHS, st.sampled_from(["approve", "reject", "maybe"]),
     ),
     st.builds(lambda n: cmd.RecordWorktree(a_worktree(f"w{n}")), st.integers(0, 2)),
+    st.builds(lambda n: cmd.ForgetWorktree("thing", f"w{n}"), st.integers(0, 2)),
+    st.builds(cmd.ForgetRepo, st.sampled_from(["thing", "other"])),
+    st.builds(lambda n: cmd.RecordPull(a_pull(n)), st.integers(1, 2)),
     st.builds(
         lambda slug, where: cmd.RegisterRepo(a_repo(slug, common_dir=f"/{where}/.git")),
         st.sampled_from(["thing", "other"]), st.sampled_from(["src/thing", "elsewhere"]),

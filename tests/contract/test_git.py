@@ -15,6 +15,7 @@ from orch.model.repo import Repo
 from orch.model.worktree import Worktree
 from tests.contract.git_contract import GitContract
 from tests.contract.git_landing_contract import GitLandingContract
+from tests.contract.git_trash_contract import GitTrashContract
 from tests.gitrepos import GitRepos
 
 FILES = {"README.md": "start\n", "src/app.py": "print('hello')\n"}
@@ -108,6 +109,11 @@ class RealHands:
 
     def delete_directory(self, worktree: Worktree) -> None:
         shutil.rmtree(worktree.path)
+
+    def worktree_by_hand(self, repo: Repo, branch: str) -> str:
+        path = str(self.repos.root / f"{branch}-tree")
+        self.repos.git(repo.local_path, "worktree", "add", "--quiet", "-b", branch, path)
+        return path
 
     def occupy(self, repo: Repo, worktree: Worktree) -> None:
         self.write(worktree, {"theirs.txt": "theirs\n"})
@@ -209,6 +215,13 @@ class MemoryHands:
         for repository in self.world.repositories.values():
             repository.trees.pop(worktree.path, None)
 
+    def worktree_by_hand(self, repo: Repo, branch: str) -> str:
+        repository, path = self._of(repo), f"/src/{branch}-tree"
+        head = repository.refs[f"refs/heads/{repository.branch}"]
+        repository.refs[f"refs/heads/{branch}"] = head
+        repository.trees[path] = Tree(branch=branch, files=self.world.committed_files(head))
+        return path
+
     def occupy(self, repo: Repo, worktree: Worktree) -> None:
         self.world.foreign_paths.add(worktree.path)
 
@@ -247,6 +260,18 @@ class TestGitCli(GitContract, GitLandingContract):
 
 
 class TestMemoryGit(GitContract, GitLandingContract):
+    @pytest.fixture
+    def hands(self) -> MemoryHands:
+        return MemoryHands()
+
+
+class TestGitCliTrash(GitTrashContract):
+    @pytest.fixture
+    def hands(self, tmp_path: Path) -> RealHands:
+        return RealHands(tmp_path)
+
+
+class TestMemoryGitTrash(GitTrashContract):
     @pytest.fixture
     def hands(self) -> MemoryHands:
         return MemoryHands()

@@ -471,12 +471,21 @@ def through_every_method(ground: Ground) -> list[str]:
             repo, worktree_at(repo, "fresh", ground.base)
         ),
         "remove the agent's": lambda: git.remove_worktree(repo, tree),
+        "at_risk": lambda: git.at_risk(repo, tree, keep=["*.env"]),
+        "carry_ignored": lambda: git.carry_ignored(repo, tree, copy=["*.env"], link=["x/"]),
+        "rescue": lambda: git.rescue(repo, tree, key="k5", at=1e9, keep=["*.env"]),
+        "discard_worktree": lambda: git.discard_worktree(repo, tree, key="k5", keep=["*.env"]),
+        "trash": lambda: git.trash(repo),
+        "restore_worktree": lambda: git.restore_worktree(repo, git.trash(repo)[-1]),
+        "adopt": lambda: git.adopt(repo, tree.path, "adopted"),
+        "only_in_clone": lambda: git.only_in_clone(repo),
+        "purge_trash": lambda: git.purge_trash(repo, older_than=2e9),
     }
     refused = []
     for name, call in calls.items():
         try:
             call()
-        except OrchError:
+        except (OrchError, IndexError):  # nothing was saved, so there is nothing to restore
             refused.append(name)
         assert not ground.canary.exists(), f"{name}: {ground.canary.read_text()}"
     return refused

@@ -16,7 +16,7 @@ from orch.model.repo import Repo
 from orch.model.run import Run
 from orch.model.step import Step
 from orch.model.ticket import Ticket
-from orch.model.worktree import TreeState, Worktree
+from orch.model.worktree import KEPT_S, Saved, TreeState, Worktree
 
 if TYPE_CHECKING:
     from orch.ports import Store
@@ -132,3 +132,26 @@ def worktree_record(worktree: Worktree, state: TreeState | None, why: str = "") 
         "run": worktree.run,
         "message": why,
     }
+
+
+def saved_record(saved: Saved) -> dict[str, Any]:
+    """What is kept of a removed worktree; `until` is when it may be given up."""
+    return {
+        "id": saved.id,
+        "repo": saved.worktree.repo,
+        "slug": saved.worktree.name,
+        "branch": saved.worktree.branch,
+        "ref": saved.ref,
+        "commit": saved.commit,
+        "changed": saved.changed,
+        "tip": saved.tip,
+        "saved_at": moment(saved.at),
+        "until": moment(saved.at + KEPT_S),
+        "restore": f"orch worktree restore {saved.id}",
+    }
+
+
+def plain(struct: msgspec.Struct) -> dict[str, Any]:
+    """Any Struct as JSON data."""
+    record: dict[str, Any] = msgspec.to_builtins(struct)
+    return record

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from orch.api.preflight import Preflight
 from orch.config import Config
+from orch.config.tree import WorktreeFiles
 from orch.model.event import Actor
 from orch.model.repo import Repo
 from orch.model.run import Owner
@@ -53,6 +54,7 @@ class Rooms(Protocol):
     def config(self, repo: Repo | None) -> Config:
         """The configuration for one repository, or none."""
 
+    def worktree_files(self, repo: Repo) -> WorktreeFiles: ...
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
     def agent_lacks(self, name: str) -> str:
         """One sentence on what keeps the agent from starting; empty when nothing does."""

@@ -22,7 +22,7 @@ class Worktrees(Repositories):
     def plan_worktree(
         self, repo: str, name: str, *, base: str = "", fetch: bool = False
     ) -> Worktree:
-        """A person's own worktree as `create_worktree` would make it; refuses what cannot be.
+        """A person's own worktree as `orch.api.trees` would make it; refuses what cannot be.
         Without `fetch` nothing changes, and the base is the one that is known here."""
         owner = self.repo(repo)
         slug, branch = person_branch(name)
@@ -43,16 +43,6 @@ class Worktrees(Repositories):
             repo=owner.slug, name=slug, branch=branch, path=f"{owner.workspace_dir}/{slug}",
             base_branch=start.branch, base_commit=start.commit,
         )  # fmt: skip
-
-    def create_worktree(self, repo: str, name: str, *, base: str = "") -> Worktree:
-        """A person's own worktree."""
-        from orch.model import command as commands
-
-        worktree = self.plan_worktree(repo, name, base=base, fetch=True)
-        owner = self.repo(worktree.repo)
-        self._git.add_worktree(owner, worktree, key=f"person-{owner.slug}-{worktree.name}")
-        self._store.send(commands.RecordWorktree(worktree), self._rooms.person)
-        return worktree
 
     def worktrees(self, repo: str = "") -> list[dict[str, Any]]:
         """Records, newest first."""

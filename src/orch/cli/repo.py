@@ -11,7 +11,7 @@ from orch.cli.words import Noun
 
 @click.group(cls=Noun)
 def repo() -> None:
-    """Register and list repositories."""
+    """Register, list, show and forget repositories."""
 
 
 @repo.command(
@@ -68,3 +68,51 @@ def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
     else:
         rows = [[item.slug, item.default_branch, item.local_path] for item in found]
         out.table(["name", "branch", "path"], rows)
+
+
+@repo.command(epilog=examples("orch repo show thing", "orch repo show thing --json"))
+@click.argument("slug")
+@shared
+def show(slug: str, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Show a repository: where it is, its worktrees, live runs, and what is kept of old ones."""
+    from orch.api.removal import Removal
+
+    out = output(as_json, quiet, no_color)
+    record = Removal(home()).show_repo(slug)
+    if as_json:
+        out.data(record)
+    elif quiet:
+        out.line(record["slug"])
+    else:
+        for key, value in record.items():
+            if isinstance(value, list):
+                value = ", ".join(value)
+            shown = ("yes" if value else "no") if isinstance(value, bool) else value
+            out.line(f"{key.replace('_', ' ') + ':':<16} {shown or '-'}")
+
+
+@repo.command(
+    epilog=examples("orch repo remove thing", "orch repo remove thing --delete-clone --yes")
+)
+@click.argument("slug")
+@click.option("--delete-clone", is_flag=True, help="Also delete a clone that orch made.")
+@click.option("--yes", is_flag=True, help="Agree to the deletion.")
+@dry
+@shared
+def remove(
+    slug: str, delete_clone: bool, yes: bool, dry_run: bool, as_json: bool, quiet: bool,
+    no_color: bool,
+) -> None:  # fmt: skip
+    """Forget a repository. Its checkout stays; refused while it has worktrees or live runs."""
+    from orch.api.removal import Removal
+
+    out = output(as_json, quiet, no_color)
+    done = Removal(home()).remove_repo(slug, delete_clone=delete_clone, yes=yes, dry_run=dry_run)
+    if as_json:
+        out.data(done)
+    elif quiet:
+        out.line(done["slug"])
+    else:
+        out.line(f"{'would forget' if dry_run else 'forgot'} {done['slug']}")
+        clone = "would be deleted" if dry_run and delete_clone else "is deleted"
+        out.line(f"{done['local_path']} {clone if delete_clone else 'stays as it is'}")

@@ -39,7 +39,8 @@ All below ORCH_HOME. In a repository, .orch.toml may narrow the configuration.""
 [agents.NAME]  command = ["PROGRAM", "ARG"], reply = "diff" | "text" | "result", io, env, pass_env,
             timeout_s, kind = "command" | "scripted"
 [run]       lost_attempts, cancel_deadline_s, advance_deadline_s, stop_grace_s, min_free_mb
-[git]       name, email        [trust]  repos = ["SLUG"]""",
+[git]       name, email        [trust]  repos = ["SLUG"]
+[worktree]  copy = ["*.env"], link = ["node_modules/"]: ignored files for new worktrees""",
     "workflows": """\
 See `orch help effects`: a workflow is a Python file with a function made by @do.
   orch run ./flow.py --issue 1            runs its `workflow` or `main`

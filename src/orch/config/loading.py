@@ -30,6 +30,7 @@ from orch.config.tree import (
     RetryPolicy,
     RunLimits,
     Trust,
+    WorktreeFiles,
 )
 from orch.model.errors import ConfigError, NotFound
 from orch.model.naming import nearest
@@ -48,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     run: RunLimits
     git: GitIdentity
     trust: Trust
+    worktree: WorktreeFiles
     agents: dict[str, AgentConfig]
     repos: dict[str, Defaults]
     files: tuple[str, ...]

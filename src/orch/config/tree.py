@@ -29,6 +29,7 @@ AGENT_NAME = r"[a-z][a-z0-9_-]{0,31}"
 SLUG = r"[a-z0-9][a-z0-9-]{0,59}"
 _BRANCH = Text("the name of a branch", r"[^-\s][^\s]*|")
 _AGENT = Text("the name of an agent (letters, digits, _ and -, first a letter)", f"{AGENT_NAME}|")
+_PATTERN = r"(?!/|!|\s*$)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f]+"
 _COMMIT_NAME = Text("text without < and >", r"[^<>]*")
 
 
@@ -81,6 +82,15 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     repos: Annotated[tuple[str, ...], Names("repository slugs", SLUG)] = ()
 
 
+class WorktreeFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """`[worktree]`: ignored files that a new worktree gets from the main checkout, by patterns as in
+    `.gitignore`, relative to its root. What matches `copy` also counts as work when a worktree is
+    removed."""
+
+    copy: Annotated[tuple[str, ...], Names("patterns below the repository", _PATTERN)] = ()
+    link: Annotated[tuple[str, ...], Names("patterns below the repository", _PATTERN)] = ()
+
+
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[agents.NAME]`: a program that does the work.
 
@@ -108,6 +118,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "run": RunLimits,
     "git": GitIdentity,
     "trust": Trust,
+    "worktree": WorktreeFiles,
 }
 """Tables of keys."""
 

@@ -7,7 +7,7 @@ is composite, pure, or a Gate.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from orch.engine import beside, programs
@@ -24,10 +24,10 @@ from orch.engine.step_context import (
     failed,
 )
 from orch.model import effect as fx
-from orch.model.command import PullOpened, WorktreeMade
-from orch.model.errors import OrchError, StepError
+from orch.model.command import Fact, Noted, PullOpened, WorktreeGone, WorktreeMade
+from orch.model.errors import Conflict, OrchError, StepError
 from orch.model.naming import moment, run_branch
-from orch.model.worktree import Worktree
+from orch.model.worktree import Saved, Worktree
 
 
 async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:
@@ -66,6 +66,12 @@ async def _add_worktree(ctx: StepContext, effect: fx.AddWorktree) -> Done:
     )  # fmt: skip
     git = ctx.world.git
     await ctx.world.call("git.add_worktree", git.add_worktree, ctx.repo, worktree, key=ctx.key)
+    files = ctx.world.worktree_files(ctx.repo.slug)
+    if files.copy or files.link:
+        await ctx.world.call(
+            "git.carry_ignored", git.carry_ignored, ctx.repo, worktree, copy=files.copy,
+            link=files.link,
+        )  # fmt: skip
     return done(worktree, WorktreeMade(worktree))
 
 
@@ -188,6 +194,49 @@ async def _open_pr(ctx: StepContext, effect: fx.OpenPR) -> Done:
     return done(pull, PullOpened(pull))
 
 
+async def _merge_pr(ctx: StepContext, effect: fx.MergePR) -> Done:
+    """Look and act are the forge's (see `Forge.merge_pr`): the key lands once."""
+    forge, pr = ctx.world.forge, effect.pr
+    pull = await ctx.world.call(
+        "forge.merge_pr", forge.merge_pr, ctx.repo, pr.number, strategy=effect.strategy,
+        expected_head=pr.head_sha, key=ctx.key,
+    )  # fmt: skip
+    facts: list[Fact] = [PullOpened(pull)]
+    if effect.delete_branch:
+        try:
+            await ctx.world.call("forge.delete_head", forge.delete_head, ctx.repo, pr.number)
+        except Conflict as kept:  # the merge stands; the branch is somebody else's, or has moved on
+            facts.append(Noted(f"the branch {pr.head} is kept: {kept.message}", "warning"))
+    return done(pull, *facts)
+
+
+async def _delete_worktree(ctx: StepContext, effect: fx.DeleteWorktree) -> Done:
+    """Look: both calls know what was saved and removed under the step's key."""
+    git, env, now = ctx.world.git, effect.env, ctx.world.clock.now()
+    keep = ctx.world.worktree_files(ctx.repo.slug).copy
+    risk = await ctx.world.call("git.at_risk", git.at_risk, ctx.repo, env, keep=keep)
+    if not (effect.force or risk.nothing):
+        raise StepError(
+            f"the worktree {env.name} holds what exists nowhere else", code="worktree_has_work",
+            hint=f"orch worktree show {env.name}; DeleteWorktree(env, force=True) saves it first",
+        )  # fmt: skip
+    saved: Sequence[Saved] = ()
+    for left in (2, 1, 0):
+        saved = await ctx.world.call(
+            "git.rescue", git.rescue, ctx.repo, env, key=ctx.key, at=now, keep=keep
+        )
+        try:
+            await ctx.world.call(
+                "git.discard", git.discard_worktree, ctx.repo, env, key=ctx.key, keep=keep
+            )
+            break
+        except Conflict as error:
+            if error.code != "worktree_changed" or not left:
+                raise
+    refs = [] if risk.nothing else [item.ref for item in saved]
+    return done(refs, WorktreeGone(env.repo, env.name))
+
+
 HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.ResolveBase: _resolve_base,
     fx.AddWorktree: _add_worktree,
@@ -207,4 +256,6 @@ HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.Merge: _merge,
     fx.Push: _push,
     fx.OpenPR: _open_pr,
+    fx.MergePR: _merge_pr,
+    fx.DeleteWorktree: _delete_worktree,
 }

@@ -24,7 +24,9 @@ from orch.model.run import Run
 from orch.model.step import Outcome
 
 Mode = Literal["cancel", "stop", "leave"]
-UNKNOWN_CODES = frozenset({"network", "git_timeout", "remote_missing", "repository_busy"})
+UNKNOWN_CODES = frozenset(
+    {"base_moved", "network", "git_timeout", "remote_missing", "repository_busy"}
+)
 """What may be well in a moment: it is looked at again, then the run waits; nothing is lost."""
 MENDABLE_CODES = frozenset({
     "branch_moved", "embedded_repository", "history_replaced", "issue_broken", "needs_filter",

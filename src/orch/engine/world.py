@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from orch.config.tree import WorktreeFiles
 from orch.model.command import Command
 from orch.model.event import Actor, Event
 from orch.model.run import Owner
@@ -84,6 +85,7 @@ class World:
     advance: Callable[[Callable[[], Any]], Awaitable[Any]]
     dependencies: Callable[[str, str], Any]
     lost_attempts: Callable[[str], int]
+    worktree_files: Callable[[str], WorktreeFiles] = lambda slug: WorktreeFiles()
     limits: Limits = Limits()
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -10,17 +10,24 @@ import re
 from collections.abc import Mapping, Sequence
 
 from orch.git import (
+    adoption,
     bases,
+    carrying,
     checkouts,
+    clones,
     commits,
     diffs,
+    discards,
     landing,
     merges,
     names,
     pinned,
     refs,
     remotes,
+    restores,
+    risks,
     states,
+    trash,
     worktrees,
 )
 from orch.git.gateway import DEFAULT_PROTOCOLS, Gateway, Limits
@@ -28,7 +35,7 @@ from orch.model.effect import Strategy
 from orch.model.errors import ToolFailed
 from orch.model.pull import FileChange, Landing
 from orch.model.repo import Checkout, Repo
-from orch.model.worktree import Base, TreeState, Worktree
+from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
 _VERSION = re.compile(r"git version (\d+(?:\.\d+)*)")
 
@@ -150,3 +157,49 @@ class GitCli:
 
     def delete_at_remote(self, repo: Repo, branch: str, *, expected: str) -> bool:
         return landing.delete(self._gateway, repo, branch, expected=expected)
+
+    def at_risk(self, repo: Repo, worktree: Worktree, *, keep: Sequence[str] = ()) -> Risk:
+        return risks.at_risk(self._gateway, repo, worktree, keep)
+
+    def rescue(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        *,
+        key: str,
+        at: float,
+        keep: Sequence[str] = (),
+    ) -> Sequence[Saved]:
+        return trash.rescue(self._gateway, repo, worktree, key=key, at=at, keep=keep)
+
+    def discard_worktree(
+        self, repo: Repo, worktree: Worktree, *, key: str, keep: Sequence[str] = ()
+    ) -> str:
+        return discards.discard(self._gateway, repo, worktree, key=key, keep=keep)
+
+    def restore_worktree(self, repo: Repo, saved: Saved) -> Worktree:
+        return restores.restore(self._gateway, repo, saved)
+
+    def trash(self, repo: Repo) -> Sequence[Saved]:
+        return trash.entries(self._gateway, repo)
+
+    def purge_trash(self, repo: Repo, *, older_than: float) -> Sequence[Saved]:
+        return trash.purge(self._gateway, repo, older_than=older_than)
+
+    def made_from(self, repo: Repo, branch: str) -> str:
+        ref = names.made_ref(branch)
+        return refs.read_refs(self._gateway, pinned.repository_place(repo), [ref]).get(ref, "")
+
+    def carry_ignored(
+        self, repo: Repo, worktree: Worktree, *, copy: Sequence[str], link: Sequence[str]
+    ) -> Carried:
+        return carrying.carry(self._gateway, repo, worktree, copy=copy, link=link)
+
+    def adopt(self, repo: Repo, path: str, name: str) -> Worktree:
+        return adoption.adopt(self._gateway, repo, path, name)
+
+    def only_in_clone(self, repo: Repo, *, keep: Sequence[str] = ()) -> Sequence[str]:
+        return clones.only_in_clone(self._gateway, repo, keep)
+
+    def remove_clone(self, repo: Repo, *, keep: Sequence[str] = ()) -> None:
+        clones.remove_clone(self._gateway, repo, keep)

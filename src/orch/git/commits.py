@@ -179,10 +179,10 @@ def _stage(gateway: Gateway, tree: Tree, worktree: Worktree, entries: Sequence[E
         try:
             gateway.run(words, tree.place, stdin=b"\0".join(present) + b"\0")
         except ToolFailed as error:
-            raise _unreadable(error, worktree) from error
+            raise unreadable(error, worktree) from error
 
 
-def _unreadable(error: ToolFailed, worktree: Worktree) -> ToolFailed | Conflict:
+def unreadable(error: ToolFailed, worktree: Worktree) -> ToolFailed | Conflict:
     said = str(error.data.get("stderr", ""))
     unusable = "Unable to process path" in said or "Permission denied" in said
     if error.code != "git_failed" or not unusable:

@@ -13,7 +13,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
-from orch.git import commits, memory_landing, names, refusals
+from orch.git import (
+    commits,
+    memory_landing,
+    memory_trash,
+    names,
+    refusals,
+    removal_refusals,
+)
 from orch.git.gateway import DEFAULT_PROTOCOLS
 from orch.git.memory_merges import merge_one
 from orch.git.memory_world import PERSON, Commit, MemoryWorld, Remote, Repository, Tree
@@ -21,7 +28,7 @@ from orch.model.effect import Strategy
 from orch.model.errors import OrchError, ToolFailed
 from orch.model.pull import FileChange, Landing
 from orch.model.repo import Checkout, Repo
-from orch.model.worktree import Base, TreeState, Worktree
+from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -264,7 +271,7 @@ class MemoryGit:
             raise refusals.default_branch(repo)
         if ref not in repository.refs:
             raise refusals.unknown_branch(repo, worktree.branch, [])
-        if made not in repository.refs:
+        if not {made, names.adopted_ref(worktree.branch)} & repository.refs.keys():
             raise refusals.not_ours_to_push(worktree)
         there = self._reached(url)
         commit, tip = repository.refs[ref], there.refs.get(ref, "")
@@ -342,6 +349,72 @@ class MemoryGit:
         if not commit:
             raise refusals.unknown_branch(repo, name, [])
         return commit
+
+    @_one_at_a_time
+    def at_risk(self, repo: Repo, worktree: Worktree, *, keep: Sequence[str] = ()) -> Risk:
+        return memory_trash.at_risk(self.world, self._repository(repo), worktree, keep)
+
+    @_one_at_a_time
+    def rescue(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        *,
+        key: str,
+        at: float,
+        keep: Sequence[str] = (),
+    ) -> Sequence[Saved]:
+        repository = self._repository(repo)
+        return memory_trash.rescue(self.world, repository, worktree, key=key, at=at, keep=keep)
+
+    @_one_at_a_time
+    def discard_worktree(
+        self, repo: Repo, worktree: Worktree, *, key: str, keep: Sequence[str] = ()
+    ) -> str:
+        repository = self._repository(repo)
+        return memory_trash.discard(self.world, repository, worktree, key=key, keep=keep)
+
+    @_one_at_a_time
+    def restore_worktree(self, repo: Repo, saved: Saved) -> Worktree:
+        return memory_trash.restore(self.world, self._repository(repo), repo, saved)
+
+    @_one_at_a_time
+    def trash(self, repo: Repo) -> Sequence[Saved]:
+        return memory_trash.entries(self._repository(repo))
+
+    @_one_at_a_time
+    def purge_trash(self, repo: Repo, *, older_than: float) -> Sequence[Saved]:
+        return memory_trash.purge(self._repository(repo), older_than)
+
+    @_one_at_a_time
+    def made_from(self, repo: Repo, branch: str) -> str:
+        return self._repository(repo).refs.get(names.made_ref(branch), "")
+
+    @_one_at_a_time
+    def carry_ignored(
+        self, repo: Repo, worktree: Worktree, *, copy: Sequence[str], link: Sequence[str]
+    ) -> Carried:
+        """The main checkout's files are not part of this world: there are none to bring."""
+        self._tree(repo, worktree)
+        return Carried()
+
+    @_one_at_a_time
+    def adopt(self, repo: Repo, path: str, name: str) -> Worktree:
+        return memory_trash.adopt(self.world, self._repository(repo), repo, path, name)
+
+    @_one_at_a_time
+    def only_in_clone(self, repo: Repo, *, keep: Sequence[str] = ()) -> Sequence[str]:
+        _, url = self._target(repo, "")
+        there = list(self._reached(url).refs.values())
+        return memory_trash.only_in_clone(self.world, self._repository(repo), there)
+
+    @_one_at_a_time
+    def remove_clone(self, repo: Repo, *, keep: Sequence[str] = ()) -> None:
+        if repo.common_dir not in self.world.repositories:
+            return
+        if reasons := self.only_in_clone(repo, keep=keep):
+            raise removal_refusals.clone_has_work(repo, reasons)
+        del self.world.repositories[repo.common_dir]
 
     def _repository(self, repo: Repo) -> Repository:
         found = self.world.repositories.get(repo.common_dir)

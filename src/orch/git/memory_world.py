@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from orch.git.pinned import TOOL_STATE
+from orch.model.worktree import Saved
 
 Files = dict[str, str]
 
@@ -65,6 +66,7 @@ class Repository(msgspec.Struct, kw_only=True):
     remotes: dict[str, str] = {}
     trees: dict[str, Tree] = {}
     remote_head: str = ""
+    saved: dict[str, Saved] = {}
 
 
 class MemoryWorld:

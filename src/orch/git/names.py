@@ -86,6 +86,12 @@ def made_ref(name: str) -> str:
     return f"refs/orch/made/{check_branch(name)}"
 
 
+def adopted_ref(name: str) -> str:
+    """Where we record that a person handed a branch of theirs over: it may be pushed, and is never
+    deleted."""
+    return f"refs/orch/adopted/{check_branch(name)}"
+
+
 def tracking_ref(remote: str, branch: str) -> str:
     """`refs/remotes/<remote>/<branch>`."""
     return f"refs/remotes/{check_remote(remote)}/{check_branch(branch)}"

@@ -50,7 +50,7 @@ def finish(
         if not files:
             raise
         # git checks all paths before it writes the first: nothing has changed.
-        _forget(repo, worktree)
+        forget(repo, worktree)
         raise refusals.dirty(worktree, files) from error
     _move(gateway, repo, worktree, tree, old, new)
 
@@ -65,7 +65,7 @@ def settle(gateway: Gateway, repo: Repo, worktree: Worktree, tree: Tree) -> None
     ref = names.branch_ref(note.branch)
     tip = refs.read_refs(gateway, tree.place, [ref]).get(ref, "")
     if note.branch != worktree.branch or tip not in (note.old, note.new):
-        _forget(repo, worktree)
+        forget(repo, worktree)
         return
     _refuse_other_changes(gateway, worktree, tree, note)
     gateway.run(["read-tree", "--reset", "-u", note.new], tree.place)
@@ -78,7 +78,7 @@ def _move(gateway: Gateway, repo: Repo, worktree: Worktree, tree: Tree, old: str
         tip = refs.read_refs(gateway, tree.place, [ref]).get(ref, "")
         if tip != new:
             raise refusals.branch_moved(worktree.branch, "merging into it")
-    _forget(repo, worktree)
+    forget(repo, worktree)
 
 
 def _refuse_other_changes(gateway: Gateway, worktree: Worktree, tree: Tree, note: Note) -> None:
@@ -95,6 +95,7 @@ def _file(repo: Repo, worktree: Worktree) -> str:
     return os.path.join(repo.pinned_dir, "pending", worktree.name)
 
 
-def _forget(repo: Repo, worktree: Worktree) -> None:
+def forget(repo: Repo, worktree: Worktree) -> None:
+    """There is no merge to complete (any more)."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_file(repo, worktree))

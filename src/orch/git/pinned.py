@@ -103,6 +103,18 @@ def worktree_place(repo: Repo, admin_dir: str, path: str) -> Place:
     )
 
 
+def main_place(repo: Repo) -> Place:
+    """The place for looking at the main checkout, or at a bare repository with its HEAD."""
+    require(repo)
+    bare = repo.local_path == repo.common_dir
+    return Place(
+        git_dir=repo.common_dir,
+        common_dir=repo.pinned_dir,
+        work_tree="" if bare else repo.local_path,
+        roots=lock_roots(repo),
+    )
+
+
 def lock_roots(repo: Repo) -> tuple[str, ...]:
     """Where locks of this repository can lie and its users can stand."""
     return (repo.common_dir, repo.pinned_dir)

@@ -118,9 +118,14 @@ def head_branch(tree: Tree) -> str:
 
 def refuse_unfinished(tree: Tree, worktree: Worktree) -> None:
     """`Conflict(worktree_busy)` when a merge, rebase or the like was begun and not ended there."""
-    for name, what in _UNFINISHED.items():
-        if os.path.lexists(os.path.join(tree.admin_dir, name)):
-            raise refusals.unfinished(worktree, what)
+    if what := unfinished(tree):
+        raise refusals.unfinished(worktree, what)
+
+
+def unfinished(tree: Tree) -> str:
+    """What was begun and not ended there (`a merge`), or empty."""
+    there = (w for n, w in _UNFINISHED.items() if os.path.lexists(os.path.join(tree.admin_dir, n)))
+    return next(there, "")
 
 
 def read_line(path: str) -> str:

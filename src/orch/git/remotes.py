@@ -133,6 +133,18 @@ def push_specs(gateway: Gateway, repo: Repo, specs: list[str], *options: str) ->
     return target, _push(gateway, repo, target, specs, *options)
 
 
+def all_tips(gateway: Gateway, repo: Repo) -> list[str]:
+    """What the branches and tags of the remote point to, whether it is known here or not."""
+    target = _target(gateway, repo, "")
+    listing = gateway.run(
+        ["ls-remote", "--quiet", "--heads", "--tags", "--end-of-options", target],
+        pinned.repository_place(repo),
+        reach=_reach(repo, target),
+        timeout=gateway.limits.look_s,
+    )
+    return sorted({line.partition("\t")[0] for line in listing.text().splitlines()})
+
+
 def fetch_branch(gateway: Gateway, repo: Repo, branch: str) -> None:
     """Bring `refs/remotes/<remote>/<branch>` up to date; `NotFound(unknown_branch)` when the
     remote has none of that name."""
@@ -177,10 +189,11 @@ def _reach(repo: Repo, target: str) -> Reach:
 
 def _own_tip(gateway: Gateway, repo: Repo, worktree: Worktree) -> str:
     ref, made = names.branch_ref(worktree.branch), names.made_ref(worktree.branch)
-    known = refs.read_refs(gateway, pinned.repository_place(repo), [ref, made])
+    adopted = names.adopted_ref(worktree.branch)
+    known = refs.read_refs(gateway, pinned.repository_place(repo), [ref, made, adopted])
     if ref not in known:
         raise refusals.unknown_branch(repo, worktree.branch, [])
-    if made not in known:
+    if made not in known and adopted not in known:
         raise refusals.not_ours_to_push(worktree)
     return known[ref]
 

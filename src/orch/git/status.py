@@ -7,11 +7,15 @@ bytes, exactly as on the disk.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import msgspec
 
 from orch.git.gateway import Gateway, Place
 
 _GITLINK = "160000"
+_UNOPENED = re.compile(r"^warning: could not open directory '(.*)':", re.MULTILINE)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -36,12 +40,14 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`head` is empty on an unborn branch, `branch` when HEAD is detached."""
+    """`head` is empty on an unborn branch, `branch` when HEAD is detached. `unopened` are
+    directories that could not be looked into."""
 
     head: str
     branch: str
     entries: tuple[Entry, ...] = ()
     unmerged: tuple[bytes, ...] = ()
+    unopened: tuple[str, ...] = ()
 
     @property
     def tracked_changes(self) -> tuple[bytes, ...]:
@@ -49,8 +55,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         return self.unmerged + tuple(e.path for e in self.entries if not e.untracked)
 
 
-def read_status(gateway: Gateway, place: Place) -> Status:
-    """The state of the worktree at `place`."""
+def read_status(
+    gateway: Gateway, place: Place, *, variables: Mapping[str, str | bytes] | None = None
+) -> Status:
+    """The state of the worktree at `place`. `variables` may name another index."""
     output = gateway.run(
         [
             "status",
@@ -63,8 +71,11 @@ def read_status(gateway: Gateway, place: Place) -> Status:
             "--ignore-submodules=dirty",
         ],
         place,
+        variables=variables,
     )
-    return parse_status(output.stdout)
+    seen = parse_status(output.stdout)
+    unopened = tuple(_UNOPENED.findall(output.stderr))
+    return msgspec.structs.replace(seen, unopened=unopened) if unopened else seen
 
 
 def parse_status(text: bytes) -> Status:

@@ -38,7 +38,7 @@ def add_worktree(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
     else:
         complete = _reconcile(gateway, repo, worktree)
     if not complete:
-        _check_out(gateway, repo, worktree)
+        check_out(gateway, repo, worktree)
 
 
 def remove_worktree(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
@@ -108,7 +108,7 @@ def _reconcile(gateway: Gateway, repo: Repo, worktree: Worktree) -> bool:
     """Bring what an interrupted call left to a known state. True when the worktree is complete,
     false when branch and record are right and the directory has to be checked out."""
     place = pinned.repository_place(repo)
-    gateway.await_quiet([worktree.path, *_remains(repo, worktree)])
+    gateway.await_quiet([worktree.path, *remains(repo, worktree)])
     gateway.free_locks(_ref_locks(repo, worktree), place.roots)
     tip, record = _branch_and_record(gateway, repo, worktree)
     if tip and not record:
@@ -159,7 +159,8 @@ def _complete_tree(repo: Repo, worktree: Worktree) -> Tree | None:
     return tree if os.path.isfile(os.path.join(tree.admin_dir, "index")) else None
 
 
-def _check_out(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
+def check_out(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
+    """Make the directory, with its branch (which is there) checked out in it."""
     with failures.our_own_writes(f"make {os.path.dirname(worktree.path)}"):
         os.makedirs(os.path.dirname(worktree.path), mode=0o700, exist_ok=True)
     # The short name is what makes git put HEAD on the branch; it looks below refs/heads first, so
@@ -240,11 +241,11 @@ def _is_absent_or_ours(repo: Repo, worktree: Worktree) -> bool:
 def _clear_remains(repo: Repo, worktree: Worktree) -> None:
     with failures.our_own_writes(f"remove what is left of {worktree.path}"):
         disposal.remove_tree(worktree.path)
-        for admin_dir in _remains(repo, worktree):
+        for admin_dir in remains(repo, worktree):
             disposal.remove_tree(admin_dir)
 
 
-def _remains(repo: Repo, worktree: Worktree) -> list[str]:
+def remains(repo: Repo, worktree: Worktree) -> list[str]:
     """Administrative directories of this worktree, whole or half made. One without `gitdir` is
     ours by its lock's reason, or by the name alone when not even that was written."""
     found = []
@@ -270,7 +271,7 @@ def _is_half_made(entry: os.DirEntry[str], worktree: Worktree) -> bool:
 def _may_have_remains(repo: Repo, worktree: Worktree) -> bool:
     """A quick look before the long one: git names the directory after a plain name."""
     if not _PLAIN.fullmatch(worktree.name):
-        return bool(_remains(repo, worktree))
+        return bool(remains(repo, worktree))
     return os.path.lexists(os.path.join(repo.common_dir, "worktrees", worktree.name))
 
 

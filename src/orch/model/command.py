@@ -69,7 +69,14 @@ class Noted(msgspec.Struct, frozen=True, tag=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-Fact = WorktreeMade | PullOpened | Noted
+class WorktreeGone(msgspec.Struct, frozen=True, tag=True):
+    """Fact: a worktree was removed, after what was in it had been saved."""
+
+    repo: str
+    name: str
+
+
+Fact = WorktreeMade | WorktreeGone | PullOpened | Noted
 
 
 class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,9 +212,23 @@ class RecordPull(Command, frozen=True):
     pull: PullRequest
 
 
+class ForgetWorktree(Command, frozen=True):
+    """A worktree was removed. Refused while its run is live; harmless when it is not known."""
+
+    repo: str
+    name: str
+
+
+class ForgetRepo(Command, frozen=True):
+    """A person wants a repository out of the books. Refused while it has worktrees or live runs."""
+
+    slug: str
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
     | NoteMessage
     | RecordPull
+    | ForgetWorktree | ForgetRepo
 )  # fmt: skip

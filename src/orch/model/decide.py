@@ -6,7 +6,7 @@ when the events are applied. No clock, no IO. A refusal is an `OrchError` as a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from typing import Any, Literal
 
 from orch.model import command as cmd, event as ev
@@ -154,6 +154,8 @@ def _settled(state: Reader, settle: cmd.Settle) -> Iterator[ev.EventData]:
         match fact:
             case cmd.WorktreeMade():
                 yield ev.WorktreeRecorded(fact.worktree)
+            case cmd.WorktreeGone():
+                yield ev.WorktreeForgotten(fact.repo, fact.name)
             case cmd.PullOpened():
                 yield ev.PullRecorded(fact.pull)
             case cmd.Noted():
@@ -370,6 +372,57 @@ def _record_pull(state: Reader, command: cmd.RecordPull) -> Decision:
     return [] if known == command.pull or merged else [ev.PullRecorded(command.pull)]
 
 
+def _forget_worktree(state: Reader, command: cmd.ForgetWorktree) -> Decision:
+    known = state.worktree(command.repo, command.name)
+    if known is None:
+        return []
+    run = state.run(known.run) if known.run else None
+    if run is not None and run.status not in TERMINAL:
+        return in_use(known.name, run.id)
+    return [ev.WorktreeForgotten(command.repo, command.name)]
+
+
+def in_use(worktree: str, run: str) -> Conflict:
+    """The refusal for taking a worktree away from a run that is not over."""
+    return Conflict(
+        f"the worktree {worktree} belongs to run {run}, which is not over",
+        code="worktree_in_use",
+        hint=f"orch stop {run} --abort",
+    )
+
+
+def _forget_repo(state: Reader, command: cmd.ForgetRepo) -> Decision:
+    if state.repo(command.slug) is None:
+        return []
+    names, runs = state.worktree_names(command.slug), state.live_run_ids(command.slug)
+    return repo_in_use(command.slug, names, runs) or [ev.RepoForgotten(command.slug)]
+
+
+def repo_in_use(slug: str, worktrees: Sequence[str], runs: Sequence[str]) -> Conflict | None:
+    """The refusal for a repository that has worktrees or live runs."""
+    if runs:
+        return Conflict(
+            f"{slug} has {_counted(runs, 'run')} that {_is_are(runs)} not over: {runs[0]}",
+            code="repo_in_use",
+            hint=f"orch stop {runs[0]} --abort",
+        )
+    if worktrees:
+        return Conflict(
+            f"{slug} still has {_counted(worktrees, 'worktree')}: {worktrees[0]}",
+            code="repo_in_use",
+            hint=f"orch worktree delete {worktrees[0]} --repo {slug}",
+        )
+    return None
+
+
+def _counted(things: Sequence[str], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _is_are(things: Sequence[str]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
 _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.RegisterRepo: _register_repo,
     cmd.TakeEngine: _take_engine,
@@ -384,5 +437,7 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
     cmd.NoteMessage: _note_message,
+    cmd.ForgetWorktree: _forget_worktree,
+    cmd.ForgetRepo: _forget_repo,
     cmd.RecordPull: _record_pull,
 }

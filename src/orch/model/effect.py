@@ -221,6 +221,23 @@ class SendMessage(Effect[Delivery], frozen=True, tag="SendMessage/1", omit_defau
     message: str
 
 
+class DeleteWorktree(Effect[list[str]], frozen=True, tag="DeleteWorktree/1", omit_defaults=True):
+    """Remove `env` and its branch. What is not saved elsewhere is refused (`worktree_has_work`), or
+    with `force` rescued first, for 14 days; gives the refs of what was rescued."""
+
+    env: Worktree
+    force: bool = False
+
+
+class MergePR(Effect[PullRequest], frozen=True, tag="MergePR/1", omit_defaults=True):
+    """Merge a pull request at its forge, at the head it had when this was asked for. A conflict or
+    a moved head changes nothing and raises. `delete_branch` removes the merged head there."""
+
+    pr: PullRequest
+    strategy: Strategy = "merge"
+    delete_branch: bool = True
+
+
 class CreateIssue(Effect[Ticket], frozen=True, tag="CreateIssue/1", omit_defaults=True):
     """A new issue in the vault, for the run's repository."""
 
@@ -397,7 +414,7 @@ class Random(Effect[float], frozen=True, tag="Random/1", omit_defaults=True):
 Any_ = (
     CreateWorktree | ResolveBase | AddWorktree | InstallDependencies | RunAgent | RunCommand
     | SpawnAgent | WaitForStatus | CaptureOutput | SendMessage
-    | CreateIssue | ListIssues | GetIssue | ResolveIssue
+    | DeleteWorktree | MergePR | CreateIssue | ListIssues | GetIssue | ResolveIssue
     | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
 )  # fmt: skip
 

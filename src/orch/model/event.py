@@ -132,6 +132,15 @@ class WorktreeRecorded(Data, frozen=True):
     worktree: Worktree
 
 
+class WorktreeForgotten(Data, frozen=True):
+    repo: str
+    name: str
+
+
+class RepoForgotten(Data, frozen=True):
+    slug: str
+
+
 class PullRecorded(Data, frozen=True):
     pull: PullRequest
 
@@ -158,6 +167,7 @@ EventData = (
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
     | PullRecorded | Logged | MessageSent
+    | WorktreeForgotten | RepoForgotten | PullRecorded | Logged
 )  # fmt: skip
 
 

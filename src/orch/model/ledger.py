@@ -33,6 +33,9 @@ class Reader(Protocol):
     def worktree(self, repo: str, name: str) -> Worktree | None: ...
     def pull(self, repo: str, number: int) -> PullRequest | None: ...
 
+    def worktree_names(self, repo: str) -> list[str]: ...
+    def live_run_ids(self, repo: str) -> list[str]: ...
+
 
 class Tables(Reader, Protocol):
     """`Reader` with the writes that events make."""
@@ -44,6 +47,8 @@ class Tables(Reader, Protocol):
     def put_step(self, step: Step) -> None: ...
     def put_attempt(self, attempt: Attempt) -> None: ...
     def put_worktree(self, worktree: Worktree) -> None: ...
+    def drop_worktree(self, repo: str, name: str) -> None: ...
+    def drop_repo(self, slug: str) -> None: ...
     def put_pull(self, pull: PullRequest, run: str) -> None: ...
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None: ...
 
@@ -60,6 +65,11 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo, task = data.repo, data.task
         case ev.WorktreeRecorded():
             repo = data.worktree.repo
+
+        case ev.WorktreeForgotten():
+            repo = data.repo
+        case ev.RepoForgotten():
+            repo = data.slug
         case ev.PullRecorded():
             repo = data.pull.repo
         case ev.AttemptStarting():
@@ -230,6 +240,14 @@ def _worktree_recorded(tables: Tables, event: ev.Event, data: ev.WorktreeRecorde
     tables.put_worktree(data.worktree)
 
 
+def _worktree_forgotten(tables: Tables, event: ev.Event, data: ev.WorktreeForgotten) -> None:
+    tables.drop_worktree(data.repo, data.name)
+
+
+def _repo_forgotten(tables: Tables, event: ev.Event, data: ev.RepoForgotten) -> None:
+    tables.drop_repo(data.slug)
+
+
 def _pull_recorded(tables: Tables, event: ev.Event, data: ev.PullRecorded) -> None:
     tables.put_pull(data.pull, event.run)
 
@@ -253,5 +271,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.AttemptEnded: _attempt_ended,
     ev.GateAnswered: _gate_answered,
     ev.WorktreeRecorded: _worktree_recorded,
+    ev.WorktreeForgotten: _worktree_forgotten,
+    ev.RepoForgotten: _repo_forgotten,
     ev.PullRecorded: _pull_recorded,
 }

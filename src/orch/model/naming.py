@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 SLUG_LENGTH = 40
 _PERSON_PREFIXES = {
     "fix": "fix", "bug": "fix", "feat": "feat", "release": "release", "chore": "chore",
     "docs": "docs", "refactor": "refactor", "test": "test", "ci": "ci", "perf": "perf",
+}  # fmt: skip
+
+_LABEL_PREFIXES = {
+    "bug": "fix", "fix": "fix", "security": "fix", "chore": "chore", "maintenance": "chore",
+    "documentation": "docs", "docs": "docs", "refactor": "refactor", "test": "test",
+    "testing": "test", "ci": "ci", "build": "ci", "perf": "perf", "performance": "perf",
 }  # fmt: skip
 
 
@@ -54,6 +61,14 @@ def person_branch(name: str) -> tuple[str, str]:
     if rest and head in _PERSON_PREFIXES:
         return cleaned, f"{_PERSON_PREFIXES[head]}/{rest}"
     return cleaned, f"feat/{cleaned}"
+
+
+def ticket_worktree(identifier: str, title: str, labels: Sequence[str]) -> str:
+    """The name of a person's worktree for a ticket: `<kind>-<id>-<title>`, at most 40 characters.
+    The first label that names a kind of work decides, `feat` where none does."""
+    kinds = (_LABEL_PREFIXES.get(label.strip().lower()) for label in labels)
+    kind = next(filter(None, kinds), "feat")
+    return slug(f"{kind} {identifier} {title}")
 
 
 def repo_slug(location: str) -> str:

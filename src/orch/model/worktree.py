@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+KEPT_S = 14 * 86_400.0
+"""How long what was in a removed worktree is kept, in seconds."""
+
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True):
     """`name` is unique in its repository and is the last component of `path` (absolute).
@@ -47,3 +50,60 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     branch: str
     commit: str
     warnings: tuple[str, ...] = ()
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a worktree that was, or is to be, removed: one commit, at `ref`
+    (`refs/orch/trash/<id>`), which stands for all of it.
+
+    Its tree is the directory as it was, to the byte: tracked, untracked and listed ignored files
+    (no empty directories; of the rights only the executable bit). Its parents keep the rest alive:
+    `head` (the commit HEAD stood on), a commit of the index where that differs from HEAD, `tip`
+    (of the worktree's branch), and `others`, commits that only this worktree or its branch
+    remembered. `staged` is the index as a tree, empty while files were unmerged. `on` is the branch
+    that HEAD was on, empty when detached. `ours` tells whether the branch was made by Orch.
+    `at` is in seconds since the epoch. `directory` is false when there was none any more.
+    """
+
+    id: str
+    ref: str
+    commit: str
+    key: str
+    at: float
+    worktree: Worktree
+    tree: str
+    head: str = ""
+    on: str = ""
+    tip: str = ""
+    staged: str = ""
+    others: tuple[str, ...] = ()
+    unfinished: str = ""
+    changed: int = 0
+    ours: bool = False
+    directory: bool = True
+
+
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
+    """What exists nowhere else and would be gone with a worktree: changed and untracked paths,
+    ignored paths that policy lists, commits (`<short id> <subject>`) that no remote and no other
+    branch has, and what was begun and not ended (`a merge`). `missing` says why there is no
+    directory, if so."""
+
+    dirty: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+    unfinished: str = ""
+    missing: str = ""
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.dirty or self.ignored or self.commits or self.unfinished)
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """Ignored files that a worktree got from the main checkout. `passed_over` has one sentence for
+    each path that policy names and that was not brought."""
+
+    copied: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()

@@ -73,6 +73,13 @@ class MemoryTables:
         found = self.pull_rows.get((repo, number))
         return found[0] if found else None
 
+    def worktree_names(self, repo: str) -> list[str]:
+        return sorted(name for owner, name in self.worktree_rows if owner == repo)
+
+    def live_run_ids(self, repo: str) -> list[str]:
+        rows = self.run_rows.values()
+        return [run.id for run in rows if run.repo == repo and run.status not in TERMINAL]
+
     def put_epoch(self, epoch: int) -> None:
         self.epoch_number = epoch
 
@@ -94,6 +101,12 @@ class MemoryTables:
 
     def put_worktree(self, worktree: Worktree) -> None:
         self.worktree_rows[worktree.repo, worktree.name] = worktree
+
+    def drop_worktree(self, repo: str, name: str) -> None:
+        self.worktree_rows.pop((repo, name), None)
+
+    def drop_repo(self, slug: str) -> None:
+        self.repo_rows.pop(slug, None)
 
     def put_pull(self, pull: PullRequest, run: str) -> None:
         _, first = self.pull_rows.get((pull.repo, pull.number), (pull, run))

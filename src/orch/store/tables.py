@@ -99,6 +99,12 @@ class SqliteTables:
     def pull(self, repo: str, number: int) -> PullRequest | None:
         return self._one(PullRequest, "get_pull", repo, number)
 
+    def worktree_names(self, repo: str) -> list[str]:
+        return [text_of(row[0]) for row in self._db.execute(statement("worktree_names"), (repo,))]
+
+    def live_run_ids(self, repo: str) -> list[str]:
+        return [text_of(row[0]) for row in self._db.execute(statement("live_run_ids"), (repo,))]
+
     def step(self, run: str, path: str) -> Step | None:
         for row in self._db.execute(statement("get_step"), (run, path)):
             return step_of(row)
@@ -147,6 +153,12 @@ class SqliteTables:
             statement("put_worktree"),
             (worktree.repo, worktree.name, worktree.path, worktree.run, encoded(worktree)),
         )
+
+    def drop_worktree(self, repo: str, name: str) -> None:
+        self._db.execute(statement("drop_worktree"), (repo, name))
+
+    def drop_repo(self, slug: str) -> None:
+        self._db.execute(statement("drop_repo"), (slug,))
 
     def put_pull(self, pull: PullRequest, run: str) -> None:
         self._db.execute(statement("put_pull"), (pull.repo, pull.number, run, encoded(pull)))

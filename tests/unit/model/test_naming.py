@@ -16,6 +16,7 @@ from orch.model.naming import (
     run_worktree,
     slug,
     terminal,
+    ticket_worktree,
 )
 
 CLEAN = re.compile(r"([a-z0-9]+(-[a-z0-9]+)*)?")
@@ -176,3 +177,25 @@ def test_near_names_are_suggested_best_first_and_at_most_three() -> None:
     assert nearest("basic-pr", known)[0] == "basic_pr"
     assert nearest("zzz", known) == []
     assert len(nearest("pr", ["pr1", "pr2", "pr3", "pr4"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ((), "feat-issue-7-do-it"),
+        (("urgent", "Bug", "docs"), "fix-issue-7-do-it"),
+        (("documentation",), "docs-issue-7-do-it"),
+        (("performance ",), "perf-issue-7-do-it"),
+        (("debug", "fixture"), "feat-issue-7-do-it"),
+    ],
+)
+def test_a_tickets_first_telling_label_names_its_worktree(
+    labels: tuple[str, ...], expected: str
+) -> None:
+    assert ticket_worktree("ISSUE-7", "Do it!", labels) == expected
+
+
+def test_h17_a_tickets_name_is_cut_to_forty_characters() -> None:
+    name = ticket_worktree("ISSUE-007", "a very long title " * 9, ())
+    assert len(name) <= 40
+    assert person_branch(name)[0] == name

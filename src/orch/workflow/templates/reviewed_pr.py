@@ -6,6 +6,7 @@ from orch import (
     Commit,
     CreatePR,
     CreateWorktree,
+    DeleteWorktree,
     NoChange,
     ReviewRejected,
     RunAgent,
@@ -71,6 +72,7 @@ def review(issue, env, tip, task, agent, number):  # type: ignore[no-untyped-def
         name=f"review-{number}",
         output_format=Verdict,  # type: ignore[arg-type]
     )
+    yield DeleteWorktree(env=seen, force=True)
     return verdict
 
 

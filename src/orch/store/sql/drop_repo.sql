@@ -1,0 +1,1 @@
+delete from repos where slug = ?

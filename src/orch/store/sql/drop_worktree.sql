@@ -1,0 +1,1 @@
+delete from worktrees where repo = ? and name = ?

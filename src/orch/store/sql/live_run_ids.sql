@@ -1,0 +1,1 @@
+select id from runs where repo = ? and status in ('pending', 'running', 'blocked') order by n

@@ -1,0 +1,1 @@
+select name from worktrees where repo = ? order by name
