@@ -96,6 +96,9 @@ def _history(world: Scenario, run: dict[str, Any], template: str) -> Iterator[st
         reversed(line.split("\t")) for line in world.git("ls-remote", "origin").splitlines()
     )
     ours = {ref for ref in remote if "/orch/" in ref}
+    if PLAYS[template].landed:
+        yield from _landed(world, pulls[0], ours)
+        return
     if ours != {f"refs/heads/{head}"}:
         yield f"pushed branches: {sorted(ours)}"
     tip = world.git("rev-parse", f"refs/heads/{head}").strip()
@@ -111,6 +114,18 @@ def _history(world: Scenario, run: dict[str, Any], template: str) -> Iterator[st
         text = world.git("show", f"{tip}:{name}.txt")
         if not text.startswith(f"{name} by "):
             yield f"{name}.txt in the PR holds {text!r}"
+
+
+def _landed(world: Scenario, pull: dict[str, Any], ours: set[str]) -> Iterator[str]:
+    """One commit more on the base, with the work in it; nothing else is left at the remote."""
+    if pull["state"] != "merged" or ours:
+        yield f"the PR is {pull['state']}, the remote has {sorted(ours)}"
+    count = world.git("rev-list", "--count", "main", where=world.remote).strip()
+    if count != "2":
+        yield f"main has {count} commits at the remote, not 2"
+    text = world.git("show", "main:one.txt", where=world.remote)
+    if not text.startswith("one by "):
+        yield f"one.txt on main holds {text!r}"
 
 
 def _left_over(world: Scenario) -> Iterator[str]:

@@ -151,7 +151,8 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
 class Play:
     """What is run, and what has to be there afterwards: the agents whose files are in the PR, the
     branches, the issues. `steps` are the numbers of agents' steps there may be, where it is not one
-    for each agent. `flow` is the text of a workflow file of its own."""
+    for each agent. `flow` is the text of a workflow file of its own. What has `landed` is merged
+    (squashed) at the remote, its branch and worktree are gone."""
 
     words: tuple[str, ...]
     agents: tuple[str, ...] = ("one",)
@@ -159,6 +160,7 @@ class Play:
     branches: int = 1
     issues: int = 1
     flow: str = ""
+    landed: bool = False
 
 
 BESIDE = """
@@ -181,6 +183,19 @@ def workflow(issue):
     return (yield CreatePR(env=env, title=issue.title))
 """
 
+LANDED = """
+from orch import *
+
+@do
+def workflow(issue):
+    env = yield CreateWorktree(issue=issue)
+    yield RunAgent(env=env, prompt=issue.title, agent="one")
+    pull = yield CreatePR(env=env, title=issue.title)
+    merged = yield MergePR(pull, strategy="squash")
+    yield DeleteWorktree(env=env, force=True)
+    return merged
+"""
+
 PLAYS: dict[str, Play] = {
     "basic_pr": Play(("run", "basic_pr", "--issue", "ISSUE-001", "--json")),
     # An attempt that is killed after its work was done has done it: then no fix is needed.
@@ -196,7 +211,7 @@ PLAYS: dict[str, Play] = {
             "run", "reviewed_pr", "--issue", "ISSUE-001", "--json", "--params",
             '{"review_agent": "judge"}',
         ),
-        steps=(2,), branches=2,
+        steps=(2,),
     ),
     "multi_agent": Play(
         (
@@ -204,6 +219,10 @@ PLAYS: dict[str, Play] = {
             '{"impl_agent": "one", "test_agent": "two", "test_command": ["test", "-f", "two.txt"]}',
         ),
         agents=("one", "two"), branches=3,
+    ),
+    "landed": Play(
+        ("run", "landed.py", "--issue", "ISSUE-001", "--json"), branches=0, landed=True,
+        flow=LANDED,
     ),
     "beside": Play(
         ("run", "beside.py", "--issue", "ISSUE-001", "--json"), issues=2, flow=BESIDE

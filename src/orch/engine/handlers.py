@@ -27,7 +27,7 @@ from orch.model import effect as fx
 from orch.model.command import Fact, Noted, PullOpened, WorktreeGone, WorktreeMade
 from orch.model.errors import Conflict, OrchError, StepError
 from orch.model.naming import moment, run_branch
-from orch.model.worktree import Saved, Worktree
+from orch.model.worktree import Risk, Saved, Worktree
 
 
 async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:
@@ -215,7 +215,7 @@ async def _delete_worktree(ctx: StepContext, effect: fx.DeleteWorktree) -> Done:
     git, env, now = ctx.world.git, effect.env, ctx.world.clock.now()
     keep = ctx.world.worktree_files(ctx.repo.slug).copy
     risk = await ctx.world.call("git.at_risk", git.at_risk, ctx.repo, env, keep=keep)
-    if not (effect.force or risk.nothing):
+    if not (effect.force or risk.nothing or await _landed(ctx, env, risk)):
         raise StepError(
             f"the worktree {env.name} holds what exists nowhere else", code="worktree_has_work",
             hint=f"orch worktree show {env.name}; DeleteWorktree(env, force=True) saves it first",
@@ -235,6 +235,17 @@ async def _delete_worktree(ctx: StepContext, effect: fx.DeleteWorktree) -> Done:
                 raise
     refs = [] if risk.nothing else [item.ref for item in saved]
     return done(refs, WorktreeGone(env.repo, env.name))
+
+
+async def _landed(ctx: StepContext, env: Worktree, risk: Risk) -> bool:
+    """Whether all that is there beside the saved is commits that a squash has brought to the base."""
+    if risk.dirty or risk.ignored or risk.unfinished or risk.missing:
+        return False
+    state = await ctx.world.call("git.state", ctx.world.git.state, ctx.repo, env)
+    return any(
+        pull.state == "merged" and (pull.head, pull.head_sha) == (env.branch, state.head)
+        for pull in ctx.world.store.pulls(ctx.run.id)
+    )
 
 
 HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {

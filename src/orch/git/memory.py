@@ -221,14 +221,9 @@ class MemoryGit:
 
     @_one_at_a_time
     def merge(
-        self,
-        repo: Repo,
-        worktree: Worktree,
-        branches: Sequence[str],
-        strategy: Strategy,
-        *,
+        self, repo: Repo, worktree: Worktree, branches: Sequence[str], strategy: Strategy, *,
         key: str,
-    ) -> str:
+    ) -> str:  # fmt: skip
         repository, tree, head = self._ready(repo, worktree)
         files = self.world.committed_files(head)
         dirty = [p for p in self.world.changed_paths(repository, tree) if p in files]
@@ -356,13 +351,7 @@ class MemoryGit:
 
     @_one_at_a_time
     def rescue(
-        self,
-        repo: Repo,
-        worktree: Worktree,
-        *,
-        key: str,
-        at: float,
-        keep: Sequence[str] = (),
+        self, repo: Repo, worktree: Worktree, *, key: str, at: float, keep: Sequence[str] = ()
     ) -> Sequence[Saved]:
         repository = self._repository(repo)
         return memory_trash.rescue(self.world, repository, worktree, key=key, at=at, keep=keep)

@@ -10,6 +10,7 @@ from orch.model.effect import (
     AddWorktree,
     CommandResult,
     Commit,
+    DeleteWorktree,
     InstallDependencies,
     Merge,
     OpenPR,
@@ -50,6 +51,8 @@ def world(request: Request) -> Outcome:
             return gives(CommandResult(exit_code=0))
         case Commit() | Push() | Merge():
             return gives("c" * 40)
+        case DeleteWorktree():
+            return gives([])
         case OpenPR() as effect:
             return gives(a_pull(head=effect.env.branch, title=effect.title))
     raise AssertionError(request)
