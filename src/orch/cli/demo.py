@@ -134,8 +134,10 @@ def _play(stage: _Stage, out: Output) -> dict[str, Any]:
     red = stage.python(*tests, where=stage.repo)
     out.note(f"the repository's test fails, as it should at this point: exit code {red}")
     _configure(stage)
-    stage.orch("repo", "add", str(stage.repo))
+    added = stage.orch("repo", "add", str(stage.repo))
+    out.note(f"  {added['slug']} (default branch {added['default_branch']})")
     issue = stage.orch("issue", "create", "Mend add()", "--body", TICKET, "--labels", "bug")
+    out.note(f"  {issue['id']}: {issue['title']}")
     params = {
         "impl_agent": "impl", "test_agent": "tests",
         "test_command": [sys.executable, "-B", *tests],
@@ -175,6 +177,8 @@ def _checked(stage: _Stage, run: dict[str, Any], red: int, out: Output) -> dict[
 
     pull: dict[str, Any] = run["prs"][0] if run.get("prs") else {}
     listed = stage.orch("worktree", "list")
+    for item in listed:
+        out.note(f"  {item['branch']}  {item['status']}, {item['ahead']} ahead")
     merged = next((w for w in listed if w["branch"] == pull.get("head")), None)
     green = stage.python("-m", "unittest", "-q", where=Path(merged["path"])) if merged else -1
     pushed = bool(pull) and remote_has(stage.place / "remote.git", pull["head"], stage.environ)

@@ -67,6 +67,7 @@ class Narrator:
         self._now = now
         self._began = self._last = now()
         self._seen: dict[str, _Seen] = {}
+        self._told = ""
 
     def show(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -137,7 +138,9 @@ class Narrator:
             what = _result(step.kind, _decoded(data.outcome.value))
             return f"step {step.number:>2}  {what}" if what else ""
         failure = data.outcome.failure
-        why = f": {failure.message} [{failure.code}]" if failure else ""
+        why = f": {failure.message} [{failure.code}]" if failure and failure.message else ""
+        if failure and failure.message == self._told:  # its attempt's end has said it
+            why = f" [{failure.code}]"
         return f"step {step.number:>2}  {step.label} {data.status}{why}"
 
     def _starting(self, event: Event, attempt: Attempt) -> str:
@@ -153,6 +156,7 @@ class Narrator:
         step = self._steps(event).open.get(attempt.path) if attempt else None
         number = f"step {step.number:>2}  " if step is not None else ""
         why = f": {data.message}" if data.message else ""
+        self._told = data.message
         return f"{number}{called(attempt) if attempt else data.id} {data.status}{why}"
 
 
