@@ -146,7 +146,8 @@ class Home:
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str:
         from orch.agents.registry import Registry
 
-        return Registry(self.config(repo)).choose(asked, run)
+        path = self.environ.get("PATH", os.defpath)
+        return Registry(self.config(repo), path=path).choose(asked, run)
 
 
 class _Agents:

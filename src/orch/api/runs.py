@@ -6,8 +6,10 @@ Invariant: everything is checked before a run is journaled; nothing acts before 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from orch.api import records
 from orch.api.issues import Issues
@@ -32,10 +34,15 @@ class Runs(Issues):
     """The runs of a home."""
 
     def plan_run(
-        self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
-    ) -> Run:
-        """Check everything, then journal the run as planned and ours. Nothing acts yet."""
-        command, _ = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any],
+        registered: Callable[[Repo], None] = lambda repo: None,
+    ) -> Run:  # fmt: skip
+        """Check everything, then journal the run as planned and ours. Nothing acts yet. A repository
+        that nobody had registered is, and `registered` hears of it."""
+        command, _, fresh = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        if fresh is not None:
+            self.register(fresh)
+            registered(fresh)
         self._store.send(command, self._rooms.person)
         return self.run(command.id)
 
@@ -43,7 +50,7 @@ class Runs(Issues):
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
         """All checks of `plan_run`; nothing is journaled, nothing fetched."""
-        command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
+        command, plan, fresh = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
         return {
             "workflow": command.workflow,
             "repo": command.repo,
@@ -51,19 +58,22 @@ class Runs(Issues):
             "agent": command.agent,
             "params": command.params,
             "effects": sorted(plan.used & EFFECTS),
+            "registers": fresh.local_path if fresh is not None else None,
         }
 
     def _checked_run(
         self, workflow: str, repo: str, issue: str, agent: str, params: Mapping[str, Any], *,
         fetch: bool,
-    ) -> tuple[CreateRun, RunPlan]:  # fmt: skip
+    ) -> tuple[CreateRun, RunPlan, Repo | None]:  # fmt: skip
+        """The run as it would be journaled, its plan, and the repository to be registered first."""
         rooms = self._rooms
         from orch.api.planning import RunPlan
 
         plan = RunPlan(workflow, self._rooms.cwd)
         ticket = self.issue(issue) if issue else None
-        target = self.repo_for(repo, ticket)
         rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "SpawnAgent", "RunCommand"}))
+        fresh = None if repo or (ticket and ticket.repo) else self.newcomer()
+        target = fresh or self.repo_for(repo, ticket)
         plan.needs_remote(target)
         if agent:
             rooms.choose_agent(None, agent, target)
@@ -72,9 +82,21 @@ class Runs(Issues):
             run=rooms.ids.run_id(), repo=target.slug, issue=ticket, agent=agent, params=params,
             owner=rooms.me,
         )  # fmt: skip
-        self._knows_base(target, params.get("base_branch"), fetch=fetch)
+        if fresh is not None:
+            self._newcomer_knows_base(fresh, params.get("base_branch"), fetch=fetch)
+        else:
+            self._knows_base(target, params.get("base_branch"), fetch=fetch)
         rooms.preflight.room(str(self.home), target.workspace_dir)
-        return command, plan
+        return command, plan, fresh
+
+    def _newcomer_knows_base(self, repo: Repo, asked: object, *, fetch: bool) -> None:
+        """The same for a repository that has no view of its own yet: by one that is thrown away, so
+        that what is refused leaves nothing behind."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="look-", dir=self.home / "run") as view:
+            self._git.pin(repo.common_dir, view)
+            self._knows_base(msgspec.structs.replace(repo, pinned_dir=view), asked, fetch=fetch)
 
     def _knows_base(self, repo: Repo, asked: object, *, fetch: bool) -> None:
         """The base is there; with `fetch` the remote is asked for one that is not known here."""

@@ -68,8 +68,13 @@ def run(
         else:
             out.line(f"would run {plan['workflow']} in {plan['repo']} (nothing was done)")
             out.line(f"effects it may ask for: {', '.join(plan['effects'])}")
+            if plan["registers"]:
+                out.line(f"would register {plan['repo']}: {plan['registers']}")
         return 0
-    planned = orch.plan_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
+    planned = orch.plan_run(
+        workflow, repo=repo, issue=issue, agent=agent, params=given,
+        registered=lambda new: out.note(f"registered {new.slug}: {new.local_path}"),
+    )  # fmt: skip
     for sentence in orch.same_issue(planned):
         out.note(f"note: {sentence}")
     _warn_about_forge(orch, planned, out)
