@@ -168,6 +168,10 @@ class Repositories(Desk):
             hint=f"--repo {known[0].slug}",
         )  # fmt: skip
 
+    def standing_in(self) -> Repo | None:
+        """The registered repository where one stands."""
+        return self._repo_here()
+
     def _repo_here(self) -> Repo | None:
         cwd, known = self._rooms.cwd, self._store.repos()
         places = {Path(w.path): w.repo for w in self._store.worktrees()}

@@ -30,6 +30,7 @@ COMMANDS = {
     "worktree": ("orch.cli.worktree:worktree", "Create and list worktrees."),
     "pr": ("orch.cli.pr:pr", "List pull requests."),
     "demo": ("orch.cli.demo:demo", "Play the main job in a throwaway place, offline."),
+    "config": ("orch.cli.config:config", "Show and change the configuration."),
     "doctor": ("orch.cli.doctor:doctor", "Check what Orch needs, with a fix for each."),
     "version": ("orch.cli.version:version", "Print the version."),
     "help": ("orch.cli.topics:show_help", "Explain a command or a topic."),
