@@ -19,6 +19,8 @@ from orch.cli.words import Noun
 from orch.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from orch.api import Orch
     from orch.api.settings import Place
     from orch.cli.output import Output
@@ -30,12 +32,19 @@ class _Config(Noun):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         words = [word for word in args if not word.startswith("-")]
+        if ctx.resilient_parsing:  # a shell completes: it wants verbs and keys
+            return super().parse_args(ctx, args)
         if not words and not {"--help", "-h"} & set(args):
             args = [*args, "list"]
         elif words and words[0] not in self.commands and _is_key(words[0]):
             at = args.index(words[0])
             args = [*args[:at], "get", *args[at:]]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from orch.cli.completion import keys
+
+        return super().shell_complete(ctx, incomplete) + keys(ctx, incomplete)
 
 
 def _is_key(word: str) -> bool:

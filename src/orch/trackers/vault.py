@@ -81,6 +81,10 @@ class Vault:
         name, content = self._find(identifier)
         return self._ticket(name, content)
 
+    def ids(self) -> Sequence[str]:
+        """The ids there are, highest number first. No file is opened."""
+        return [rules.issue_id(n) for n in sorted(self._shelf.files().numbers, reverse=True)]
+
     def list(self) -> tuple[Sequence[Ticket], Sequence[str]]:
         """All issues, highest number first, and a sentence for each file that is none."""
         listing = self._shelf.files()
