@@ -103,7 +103,7 @@ class Home:
     def tracker(self) -> Vault:
         from orch.trackers.vault import Vault
 
-        return Vault(self.path / "vault")
+        return Vault(self.path / "vault", catalogue=self.path / "run" / "vault.catalogue")
 
     @cached_property
     def person(self) -> Actor:

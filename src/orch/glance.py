@@ -35,6 +35,11 @@ class Names:
 
         return [(slug, "") for slug in Glance(self._home / "orch.db").repos()]
 
+    def pulls(self) -> list[Name]:
+        from orch.store.glance import Glance
+
+        return [(name, "") for name in Glance(self._home / "orch.db").pulls()]
+
     def worktrees(self, repo: str) -> list[Name]:
         from orch.store.glance import Glance
 

@@ -51,8 +51,8 @@ def offered(world: World, line: str) -> list[str]:
 
 
 def test_commands_options_and_topics(bare: World) -> None:
-    assert ("issue", "Create, list and show issues.") in answers(bare, "orch iss")
-    assert offered(bare, "orch issue ")[:3] == ["create", "list", "show"]
+    assert ("issue", "Create, list, show and resolve issues.") in answers(bare, "orch iss")
+    assert offered(bare, "orch issue ")[:3] == ["create", "list", "resolve"]
     assert "--quiet" in offered(bare, "orch ps --q")
     assert "exit-codes" in offered(bare, "orch help exi")
     assert offered(bare, "orch --json completion ") == list(SHELLS)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orch.glance import Name, Names
 
 SHELLS = ("bash", "zsh", "fish")
-_SAFE = re.compile(r"[\w@.:/-]+")
+_SAFE = re.compile(r"[\w@.:/#-]+")
 """A shell takes an offered word apart: nothing else is ever offered."""
 _TOLD = 60
 HINT = {
@@ -50,6 +50,7 @@ LIVE: dict[str, Look] = {
     "identifier": lambda names, context, begun: names.issues(begun),
     "issue": lambda names, context, begun: names.issues(begun),
     "key": lambda names, context, begun: names.keys(),
+    "pull": lambda names, context, begun: names.pulls(),
     "repo": lambda names, context, begun: names.repos(),
     "run": lambda names, context, begun: names.runs(begun),
     "slug": lambda names, context, begun: names.repos(),

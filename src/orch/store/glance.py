@@ -30,6 +30,10 @@ class Glance:
     def repos(self) -> list[str]:
         return [str(row[0]) for row in self._rows("repos")]
 
+    def pulls(self) -> list[str]:
+        """`REPO#N`, newest first."""
+        return [f"{row[0]}#{row[1]}" for row in self._rows("pulls")]
+
     def worktrees(self, repo: str = "") -> list[tuple[str, str]]:
         """(name, repository), newest first."""
         return [(str(row[0]), str(row[1])) for row in self._rows("worktrees", repo)]
