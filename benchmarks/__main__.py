@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import journal, programs
+from benchmarks import journal, listings, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +23,7 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
         folder = Path(name)
-        for measure in (_command_line, _main_job, _journal):
+        for measure in (_command_line, _listings, _main_job, _journal):
             rows.extend(measure(folder))
             for row in rows[-3:]:
                 sys.stderr.write(f"{row['what']}: {row['ratio']:.2f} ({row['promise']})\n")
@@ -61,6 +61,10 @@ def _command_line(folder: Path) -> list[dict[str, Any]]:
         ours, theirs = programs.in_turn(lambda _, a=argv: cpu(a), lambda _: cpu(bare), 7)
         found.append(row(what, ours * 1000, theirs * 1000, "ms CPU", most=most))
     return found
+
+
+def _listings(folder: Path) -> list[dict[str, Any]]:
+    return listings.rows(folder, row)
 
 
 def _main_job(folder: Path) -> list[dict[str, Any]]:

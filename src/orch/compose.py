@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from orch.api.facade import Orch
 from orch.config import Config, home_from, load
-from orch.model.errors import OrchError, ToolFailed
+from orch.model.errors import ToolFailed
 from orch.model.repo import Repo
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
@@ -104,7 +104,7 @@ class Home:
     def tracker(self) -> Vault:
         from orch.trackers.vault import Vault
 
-        return Vault(self.path / "vault")
+        return Vault(self.path / "vault", catalogue=self.path / "run" / "vault.catalogue")
 
     @cached_property
     def person(self) -> Actor:
@@ -155,7 +155,8 @@ class Home:
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str:
         from orch.agents.registry import Registry
 
-        return Registry(self.config(repo)).choose(asked, run)
+        path = self.environ.get("PATH", os.defpath)
+        return Registry(self.config(repo), path=path).choose(asked, run)
 
 
 class _Agents:
@@ -308,81 +309,6 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
 def back_up(orch: Orch, target: Path) -> None:
     """A consistent, checked copy of the books, while runs go on."""
     _home_of(orch).store.backup(target)
-
-
-class Check(NamedTuple):
-    """One thing that was looked at; `fix` is the command that helps."""
-
-    name: str
-    ok: bool
-    message: str
-    fix: str = ""
-
-
-def diagnose(orch: Orch, environ: Mapping[str, str]) -> list[Check]:
-    """Everything Orch needs, looked at without changing anything."""
-    home = _home_of(orch)
-    checks = [
-        _version("git", home.git.version, (2, 38)),
-        _version("tmux", home.terminals.version, (3, 2)),
-    ]
-    checks.append(_database(home))
-    checks.append(_lock(home))
-    try:
-        least = home.config(None).run.min_free_mb
-    except OrchError as error:
-        checks.append(Check("config", False, error.message, error.hint))
-        return checks
-    room = os.statvfs(home.path)
-    free = room.f_bavail * room.f_frsize // 2**20
-    checks.append(
-        Check("disk", free >= least, f"{free} MiB free, {least} MiB needed", "free some space")
-    )
-    checks.extend(_agent_checks(home, environ))
-    return checks
-
-
-def _database(home: Home) -> Check:
-    place = home.path / "orch.db"
-    fix = f"keep a copy of {place} and its -wal file, then put a backup in its place"
-    try:
-        broken = home.store.quick_check()
-    except OrchError as error:
-        return Check("database", False, error.message, error.hint if error.exit_code == 5 else fix)
-    return Check("database", not broken, broken[0] if broken else f"{place} is sound", fix)
-
-
-def _version(tool: str, ask: Callable[[], tuple[int, ...]], oldest: tuple[int, ...]) -> Check:
-    wanted = ".".join(map(str, oldest))
-    try:
-        version = ask()
-    except OrchError as error:
-        return Check(tool, False, error.message, error.hint)
-    shown = ".".join(map(str, version))
-    message = f"{shown} ({wanted} or newer is needed)"
-    return Check(tool, version >= oldest, message, f"upgrade {tool}")
-
-
-def _lock(home: Home) -> Check:
-    driver = home.engine_pid()
-    if not driver:
-        return Check("lock", True, "free: no process drives runs now")
-    return Check("lock", True, f"held by process {driver}, which drives the runs")
-
-
-def _agent_checks(home: Home, environ: Mapping[str, str]) -> list[Check]:
-    from orch.agents.registry import Registry
-
-    registry = Registry(home.config(None))
-    found = []
-    for name in registry.names():
-        missing = registry.get(name).probe(environ)
-        told = missing.removeprefix(f"agent {name}: ") or "found"
-        found.append(Check(f"agent {name}", not missing, told, "edit config.toml"))
-    if not found:
-        fix = 'add to config.toml: [agents.mine] command = ["PROGRAM", "ARG"]'
-        found.append(Check("agents", True, f"none is configured yet; {fix}", fix))
-    return found
 
 
 def _root_files(folder: Path, names: Sequence[str]) -> dict[str, str]:

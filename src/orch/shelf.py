@@ -21,7 +21,7 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from orch.model.errors import LimitReached, ToolFailed, UsageError
@@ -33,6 +33,10 @@ _HIGHEST = 999_999_999
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+Mark = tuple[int, int, int, int]
+"""What no change of a file leaves as it was: inode, size, and both times in nanoseconds."""
 
 
 class Unreadable(Exception):
@@ -84,10 +88,11 @@ class Shelf:
     def path(self, name: str) -> str:
         return os.path.join(self.directory, name)
 
-    def files(self) -> Listing:
-        """What is there now. A directory that does not exist yet is empty."""
+    def files(self, *, seen: dict[str, Mark] | None = None) -> Listing:
+        """What is there now. A directory that does not exist yet is empty. `seen` is filled with
+        the mark of each name."""
         try:
-            names = sorted(os.listdir(self.directory))
+            names = sorted(os.listdir(self.directory) if seen is None else self._marked(seen))
         except FileNotFoundError:
             return Listing({}, (), 0)
         except OSError as error:
@@ -96,7 +101,7 @@ class Shelf:
         strays: list[str] = []
         last = 0
         for name in names:
-            if mark := _MARK.fullmatch(name):
+            if name.startswith(".") and (mark := _MARK.fullmatch(name)):
                 last = max(last, int(mark[1]))
             elif match := self._name.fullmatch(name):
                 number = int(match[1])
@@ -109,6 +114,16 @@ class Shelf:
             elif self._looks_like_one(name):
                 strays.append(name)
         return Listing(numbers, tuple(strays), max(last, *numbers, 0))
+
+    def _marked(self, seen: dict[str, Mark]) -> Iterable[str]:
+        with os.scandir(self.directory) as found:
+            for each in found:
+                try:
+                    now = each.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # a `.new` that got its name just now
+                seen[each.name] = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+        return seen
 
     def read(self, name: str) -> Content | None:
         """The file, or None when it is gone. `Unreadable` when it is no plain file of fitting size.

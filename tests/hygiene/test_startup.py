@@ -32,10 +32,10 @@ HEAVY = {
 ALSO_HEAVY_FOR_VERSION = {"apsw", "argparse", "click", "inspect", "msgspec", "orch.cli", "typing"}
 
 
-def loaded(words: list[str], home: Path, program: list[str]) -> tuple[set[str], str]:
+def loaded(words: list[str], home: Path, program: list[str], **more: str) -> tuple[set[str], str]:
     """Every module that a command imported, by the interpreter's own account, and its stdout."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    env |= {"HOME": str(home), "ORCH_HOME": str(home / ".orch")}
+    env |= {"HOME": str(home), "ORCH_HOME": str(home / ".orch"), **more}
     argv = [sys.executable, "-X", "importtime", *program, *words]
     done = subprocess.run(argv, cwd=home, env=env, capture_output=True, text=True, check=False)
     times = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
@@ -55,6 +55,12 @@ def test_the_account_of_imports_would_show_a_heavy_module(tmp_path: Path) -> Non
 def test_command_line_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     names, _ = loaded(words, tmp_path, ["-m", "orch"])
     assert sorted(names & HEAVY) == []
+
+
+def test_a_shell_that_completes_loads_nothing_heavy(tmp_path: Path) -> None:
+    asked = {"COMP_WORDS": "orch run --repo ", "COMP_CWORD": "3", "_ORCH_COMPLETE": "bash_complete"}
+    names, _ = loaded([], tmp_path, ["-m", "orch"], **asked)
+    assert sorted(names & (HEAVY | {"orch.compose", "orch.engine"})) == []
 
 
 def test_version_is_answered_before_anything_is_imported(tmp_path: Path) -> None:

@@ -30,9 +30,13 @@ KINDS: Mapping[str, Maker] = {"command": CommandAgent, "scripted": _scripted}
 class Registry:
     """The agents of one configuration."""
 
-    def __init__(self, config: Config, kinds: Mapping[str, Maker] = KINDS) -> None:
+    def __init__(
+        self, config: Config, kinds: Mapping[str, Maker] = KINDS, *, path: str = ""
+    ) -> None:
+        """`path` is where installed programs are looked for when none is configured."""
         self._config = config
         self._kinds = kinds
+        self._path = path
 
     def names(self) -> list[str]:
         return sorted(self._config.agents)
@@ -55,11 +59,27 @@ class Registry:
         if len(names) == 1:
             return names[0]
         if not names:
-            raise UsageError("no agent is configured", code="no_agent", hint=self._example("mine"))
+            raise self._none()
         raise UsageError(
             f"several agents are configured and none was chosen: {', '.join(names)}",
             code="agent_needed",
             hint=f'--agent {names[0]}, or agent = "{names[0]}" in [defaults] of config.toml',
+        )
+
+    def _none(self) -> UsageError:
+        """No agent at all: the installed ones are named, none is taken."""
+        from orch.agents.known import installed
+
+        found = installed(self._path) if self._path else []
+        if not found:
+            return UsageError("no agent is configured", code="no_agent", hint=self._example("mine"))
+        names = " and ".join(known.name for known in found)
+        lines = found[0].lines().replace("\n", " ")
+        verb = "is" if len(found) == 1 else "are"
+        return UsageError(
+            f"no agent is configured; {names} {verb} installed: {lines}",
+            code="no_agent",
+            hint=found[0].set_command(),
         )
 
     def _unknown(self, name: str) -> NotFound:

@@ -24,8 +24,6 @@ class Repositories(Desk):
 
     def add_repo(self, location: str, *, slug: str = "", workspace: str = "") -> Repo:
         """Register a checkout, a bare repository, or clone a URL. Again with the same is no error."""
-        from orch.model import command as commands
-
         home = self._rooms.path
         self._rooms.preflight.tools(tmux=False)
         name = self._slug(slug, location)
@@ -49,9 +47,15 @@ class Repositories(Desk):
         if is_url and repo.remote_url != location:
             raise _taken(repo, location)
         self._rooms.preflight.room(repo.workspace_dir, str(home))
+        self.register(repo)
+        return repo
+
+    def register(self, repo: Repo) -> None:
+        """Take it into the books, as it was looked at."""
+        from orch.model import command as commands
+
         self._git.pin(repo.common_dir, repo.pinned_dir)
         self._store.send(commands.RegisterRepo(repo), self._rooms.person)
-        return repo
 
     def look_at_repo(self, location: str, *, slug: str, workspace: str) -> dict[str, Any]:
         """What `add_repo` would register; nothing is done."""
@@ -108,6 +112,22 @@ class Repositories(Desk):
             remote_url=checkout.remotes.get(remote, ""),
         )  # fmt: skip
 
+    def newcomer(self) -> Repo | None:
+        """The repository one stands in when nobody has registered it: as it would be registered.
+        None elsewhere, and where the checkout holds this very home (a home directory kept in git:
+        that is registered by name, or not at all). Reads only."""
+        cwd = self._rooms.cwd
+        top = next((place for place in (cwd, *cwd.parents) if (place / ".git").exists()), None)
+        if top is None or self.home.is_relative_to(top.resolve()) or self._repo_here():
+            return None
+        main = self._git.inspect(str(top)).main_path
+        name = self._slug("", main)
+        known = self._store.repo(name)
+        repo = self._inspected(name, Path(main), "")
+        if known is not None and known.common_dir != repo.common_dir:
+            raise _taken(known, main)
+        return repo
+
     def repos(self) -> list[Repo]:
         return self._store.repos()
 
@@ -153,6 +173,10 @@ class Repositories(Desk):
             f"which repository? There are {names}", code="repo_needed",
             hint=f"--repo {known[0].slug}",
         )  # fmt: skip
+
+    def standing_in(self) -> Repo | None:
+        """The registered repository where one stands."""
+        return self._repo_here()
 
     def _repo_here(self) -> Repo | None:
         cwd, known = self._rooms.cwd, self._store.repos()

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from orch.api import records
 from orch.api.issues import Issues
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
@@ -31,11 +33,16 @@ class Runs(Issues):
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any],
         note: Callable[[str], None] | None = None,
     ) -> Run:  # fmt: skip
-        """Check everything, then journal the run as planned and ours. Nothing acts yet. `note` is
-        told what a person should know about the workflow that the name means."""
-        command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        """Check everything, then journal the run as planned and ours. Nothing acts yet. A repository
+        that nobody had registered is. `note` is told what a person should know of that, and of the
+        workflow that the name means."""
+        command, plan, fresh = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
+        told = list(plan.found.notes)
+        if fresh is not None:
+            self.register(fresh)
+            told.append(f"registered {fresh.slug}: {fresh.local_path}")
         if note is not None:
-            for sentence in plan.found.notes:
+            for sentence in told:
                 note(sentence)
         self._store.send(command, self._rooms.person)
         return self.run(command.id)
@@ -48,8 +55,8 @@ class Runs(Issues):
         from orch.api.rehearsing import scenarios
         from orch.model.effect import effect_names
 
-        command, plan = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
-        rooms, target = self._rooms, self._store.repo(command.repo)
+        command, plan, fresh = self._checked_run(workflow, repo, issue, agent, params, fetch=False)
+        rooms, target = self._rooms, fresh or self._store.repo(command.repo)
         played = scenarios(
             plan, command.issue, command.params,
             lambda asked: rooms.choose_agent(asked, agent, target),
@@ -65,19 +72,22 @@ class Runs(Issues):
             "origin": plan.found.origin,
             "notes": list(plan.found.notes),
             "scenarios": played,
+            "registers": fresh.local_path if fresh is not None else None,
         }
 
     def _checked_run(
         self, workflow: str, repo: str, issue: str, agent: str, params: Mapping[str, Any], *,
         fetch: bool,
-    ) -> tuple[CreateRun, RunPlan]:  # fmt: skip
+    ) -> tuple[CreateRun, RunPlan, Repo | None]:  # fmt: skip
+        """The run as it would be journaled, its plan, and the repository to be registered first."""
         rooms = self._rooms
         from orch.api.planning import RunPlan
 
         plan = RunPlan(workflow, self._rooms.cwd, self._named(repo, issue))
         ticket = self.issue(issue) if issue else None
-        target = self.repo_for(repo, ticket)
         rooms.preflight.tools(tmux=bool(plan.used & {"RunAgent", "SpawnAgent", "RunCommand"}))
+        fresh = None if repo or (ticket and ticket.repo) else self.newcomer()
+        target = fresh or self.repo_for(repo, ticket)
         plan.needs_remote(target)
         params = plan.with_defaults(params, rooms.config(target).defaults)
         if agent:
@@ -94,16 +104,30 @@ class Runs(Issues):
             run=rooms.ids.run_id(), repo=target.slug, issue=ticket, agent=agent, params=params,
             owner=rooms.me,
         )  # fmt: skip
-        self._knows_base(target, params.get("base_branch"), fetch=fetch)
+        if fresh is not None:
+            self._newcomer_knows_base(fresh, params.get("base_branch"), fetch=fetch)
+        else:
+            self._knows_base(target, params.get("base_branch"), fetch=fetch)
         rooms.preflight.room(str(self.home), target.workspace_dir)
-        return command, plan
+        return command, plan, fresh
+
+    def _newcomer_knows_base(self, repo: Repo, asked: object, *, fetch: bool) -> None:
+        """The same for a repository that has no view of its own yet: by one that is thrown away, so
+        that what is refused leaves nothing behind."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="look-", dir=self.home / "run") as view:
+            self._git.pin(repo.common_dir, view)
+            self._knows_base(msgspec.structs.replace(repo, pinned_dir=view), asked, fetch=fetch)
 
     def _named(self, repo: str, issue: str) -> Workflows:
         """The workflows that have a name here. A repository that is not found is told of later."""
         from orch.api.workflows import Workflows
 
         try:
-            target = self.repo_for(repo, self.issue(issue) if issue else None)
+            ticket = self.issue(issue) if issue else None
+            fresh = None if repo or (ticket and ticket.repo) else self.newcomer()
+            target = fresh or self.repo_for(repo, ticket)
         except OrchError:
             return Workflows(self.home, None)
         return Workflows(self.home, target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from orch.cli.cleaning import clean, clean_lines
 from orch.cli.output import LOST, flush, json_text, put
 from orch.cli.words import NoCommand, Noun, told
 from orch.model.errors import Interrupted, OrchError, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "run": ("orch.cli.runs:run", "Run a workflow: from an issue to a pull request."),
@@ -31,16 +35,20 @@ COMMANDS = {
     "template": ("orch.cli.template:template", "List, show and start workflows; render prompts."),
     "validate": ("orch.cli.validate:validate", "Check a workflow without running it."),
     "trust": ("orch.cli.trust:trust", "Allow a repository's own workflows, as they are now."),
-    "issue": ("orch.cli.issue:issue", "Create, list and show issues."),
+    "issue": ("orch.cli.issue:issue", "Create, list, show and resolve issues."),
+    "tickets": ("orch.cli.tickets:tickets", "List, show, link and unlink tickets."),
     "repo": ("orch.cli.repo:repo", "Register, list, show and forget repositories."),
     "worktree": ("orch.cli.worktree:worktree", "Create, show, deliver and delete worktrees."),
     "env": ("orch.cli.env:env", "List the worktrees of runs, and tidy them up."),
     "pr": ("orch.cli.pr:pr", "Show, check, merge and close pull requests."),
     "demo": ("orch.cli.demo:demo", "Play the main job in a throwaway place, offline."),
+    "config": ("orch.cli.config:config", "Show and change the configuration."),
+    "completion": ("orch.cli.completion:completion", "Print the completion script of a shell."),
     "doctor": ("orch.cli.doctor:doctor", "Check what Orch needs, with a fix for each."),
     "version": ("orch.cli.version:version", "Print the version."),
     "help": ("orch.cli.topics:show_help", "Explain a command or a topic."),
 }
+COMPLETE = ("_ORCH_COMPLETE", "_CONDUCTOR_COMPLETE")
 EXAMPLES = """\b
 Examples:
   orch repo add ~/src/thing
@@ -65,6 +73,12 @@ class Tree(Noun):
         found: click.Command = getattr(importlib.import_module(module), name)
         return found
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from orch.cli.completion import offered
+
+        found = [(name, text) for name, (_, text) in COMMANDS.items()]
+        return offered(found, incomplete) or click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -87,6 +101,11 @@ def run(argv: list[str]) -> int:
     """Run the command line; gives the exit code."""
     _open_streams()
     os.umask(0o077)
+    asked = next((os.environ[w] for w in COMPLETE if w in os.environ), "")
+    if asked:  # a shell asks what could come next
+        from orch.cli.completion import complete
+
+        return complete(cli, asked)
     code = _answered(argv)
     try:
         flush(sys.stdout)

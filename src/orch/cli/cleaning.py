@@ -28,6 +28,8 @@ def _sequences() -> re.Pattern[str]:
 
 def clean(text: str) -> str:
     """One line that is safe on any terminal."""
+    if text.isascii() and text.isprintable():
+        return text
     return clean_lines(text).replace("\n", " ").replace("\t", " ")
 
 

@@ -19,6 +19,8 @@ def tell_plan(plan: dict[str, Any], out: Output) -> None:
     for note in plan["notes"]:
         out.note(note)
     out.line(f"would run {plan['workflow']} in {plan['repo']} (nothing was done)")
+    if plan["registers"]:
+        out.line(f"would register {plan['repo']}: {plan['registers']}")
     if out.quiet:
         return
     out.line(f"effects it may ask for: {', '.join(plan['effects'])}")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from orch.api import records
 from orch.cli.options import dry, examples, home, output, shared, text_or_file
+from orch.cli.tickets import filters, tell, tell_list, told
 from orch.cli.words import Noun
 
 
 @click.group(cls=Noun)
 def issue() -> None:
-    """Create, list and show issues."""
+    """Create, list, show and resolve issues."""
 
 
 @issue.command(
@@ -49,24 +52,14 @@ def create(
         out.note(f"next: orch run basic_pr --issue {made.id}")
 
 
-@issue.command("list", epilog=examples("orch issue list", "orch issue list --json"))
+@issue.command(
+    "list", epilog=examples("orch issue list", "orch issue list --state open --label bug --json")
+)
+@filters
 @shared
-def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
-    """List all issues, newest first. Files that cannot be read are named and kept."""
-    out = output(as_json, quiet, no_color)
-    found, broken = home().issues()
-    if as_json:
-        out.data([records.ticket_record(item) for item in found])
-    elif quiet:
-        for item in found:
-            out.line(item.id)
-    elif found:
-        rows = [[i.id, i.status, ",".join(i.labels), i.title] for i in found]
-        out.table(["id", "status", "labels", "title"], rows)
-    else:
-        out.note('no issue yet; make one: orch issue create "TITLE"')
-    for sentence in broken:
-        out.warn(f"warning: {sentence}")
+def list_(as_json: bool, quiet: bool, no_color: bool, **wanted: Any) -> None:
+    """List issues, newest first. Files that cannot be read are named and kept."""
+    tell_list(output(as_json, quiet, no_color), wanted)
 
 
 @issue.command(epilog=examples("orch issue show ISSUE-001", "orch issue show 1 --json"))
@@ -74,16 +67,26 @@ def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
 @shared
 def show(identifier: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Show an issue."""
-    out, found = output(as_json, quiet, no_color), home().issue(identifier)
-    if as_json:
-        out.data(records.ticket_record(found))
-        return
-    if quiet:
-        out.line(found.id)
-        return
-    out.line(f"{found.id}: {found.title}")
-    out.line(f"status: {found.status}   labels: {', '.join(found.labels) or 'none'}")
-    out.line(f"file: {found.path}")
-    if found.body:
-        out.line()
-        out.line(found.body.rstrip("\n"))
+    tell(output(as_json, quiet, no_color), home().issue(identifier))
+
+
+@issue.command(
+    epilog=examples(
+        "orch issue resolve ISSUE-001 --pr thing#3", 'orch issue resolve 1 --result "Not a fault"'
+    )
+)
+@click.argument("identifier")
+@click.option("--pr", "pull", default="", help="The pull request that did it: URL, N or REPO#N.")
+@click.option("--result", default="", help="What came of it, in one sentence.")
+@dry
+@shared
+def resolve(
+    identifier: str, pull: str, result: str, dry_run: bool, as_json: bool, quiet: bool,
+    no_color: bool,
+) -> None:  # fmt: skip
+    """Mark an issue resolved."""
+    from orch.api.tickets import resolve as settle
+
+    out = output(as_json, quiet, no_color)
+    done = settle(home(), identifier, pull=pull, result=result, dry_run=dry_run)
+    told(out, done, f"would resolve {done.id}" if dry_run else f"{done.id}: {done.status}")

@@ -87,18 +87,17 @@ class Output:
         name of the thing, is the last to be cut."""
         from orch.cli.table import fitted
 
-        cells = [[clean(cell) for cell in row] for row in rows]
+        cells = [[c if c.isascii() and c.isprintable() else clean(c) for c in row] for row in rows]
         shown, cut = fitted([head.upper() for head in heads], cells, columns())
-        states = [head in ("status", "state") for head in heads]
-        heard = True
-        for number, row in enumerate(shown):
-            painted = [
-                cell.text_in(self.paint(cell.text, "dim"))
-                if number == 0
-                else cell.text_in(self.state(cell.text) if is_state else cell.text)
-                for cell, is_state in zip(row, states, strict=True)
-            ]
-            heard = put(sys.stdout, "  ".join(painted).rstrip() + "\n") and heard
+        stated = [i for i, head in enumerate(heads) if head in ("status", "state")]
+        lines = ["  ".join(cell.text_in(self.paint(cell.text, "dim")) for cell in shown[0])]
+        for row in shown[1:]:
+            texts = [text + " " * pad for text, pad in row]
+            if self._colour:
+                for i in stated:
+                    texts[i] = row[i].text_in(self.state(row[i].text))
+            lines.append("  ".join(texts))
+        heard = put(sys.stdout, "".join(f"{line.rstrip()}\n" for line in lines))
         if cut and flush(sys.stdout) and heard:
             what = "cell is" if cut == 1 else "cells are"
             self.note(f"{cut} {what} cut to fit (…); --json shows everything")

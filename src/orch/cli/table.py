@@ -6,6 +6,7 @@ begins with it: its end says more), and the number of cut cells is told.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,16 +32,23 @@ def fitted(
     heads: Sequence[str], rows: Sequence[Sequence[str]], room: int
 ) -> tuple[list[list[Cell]], int]:
     """Heads and rows as cells, and how many cells were cut."""
-    table = [list(heads), *map(list, rows)]
-    widths = [max(width(row[i]) for row in table) for i in range(len(heads))]
+    table = [heads, *rows]
+    # Written out for plain words: a listing of thousands is mostly those.
+    sizes = [[len(t) if t.isascii() else width(t) for t in row] for row in table]
+    widths = [max(column) for column in zip(*sizes, strict=True)]
     _narrow(widths, room - GAP * (len(heads) - 1))
     fits, cut = [], 0
-    for row in table:
+    for row, taken in zip(table, sizes, strict=True):
+        if all(map(operator.le, taken, widths)):
+            fits.append(list(map(Cell, row, map(operator.sub, widths, taken))))
+            continue
         cells = []
-        for text, limit, head in zip(row, widths, heads, strict=True):
-            short = shortened(text, limit, keep_end=head == "PATH")
-            cut += short != text
-            cells.append(Cell(short, limit - width(short)))
+        for text, size, limit, head in zip(row, taken, widths, heads, strict=True):
+            if size > limit:
+                text = shortened(text, limit, keep_end=head == "PATH")
+                size = width(text)
+                cut += 1
+            cells.append(Cell(text, limit - size))
         fits.append(cells)
     return fits, cut
 

@@ -42,13 +42,14 @@ class Noun(click.Group):
         self.format_options(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:
+        if not args and not ctx.resilient_parsing:
             raise NoCommand(ctx.get_help(), ctx=ctx)
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name, known = args[0] if args else "", self.list_commands(ctx)
-        if name and not name.startswith("-") and name not in known:
+        unheard = name and not name.startswith("-") and name not in known
+        if unheard and not ctx.resilient_parsing:  # a shell completing the word does not care
             raise unknown_word("command", name, known, f"{ctx.command_path} --help")
         return super().resolve_command(ctx, args)
 

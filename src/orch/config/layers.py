@@ -81,9 +81,14 @@ def from_file(path: FilePath, *, repository: bool = False) -> Layer | None:
     raw = _bytes(path, repository=repository)
     if raw is None:
         return None
+    return from_text(_text(raw, str(path)), path, repository=repository)
+
+
+def from_text(text: str, path: FilePath, *, repository: bool = False) -> Layer:
+    """The layer that `path` is, or would be, with this text."""
     from orch.config import locate
 
-    text = _text(raw, str(path))
+    text = text.replace("\r\n", "\n")
     try:
         lines = locate.locate(text)
     except locate.TooDeep as error:
@@ -135,7 +140,7 @@ def _text(raw: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise _at(file, line, "not UTF-8 text", code="config_syntax") from error
-    return text.replace("\r\n", "\n")
+    return text
 
 
 def _parsed(text: str, file: str) -> dict[str, Any]:

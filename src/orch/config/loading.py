@@ -103,8 +103,10 @@ def load(
     repo_path: FilePath | None,
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
+    *,
+    own: Layer | None = None,
 ) -> Config:
-    """Read and check everything.
+    """Read and check everything; with `own`, as if that were the person's file.
 
     `repo_path` is a repository's main checkout (never a worktree, which an agent can write to), or
     None. `flags` are dotted keys (`{"defaults.agent": "x"}`); None values count as not given.
@@ -112,7 +114,7 @@ def load(
     """
     user_home = environ.get("HOME", "")
     own_file = str(home / FILE)
-    own = from_file(home / FILE)
+    own = own or from_file(home / FILE)
     person: Flat = read(own, user_home) if own else {}
     if own:
         _check_agents(own, person)

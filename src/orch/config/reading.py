@@ -75,7 +75,7 @@ def filled(struct: type[msgspec.Struct], flat: Flat, path: Path) -> dict[str, An
 def _table(
     layer: Layer, path: Path, content: Any, struct: type[msgspec.Struct], place: Place
 ) -> Flat:
-    kinds = _kinds(struct)
+    kinds = kinds_of(struct)
     flat: Flat = {}
     for key, raw in _items(layer, path, content):
         below = (*path, key)
@@ -97,7 +97,8 @@ def _items(layer: Layer, path: Path, content: Any) -> list[tuple[str, Any]]:
     return list(content.items())
 
 
-def _kinds(struct: type[msgspec.Struct]) -> dict[str, Kind]:
+def kinds_of(struct: type[msgspec.Struct]) -> dict[str, Kind]:
+    """What each field may hold."""
     hints = typing.get_type_hints(struct, include_extras=True)
     return {name: hints[name].__metadata__[0] for name in struct.__struct_fields__}
 

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
@@ -35,6 +35,15 @@ from orch.store.tables import SqliteTables, decoded, source_of, step_of
 if TYPE_CHECKING:
     from orch.model.command import Command
     from orch.model.event import Actor, Event
+
+
+class Facts(NamedTuple):
+    """SQLite's version and journal mode, the bytes of the file and of its write-ahead log."""
+
+    sqlite: str
+    journal: str
+    size: int
+    log_size: int
 
 
 class SqliteStore:
@@ -218,6 +227,17 @@ class SqliteStore:
         except DatabaseCorrupt as error:
             return [error.message]
         return [] if found == ["ok"] else found
+
+    def facts(self) -> Facts:
+        """About the library and the file."""
+        with self._lock, translated(self._path):
+            log = Path(f"{self._path}-wal")
+            return Facts(
+                sqlite=apsw.sqlite_lib_version(),
+                journal=str(self._db.pragma("journal_mode")),
+                size=Path(self._path).stat().st_size,
+                log_size=log.stat().st_size if log.exists() else 0,
+            )
 
     def backup(self, target: Path) -> None:
         """A consistent copy through SQLite's backup API, mode 0600, checked before it gets its

@@ -12,15 +12,17 @@ Invariants:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from orch.model.errors import Conflict, UsageError
 from orch.model.ticket import Ticket
-from orch.shelf import Content, Listing, Shelf, Unreadable
+from orch.shelf import Content, Listing, Mark, Shelf, Unreadable
 from orch.trackers import frontmatter, rules
+from orch.trackers.catalogue import LEAST, Catalogue, Entry
 from orch.trackers.issue_file import broken, decoded, parse_issue_file, ticket_of
 from orch.trackers.scalars import Broken
 
@@ -38,7 +40,12 @@ class Vault:
 
     name = "vault"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, catalogue: Path | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:  # fmt: skip
+        """`catalogue` is a file that makes listings of many issues fast (see `catalogue`)."""
+        self._now_ns = now_ns
         self._shelf = Shelf(
             os.fspath(directory),
             prefix=rules.PREFIX,
@@ -46,6 +53,7 @@ class Vault:
             digits=rules.DIGITS,
             limit=rules.LARGEST,
         )
+        self._catalogue = Catalogue(catalogue, self._shelf.directory) if catalogue else None
 
     def create(
         self, title: str, *, body: str = "", labels: Sequence[str] = (), repo: str = "",
@@ -81,20 +89,47 @@ class Vault:
         name, content = self._find(identifier)
         return self._ticket(name, content)
 
+    def ids(self) -> Sequence[str]:
+        """The ids there are, highest number first. No file is opened."""
+        return [rules.issue_id(n) for n in sorted(self._shelf.files().numbers, reverse=True)]
+
     def list(self) -> tuple[Sequence[Ticket], Sequence[str]]:
         """All issues, highest number first, and a sentence for each file that is none."""
-        listing = self._shelf.files()
-        tickets: dict[int, Ticket] = {}
-        reports: dict[str, str] = {}
-        for number, name in sorted(listing.numbers.items(), reverse=True):
-            try:
-                if content := self._read(name):
-                    tickets[number] = self._ticket(name, content)
-            except UsageError as error:
-                reports[name] = error.message
+        began = self._now_ns()
+        seen: dict[str, Mark] = {}
+        listing = self._shelf.files(seen=seen)
+        entries = self._entries(listing.numbers, seen, began)
+        tickets = [entry.ticket for entry in entries.values() if entry.ticket is not None]
+        reports = {name: entry.problem for name, entry in entries.items() if entry.problem}
         for name in listing.strays:
             reports[name] = self._stray(name, listing)
-        return tuple(tickets.values()), tuple(reports[name] for name in sorted(reports))
+        return tuple(tickets), tuple(reports[name] for name in sorted(reports))
+
+    def _entries(
+        self, numbers: Mapping[int, str], seen: Mapping[str, Mark], began: int
+    ) -> dict[str, Entry]:
+        """What each file says, highest number first; one that is gone meanwhile says nothing."""
+        book = self._catalogue if len(numbers) >= LEAST else None
+        known = book.known() if book else {}
+        found: dict[str, Entry] = {}
+        fresh = 0
+        for _, name in sorted(numbers.items(), reverse=True):
+            entry = known.get(name)
+            if entry is None or entry.stamp != seen[name]:
+                entry = self._entry(name, seen[name])
+                fresh += 1
+            if entry is not None:
+                found[name] = entry
+        if book and (fresh or len(found) != len(known)):
+            book.keep(found, known, read_at_ns=began)
+        return found
+
+    def _entry(self, name: str, stamp: Mark) -> Entry | None:
+        try:
+            content = self._read(name)
+            return Entry(stamp, self._ticket(name, content)) if content else None
+        except UsageError as error:
+            return Entry(stamp, None, error.message)
 
     def update(self, identifier: str, **fields: Any) -> Ticket:
         """Change `status`, `labels`, `title`, `body`, `pr_url`, `resolved`; nothing else moves.

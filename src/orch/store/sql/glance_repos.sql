@@ -1,0 +1,1 @@
+select slug from repos order by slug
