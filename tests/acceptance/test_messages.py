@@ -111,6 +111,7 @@ def test_a_program_with_pipes_is_not_spoken_to(world: World) -> None:
 
 
 def test_nothing_is_sent_by_a_dry_run(talking: World) -> None:
+    talking.until(lambda: talking.snapshot() == talking.snapshot(), "a quiet moment")
     before = talking.snapshot()
     told = talking.ask("send", "@", "hello", "--dry-run")
     assert (told["would"], told["bytes"]) == ("send", 5)

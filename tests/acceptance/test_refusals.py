@@ -327,8 +327,8 @@ def test_tools_that_are_missing_or_too_old(still: World, fake: dict[str, str], c
     assert "doctor" in error["hint"] or "nstall" in error["hint"]
     doctor = still.orch("doctor", "--json", env=env)
     assert doctor.code == 1, doctor
-    [failed] = [check for check in doctor.json if not check["ok"]]
-    assert failed["name"] == next(iter(fake))
+    failed = next(check for check in doctor.json if not check["ok"])
+    assert failed["name"] == next(iter(fake)), "the cause comes before what follows from it"
     assert failed["fix"]
 
 
