@@ -1,21 +1,15 @@
-"""`orch ps`, `show`, `logs`: what runs have done. Reads only."""
+"""`orch ps`, `show`: what runs have done. Reads only."""
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import click
 
-from orch.cli.cleaning import clean_lines
 from orch.cli.options import examples, home, output, shared
-from orch.cli.output import flush
 from orch.cli.runs import summary
 from orch.cli.words import Verb
-from orch.model.errors import NotFound
-
-TAIL_BYTES = 1024 * 1024
 
 
 @click.command(cls=Verb, epilog=examples("orch ps", "orch ps --json"))
@@ -77,52 +71,3 @@ def show(run: str, as_json: bool, quiet: bool, no_color: bool) -> None:
 
 def _exit(attempt: dict[str, Any]) -> str:
     return "" if attempt["exit_code"] is None else str(attempt["exit_code"])
-
-
-@click.command(cls=Verb, epilog=examples("orch logs @", "orch logs 4f2a:impl -n 50"))
-@click.argument("target", metavar="RUN[:AGENT]")
-@click.option("--lines", "-n", type=click.IntRange(min=1), help="Only the last lines.")
-@shared
-def logs(target: str, lines: int | None, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Show what the programs of a run have written, oldest first."""
-    out, orch = output(as_json, quiet, no_color), home()
-    name, _, agent = target.partition(":")
-    record = orch.run_record(name)
-    chosen = [
-        a for a in record["attempts"]
-        if not agent or agent in (a["agent"], a["name"]) or a["id"].startswith(agent)
-    ]  # fmt: skip
-    if agent and not chosen:
-        known = ", ".join(sorted({a["name"] or a["agent"] for a in record["attempts"]})) or "none"
-        raise NotFound(
-            f"run {record['id']} has no agent {agent!r} (there are: {known})",
-            code="unknown_agent", hint=f"orch show {record['id']}",
-        )  # fmt: skip
-    texts = []
-    for attempt in chosen:
-        for stream in ("stdout", "stderr", "pane"):
-            raw = orch.output(attempt["directory"], stream, TAIL_BYTES)
-            text = _last(raw.decode("utf-8", "replace"), lines)
-            if len(raw) == TAIL_BYTES and (not lines or text.count("\n") < lines):
-                out.warn(f"only the last MiB; all of it: {attempt['directory']}/{stream}")
-            if text:
-                texts.append({"attempt": attempt["id"], "stream": stream, "text": text})
-    if as_json:
-        out.data(texts)
-        return
-    for item in texts:
-        out.note(f"--- {item['attempt']} {item['stream']}")
-        text = clean_lines(item["text"]) if sys.stdout.isatty() else item["text"]
-        out.raw(text if text.endswith("\n") else text + "\n")
-        flush(sys.stdout)
-    if not texts:
-        out.note("nothing was written yet")
-
-
-def _last(text: str, lines: int | None) -> str:
-    """The last `lines` lines of `text`, all of it for None."""
-    return (
-        text
-        if lines is None or not text
-        else "".join(line + "\n" for line in text.removesuffix("\n").split("\n")[-lines:])
-    )
