@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orch.api.preflight import Preflight
+from orch.config import Config
 from orch.model.event import Actor
 from orch.model.repo import Repo
 from orch.model.run import Owner
@@ -46,6 +47,7 @@ class Rooms(Protocol):
     def alive(self, owner: Owner) -> bool:
         """Whether that very process still lives."""
 
+    def config(self, repo: Repo | None) -> Config: ...
     def engine_pid(self) -> int:
         """The process that drives this home's runs now; 0 when none does."""
 

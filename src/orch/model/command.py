@@ -170,6 +170,13 @@ class RequestStop(Command, frozen=True):
     abort: bool = False
 
 
+class StopAttempts(Command, frozen=True):
+    """A person wants these attempts to end, for good; the run goes on with the failure."""
+
+    run: str
+    attempts: tuple[str, ...]
+
+
 class DetachRun(Command, frozen=True):
     """A person stopped watching: agents go on, the run waits for `orch resume`."""
 
@@ -202,5 +209,5 @@ class NoteMessage(Command, frozen=True):
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
-    | NoteMessage
+    | NoteMessage | StopAttempts
 )  # fmt: skip

@@ -123,6 +123,10 @@ class AttemptEnded(Data, frozen=True, kw_only=True):
     usage: dict[str, Any] = {}
 
 
+class AttemptStopRequested(Data, frozen=True):
+    id: str
+
+
 class GateAnswered(Data, frozen=True):
     path: str
     answer: GateAnswer
@@ -158,6 +162,7 @@ EventData = (
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
     | PullRecorded | Logged | MessageSent
+    | AttemptStopRequested
 )  # fmt: skip
 
 
