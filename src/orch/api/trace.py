@@ -5,11 +5,14 @@ Invariant: nothing is left out and nothing is added: an exported trace is the ru
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orch.model.errors import Conflict, ToolFailed
 from orch.model.event import DATA_ENCODER, Event
 from orch.model.naming import moment
 
@@ -39,3 +42,34 @@ def event_record(event: Event) -> dict[str, Any]:
         "actor": {"kind": event.actor.kind, "id": event.actor.id}, "cause": event.cause,
         "repo": event.repo, "task": event.task, "run": event.run, "step": event.step, "data": data,
     }  # fmt: skip
+
+
+def export(store: Store, run: str, target: Path) -> int:
+    """Write the trace to `target`, one event a line; gives their number. Whole or not at all;
+    refused where there is something already."""
+    if target.exists() or target.is_symlink():
+        raise Conflict(
+            f"{target} exists already; nothing was written", code="file_exists",
+            hint=f"orch show {run} --export OTHER.jsonl",
+        )  # fmt: skip
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with partial.open("xb") as file:
+            count = 0
+            for event in events_of(store, run):
+                file.write(msgspec.json.encode(event_record(event)) + b"\n")
+                count += 1
+        partial.rename(target)
+    except FileExistsError as error:
+        raise Conflict(
+            f"{partial} is there: somebody exports to the same place", code="file_exists",
+            hint=f"rm {partial}",
+        ) from error  # fmt: skip
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ToolFailed(
+            f"cannot write {target}: {error.strerror}",
+            code="disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "unwritable",
+            hint="choose another place: --export FILE",
+        ) from error
+    return count

@@ -19,7 +19,7 @@ from orch.model.errors import Interrupted, OrchError, UsageError
 
 COMMANDS = {
     "run": ("orch.cli.runs:run", "Run a workflow: from an issue to a pull request."),
-    "ps": ("orch.cli.history:ps", "List runs, newest first."),
+    "ps": ("orch.cli.ps:ps", "List runs, newest first."),
     "show": ("orch.cli.history:show", "Show a run: steps, attempts, pull requests."),
     "watch": ("orch.cli.watch:watch", "Watch a run while it goes on: a live board."),
     "logs": ("orch.cli.logs:logs", "Show what the agents of a run write; -f follows."),

@@ -1,4 +1,4 @@
-"""`orch ps`, `show`: what runs have done. Reads only."""
+"""`orch show`: what a run has done. Reads only."""
 
 from __future__ import annotations
 
@@ -12,36 +12,30 @@ from orch.cli.runs import summary
 from orch.cli.words import Verb
 
 
-@click.command(cls=Verb, epilog=examples("orch ps", "orch ps --json"))
-@shared
-def ps(as_json: bool, quiet: bool, no_color: bool) -> None:
-    """List all runs, newest first."""
-    out, orch = output(as_json, quiet, no_color), home()
-    found = orch.runs()
-    if as_json:
-        out.data([orch.record_of(item) for item in found])
-    elif quiet:
-        for item in found:
-            out.line(item.id)
-    elif found:
-        rows = [
-            [r.id, r.status, r.workflow, r.repo, r.issue.title if r.issue else ""] for r in found
-        ]
-        out.table(["run", "status", "workflow", "repo", "issue"], rows)
-        left = [r.id for r in found if r.status == "running" and not orch.is_driven(r)]
-        if left:
-            out.note(f"nobody drives {', '.join(left)}: orch resume")
-    else:
-        out.note("no run yet; start one: orch run basic_pr --issue ISSUE-001")
-
-
-@click.command(cls=Verb, epilog=examples("orch show @", "orch show 4f2a --json"))
+@click.command(
+    cls=Verb,
+    epilog=examples(
+        "orch show @", "orch show 4f2a --json", "orch show @ --trace",
+        "orch show @ --export trace.jsonl",
+    ),
+)  # fmt: skip
 @click.argument("run")
+@click.option("--trace", is_flag=True, help="Everything that happened, in order.")
+@click.option("--export", default="", metavar="FILE", help="Write the trace, one event a line.")
 @shared
-def show(run: str, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Show a run: its steps, its attempts, its pull requests. @ is the last one."""
-    out = output(as_json, quiet, no_color)
-    record = home().run_record(run)
+def show(run: str, trace: bool, export: str, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Show a run: its steps, its attempts, its pull requests. @ is the last one.
+
+    With --trace --json an array of events {seq, at, kind, v, actor {kind, id}, cause, repo, task,
+    run, step, data}; --export writes the same, one a line.
+    """
+    out, orch = output(as_json, quiet, no_color), home()
+    if trace or export:
+        from orch.cli.trace import show_trace
+
+        show_trace(orch, orch.run(run).id, export, out)
+        return
+    record = orch.run_record(run)
     if as_json:
         out.data(record)
         return

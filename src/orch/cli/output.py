@@ -24,6 +24,7 @@ _STATES = {
     "done": "green", "open": "green", "active": "green", "succeeded": "green",
     "confirmed": "green", "running": "blue", "in_progress": "blue", "pending": "dim",
     "blocked": "yellow", "needs_review": "yellow", "lost": "yellow", "stopped": "yellow",
+    "stalled": "yellow", "stopping": "yellow",
     "missing": "red", "error": "red", "aborted": "red", "failed": "red", "refused": "red",
 }  # fmt: skip
 

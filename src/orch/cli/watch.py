@@ -232,8 +232,8 @@ class Picture(View):
         self.now = clock.monotonic
         self.board = Board(self.out, clock.now)
         self.screen = Screen()
-        self.steps = self.orch.store.steps(self.following.run.id)
-        self.stale = False
+        self.steps = {step.path: step for step in self.orch.store.steps(self.following.run.id)}
+        self.stale: set[str] = set()
         self.drawn = self.looked = -1.0
         self.screen.__enter__()
         return self
@@ -256,8 +256,8 @@ class Picture(View):
         for change in turn.changes:
             if isinstance(change, Wrote):
                 self.board.wrote(change)
-            else:
-                self.stale = True
+            elif change.step:
+                self.stale.add(change.step)
         self.left = bool(self.screen.left)
         now = self.now()
         self.patience = max(0.0, self.drawn + FRAME_S - now)
@@ -271,10 +271,13 @@ class Picture(View):
 
     def _draw(self) -> None:
         run = self.following.run
-        if self.stale:
-            self.steps, self.stale = self.orch.store.steps(run.id), False
+        for path in sorted(self.stale):
+            step = self.orch.store.step(run.id, path)
+            if step is not None:
+                self.steps[path] = step
+        self.stale.clear()
         attempts = list(self.following.attempts.values())
-        steps = self.steps
+        steps = sorted(self.steps.values(), key=lambda step: step.planned_seq)
         if self.agent:
             attempts = [one for one in attempts if self.following.wants(one)]
             paths = {one.path for one in attempts}
