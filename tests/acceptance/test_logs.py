@@ -76,7 +76,6 @@ def test_what_is_no_text_is_shown_and_characters_are_not_cut(world: World) -> No
 
 
 def test_a_terminal_gets_cleaned_text(world: World) -> None:
-    """H18."""
     world.configure(
         {"one": talking(world, r"printf '\033]0;owned\007\033[31mred\033[0m tail\n'; ")}
     )

@@ -137,7 +137,7 @@ def test_a_suspended_board_lends_the_terminal(glass: Glass) -> None:
 
 
 def test_what_agents_print_moves_nothing_on_the_board(world: World) -> None:
-    """H18: a stranger's text sets no title, clears nothing and paints nothing."""
+    """A stranger's text sets no title, clears nothing and paints nothing."""
     world.configure({"one": talking(world, HOSTILE)})
     world.start("run", "basic_pr", "--issue", "1")
     working(world)

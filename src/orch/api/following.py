@@ -87,6 +87,11 @@ class Following:
         """Whether it is one of those that are followed."""
         return means(self._agent, attempt)
 
+    @property
+    def waits_for_agent(self) -> bool:
+        """Nothing that was asked for has started yet."""
+        return not any(self.wants(attempt) for attempt in self.attempts.values())
+
     def turn(self, limit_s: float, wake: Sequence[int] = ()) -> Turn:
         """The next changes; none when `limit_s` is over or a descriptor of `wake` is readable."""
         deadline = self._now() + limit_s

@@ -83,6 +83,8 @@ def _follow(orch: Orch, run: Run, agent: str, lines: int | None, out: Output) ->
     from orch.api.following import Following
 
     following = Following(orch.rooms, run.id, agent=agent, lines=lines)
+    if agent and following.waits_for_agent:
+        out.note(f"no agent {agent!r} has started yet")
     try:
         return 0 if _tell_on(orch, following, agent, out) else INTERRUPTED
     except KeyboardInterrupt:

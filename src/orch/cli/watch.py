@@ -136,7 +136,10 @@ class View:
     @property
     def notice(self) -> str:
         run = self.following.run.id
-        return "" if self.driven else f"nobody drives it: its process has ended; orch resume {run}"
+        if not self.driven:
+            return f"nobody drives it: its process has ended; orch resume {run}"
+        missing = self.agent and self.following.waits_for_agent
+        return f"no agent {self.agent!r} has started yet" if missing else ""
 
 
 class Silent(View):
@@ -158,6 +161,9 @@ class Told(View):
         run = self.following.run
         self.narrator = Narrator(told, self.orch.store, [run.id])
         told.line(f"run {run.id} ({run.workflow}): {run.status}")
+        if self.notice:
+            told.line(self.notice)
+        self.lines.flush()
         return self
 
     def show(self, turn: Turn) -> None:
@@ -166,7 +172,7 @@ class Told(View):
 
         if self.driver_changed():
             self.lines.close()
-            self.out.line(self.notice or "the run is driven again")
+            self.out.line(self.notice if not self.driven else "the run is driven again")
         known = self.following.attempts.values()
         for change in turn.changes:
             if isinstance(change, Wrote):
