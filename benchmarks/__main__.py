@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import journal, listings, programs
+from benchmarks import journal, listings, programs, watching
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,10 +23,11 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
         folder = Path(name)
-        for measure in (_command_line, _listings, _main_job, _journal):
-            rows.extend(measure(folder))
-            for row in rows[-3:]:
-                sys.stderr.write(f"{row['what']}: {row['ratio']:.2f} ({row['promise']})\n")
+        for measure in (_command_line, _listings, _main_job, _journal, _agents, _books):
+            found = measure(folder)
+            rows.extend(found)
+            for item in found:
+                sys.stderr.write(f"{item['what']}: {item['ratio']:.2f} ({item['promise']})\n")
     write(rows)
     missed = [row["what"] for row in rows if not row["kept"]]
     sys.stdout.write(f"{len(rows) - len(missed)} kept, {len(missed)} missed {missed or ''}\n")
@@ -96,6 +97,36 @@ def _journal(folder: Path) -> list[dict[str, Any]]:
         found.append(row(what, ours, theirs, "a second", least=least))
     taken = statistics.median(journal.replay_ms() for _ in range(9))
     found.append(row("replay of 1,000 steps against 50 ms", taken, 50.0, "ms", most=1))
+    return found
+
+
+def _agents(folder: Path) -> list[dict[str, Any]]:
+    """Fifty agents at once, ten lines a second each, in fifty worktrees of one repository."""
+    seen = watching.fifty_agents(folder / "agents")
+    ended = [a for a in seen.attempts if a["status"] == "succeeded"]
+    told = len(seen.delays)
+    found = [
+        row("agents of 50 at once that finished", len(ended), watching.AGENTS, "agents", least=1),
+        row("their lines that a watcher got", told, watching.AGENTS * watching.LINES, "", least=1),
+        row("p95 from writing to a watcher against 100 ms", seen.p95_ms, 100.0, "ms", most=1),
+    ]
+    if seen.peak_mib:
+        what = "memory of the engine (wrappers apart) against 80 MiB"
+        found.append(row(what, seen.peak_mib, 80.0, "MiB", most=1))
+    return found
+
+
+def _books(folder: Path) -> list[dict[str, Any]]:
+    few = watching.Books(folder / "few", 10)
+    many = watching.Books(folder / "many", 1000)
+    found = []
+    for words in (("ps",), ("show", "@")):
+        ours, theirs = programs.in_turn(
+            lambda _, words=words: many.seconds(*words),
+            lambda _, words=words: few.seconds(*words), 9,
+        )  # fmt: skip
+        what = f"orch {' '.join(words)} with 1,000 runs against ten"
+        found.append(row(what, ours * 1000, theirs * 1000, "ms", most=3))
     return found
 
 

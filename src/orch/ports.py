@@ -279,6 +279,13 @@ class Terminals(Protocol):
     def names(self) -> Sequence[str]:
         """All live terminals of this home."""
 
+    def read(self, directory: str, stream: str, start: int, limit: int) -> tuple[bytes, int]:
+        """At most `limit` bytes of a stream from byte `start` on, and how many bytes it has now:
+        fewer than `start` when its middle was dropped. (b"", 0) when there is none."""
+
+    def ear(self) -> Ear | None:
+        """Who is told by the kernel when programs write; None where the system cannot tell."""
+
     def send(self, name: str, directory: str, text: str, *, key: str) -> Delivery:
         """Type `text` (`orch.model.delivery.message_bytes`) and Enter into the terminal for its
         program (io=tty) to read. Byte for byte, or not delivered with the reason; at most once for
@@ -287,6 +294,21 @@ class Terminals(Protocol):
 
     def attach_command(self, name: str, *, read_only: bool) -> Sequence[str]:
         """The argv that shows terminal `name` to a person who runs it in a terminal of theirs."""
+
+
+class Ear(Protocol):
+    """Hears what is written into attempts' directories. For one thread."""
+
+    def fileno(self) -> int:
+        """Readable when there is something to hear."""
+
+    def listen(self, directory: str) -> bool:
+        """From now on hear this directory. False: it is not there (yet), or cannot be heard."""
+
+    def heard(self) -> set[str]:
+        """The directories in which something was written since the last call. Waits for nothing."""
+
+    def close(self) -> None: ...
 
 
 class Forge(Protocol):

@@ -13,6 +13,7 @@ A third party proves an adapter with:
 from __future__ import annotations
 
 import asyncio
+import select
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -144,6 +145,23 @@ class TerminalsContract:
         assert hands.terminals.output(hands.directory("a1"), "stdout") == b"out"
         assert hands.terminals.output(hands.directory("a1"), "stderr") == b"err!"
 
+    def test_whoever_listens_hears_what_is_written(self, hands: Hands) -> None:
+        ear, directory = hands.terminals.ear(), hands.directory("a1")
+        if ear is None:
+            pytest.skip("nobody tells here")
+        try:
+            assert ear.listen(directory) is False, "it is not there yet"
+            self.start(hands, "a1", Part(seconds=0.4, stdout="out"))
+            assert ear.listen(directory) is True
+            while not hands.terminals.read(directory, "stdout", 0, 9)[0]:
+                assert select.select([ear], [], [], PATIENCE_S)[0], "nothing was heard"
+                assert ear.heard() == {directory}
+            self.finished(hands, "a1")
+            ear.heard()
+            assert ear.heard() == set(), "what was heard is not heard again"
+        finally:
+            ear.close()
+
     @pytest.mark.parametrize("exit_code", [1, 3, 127, 255])
     def test_an_exit_code_is_told_as_it_was(self, hands: Hands, exit_code: int) -> None:
         self.start(hands, "a1", Part(exit_code=exit_code))
@@ -177,6 +195,11 @@ class TerminalsContract:
         assert output(directory, "stdout", tail_bytes=5) == b"xxxxx"
         assert output(directory, "stdout", tail_bytes=10**9) == said
         assert output(directory, "stderr", tail_bytes=5) == b""
+        read, size = hands.terminals.read, len(said)
+        assert read(directory, "stdout", 0, 7) == (said[:7], size)
+        assert read(directory, "stdout", size - 3, 7) == (said[-3:], size)
+        assert read(directory, "stdout", size + 3, 7) == (b"", size)
+        assert read(directory, "pane", 0, 7) == (b"", 0)
         assert output(directory, "result.json") == b""
 
     def test_terminals_do_not_mix(self, hands: Hands) -> None:

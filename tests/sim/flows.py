@@ -84,4 +84,25 @@ async def workflow(issue):
     return {"said": said, "answer": str(answer), "head": pull.head}
 """
 
+STOPPABLE = """
+from orch import AgentFailed, CreateWorktree, Gather, Retry, RunAgent, SpawnAgent, WaitForStatus, do
+
+@do
+def guarded(env, prompt, name):
+    try:
+        retry = Retry(attempts=3, base_s=0.5)
+        return (yield RunAgent(env=env, prompt=prompt, agent="text", name=name, retry=retry))
+    except AgentFailed as error:
+        return error.code
+
+@do
+def workflow(issue):
+    env = yield CreateWorktree(issue=issue)
+    ref = yield SpawnAgent(env=env, prompt="work c", agent="text", name="c")
+    said = yield Gather([guarded(env, "work a", "a"), guarded(env, "slow", "b")])
+    ended = yield WaitForStatus(ref)
+    return [*said, ended.value if ended.ok else ended.code]
+"""
+"""Played by the test that stops single agents; `b` never ends unless somebody stops it."""
+
 FLOWS = {"chain": CHAIN, "parallel": PARALLEL, "careful": CAREFUL, "gated": GATED}

@@ -10,7 +10,7 @@ import pytest
 from orch.engine import programs
 from orch.engine.step_context import StepContext
 from tests.sim.auditor import complaints
-from tests.sim.flows import FLOWS
+from tests.sim.flows import FLOWS, STOPPABLE
 from tests.sim.universe import Universe
 
 SEEDS = int(os.environ.get("ORCH_SIM_SEEDS", "2000"))
@@ -109,3 +109,43 @@ def test_stopped_and_aborted_runs_leave_nothing_alive(abort: bool) -> None:
         universe.play(runs)
         wrong = complaints(universe, runs)
         assert not wrong, f"seed {seed}: {wrong}"
+
+
+def test_stopped_agents_end_for_good_and_their_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whenever it is asked for, and however often the engine dies over it."""
+    monkeypatch.setitem(FLOWS, "stoppable", STOPPABLE)
+    seen: set[str] = set()
+    for seed in range(300):
+        universe = Universe(seed, "stoppable")
+        run = universe.create_run()
+        names = {"b", *universe.rng.sample(["a", "c"], universe.rng.randrange(3))}
+        for moment in (universe.rng.random() * 4, *range(5, 3000, 60)):
+            universe.loop.call_later(moment, universe.stop_agents, run, names)
+        universe.play([run])
+        wrong = [*complaints(universe, [run]), *not_for_good(universe, run, names)]
+        assert not wrong, f"seed {seed}: {wrong}"
+        ended = universe.store.run(run)
+        assert ended is not None
+        seen.update(str(said) for said in ended.result)
+    assert seen == {"answer to work a", "answer to work c", "stopped"}
+
+
+def not_for_good(universe: Universe, run: str, names: set[str]) -> list[str]:
+    """What is wrong with the agents that were to be stopped, and with the others."""
+    wrong, known = [], universe.store.run(run)
+    assert known is not None
+    said = dict(zip("abc", known.result, strict=True))
+    for attempt in universe.store.attempts(run):
+        later = [a for a in universe.store.attempts(run) if a.path == attempt.path]
+        if attempt.stop and attempt.status == "stopped":
+            if [a for a in later if a.n > attempt.n]:
+                wrong.append(f"{attempt.name} was stopped and another attempt followed")
+            if said[attempt.name] != "stopped":
+                wrong.append(f"{attempt.name} was stopped and is said to be {said[attempt.name]}")
+        if attempt.stop and attempt.name not in names:
+            wrong.append(f"{attempt.name} was not to be stopped")
+    if said["b"] != "stopped":
+        wrong.append(f"b never ends by itself, and said {said['b']}")
+    return wrong

@@ -21,7 +21,14 @@ from orch.engine.world import Limits, World
 from orch.forges.memory import MemoryForge
 from orch.git.memory import MemoryGit
 from orch.model.attempt import Launch, Verdict
-from orch.model.command import AnswerGate, CreateRun, RegisterRepo, RequestStop, TakeRun
+from orch.model.command import (
+    AnswerGate,
+    CreateRun,
+    RegisterRepo,
+    RequestStop,
+    StopAttempts,
+    TakeRun,
+)
 from orch.model.effect import GateAnswer
 from orch.model.errors import ToolFailed
 from orch.model.event import Actor
@@ -291,3 +298,10 @@ class Universe:
         known = self.store.run(run)
         if known is not None and known.status not in TERMINAL:
             self.store.send(RequestStop(run, abort), PERSON)
+
+    def stop_agents(self, run: str, names: set[str]) -> None:
+        """A person wants these agents to end, whoever drives."""
+        live = [a for a in self.store.attempts(run) if a.status in ("starting", "running")]
+        ids = tuple(a.id for a in live if a.name in names)
+        if ids:
+            self.store.send(StopAttempts(run, ids), PERSON)

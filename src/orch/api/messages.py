@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from orch.api.attempts import named
 from orch.api.facade import Orch
 from orch.model import command as commands
 from orch.model.attempt import FINAL, Attempt
 from orch.model.delivery import Delivery, Undeliverable, message_bytes
-from orch.model.errors import Conflict, NotFound, OrchError, UsageError
+from orch.model.errors import Conflict, OrchError, UsageError
 from orch.model.run import Run
 
 _HINTS = {
@@ -50,14 +51,8 @@ def live_attempt(orch: Orch, target: str, *, verb: str) -> Attempt:
     id (a prefix will do). `verb` is the command whose hint is given."""
     word, _, agent = target.partition(":")
     run = orch.run(word)
-    attempts = orch.store.attempts(run.id)
-    named = [a for a in attempts if not agent or _means(agent, a)]
-    if agent and not named:
-        raise NotFound(
-            f"run {run.id} has no agent {agent!r} (there are: {_names(attempts) or 'none'})",
-            code="unknown_agent", hint=f"orch show {run.id}",
-        )  # fmt: skip
-    live = [a for a in named if a.status not in FINAL]
+    found = named(run, orch.store.attempts(run.id), agent)
+    live = [a for a in found if a.status not in FINAL]
     exact = [a for a in live if a.id == agent]
     if len(exact or live) > 1:
         listed = ", ".join(f"{a.id} ({a.name or a.agent or a.role})" for a in live)
@@ -68,14 +63,6 @@ def live_attempt(orch: Orch, target: str, *, verb: str) -> Attempt:
     if not live:
         raise no_live_attempt(run, agent)
     return (exact or live)[0]
-
-
-def _means(word: str, attempt: Attempt) -> bool:
-    return word in (attempt.agent, attempt.name, attempt.role) or attempt.id.startswith(word)
-
-
-def _names(attempts: Sequence[Attempt]) -> str:
-    return ", ".join(sorted({a.name or a.agent or a.role for a in attempts}))
 
 
 def no_live_attempt(run: Run, agent: str = "") -> Conflict:

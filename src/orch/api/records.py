@@ -80,6 +80,7 @@ def attempt_record(attempt: Attempt) -> dict[str, Any]:
         "terminal": attempt.terminal,
         "directory": attempt.directory,
         "usage": attempt.usage,
+        "stop_requested": attempt.stop,
         "started_at": moment(attempt.started_at),
         "ended_at": moment(attempt.ended_at),
     }

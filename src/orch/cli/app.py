@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": ("orch.cli.runs:run", "Run a workflow: from an issue to a pull request."),
-    "ps": ("orch.cli.history:ps", "List runs, newest first."),
+    "ps": ("orch.cli.ps:ps", "List runs, newest first."),
     "show": ("orch.cli.history:show", "Show a run: steps, attempts, pull requests."),
-    "logs": ("orch.cli.history:logs", "Show what the agents of a run have written."),
+    "watch": ("orch.cli.watch:watch", "Watch a run while it goes on: a live board."),
+    "logs": ("orch.cli.logs:logs", "Show what the agents of a run write; -f follows."),
     "send": ("orch.cli.send:send", "Send a message to a program that runs."),
     "attach": ("orch.cli.attach:attach", "Join a running program in its terminal."),
     "stop": ("orch.cli.runs:stop", "Stop a run (resumable), or end it for good."),

@@ -105,6 +105,9 @@ class Narrator:
                 return self._starting(event, data.attempt)
             case ev.AttemptEnded():
                 return self._ended(event, data)
+            case ev.AttemptStopRequested():
+                stopped = self._store.attempt(data.id)
+                return f"{called(stopped) if stopped else data.id}: a stop was asked for"
             case ev.Logged():
                 told = data.level in ("info", "debug")
                 return data.message if told else f"{data.level}: {data.message}"

@@ -26,6 +26,7 @@ _STATES = {
     "confirmed": "green", "running": "blue", "in_progress": "blue", "pending": "dim",
     "blocked": "yellow", "needs_review": "yellow", "lost": "yellow", "stopped": "yellow",
     "merged": "blue", "success": "green", "failure": "red",
+    "stalled": "yellow", "stopping": "yellow",
     "missing": "red", "error": "red", "aborted": "red", "failed": "red", "refused": "red",
 }  # fmt: skip
 

@@ -211,18 +211,31 @@ def resume(run: str, as_json: bool, quiet: bool, no_color: bool) -> int:
     return _settle(orch, [item.id for item in taken], out, one=bool(run))
 
 
-@click.command(cls=Verb, epilog=examples("orch stop @", "orch stop 4f2a --abort --yes"))
+@click.command(
+    cls=Verb,
+    epilog=examples("orch stop @", "orch stop 4f2a --agent impl", "orch stop 4f2a --abort --yes"),
+)
 @click.argument("run")
+@click.option("--agent", "agents", multiple=True, help="Only this agent, for good (repeatable).")
 @click.option("--abort", is_flag=True, help="End it for good instead of leaving it resumable.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @dry
 @shared
 def stop(
-    run: str, abort: bool, yes: bool, dry_run: bool, as_json: bool, quiet: bool, no_color: bool
+    run: str, agents: tuple[str, ...], abort: bool, yes: bool, dry_run: bool, as_json: bool,
+    quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
-    """Stop a run and its agents; `orch resume` goes on. With --abort it is final."""
+    """Stop a run and its agents; `orch resume` goes on. With --abort it is final.
+
+    With --agent only those agents end, each for good: no other attempt follows, and the workflow
+    gets AgentFailed with the code `stopped`. The run goes on.
+    """
     out, orch = output(as_json, quiet, no_color), home()
     known = orch.run(run)
+    if agents:
+        from orch.cli.stopping import stop_agents
+
+        return stop_agents(orch, known, agents, out, abort=abort, dry_run=dry_run)
     if dry_run:
         orch.request_stop(known, abort=abort, dry_run=True)
         what = "end for good" if abort else "stop"

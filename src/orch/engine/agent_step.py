@@ -133,6 +133,15 @@ class AgentProgram:
         facts = Facts(record, stdout, stderr, text, changed)
         return self._agent.judge(self._reply, facts, self._schema)
 
+    def stopped(self) -> Done:
+        name = self._effect.name or self._agent.name
+        return failed(
+            AgentFailed(
+                f"the agent {name} was stopped by a person", code="stopped",
+                hint=f"orch logs {self._ctx.run.id}", agent=self._agent.name,
+            )
+        )  # fmt: skip
+
     def lost(self, attempt: Attempt) -> Done:
         return failed(
             AgentFailed(

@@ -31,12 +31,13 @@ CAPTURE_BYTES = 1024 * 1024
 async def spawn(ctx: StepContext, effect: fx.SpawnAgent) -> Done:
     """Start it, and let it work."""
     program = _program(ctx, effect)
-    attempt = await programs.started(ctx, program)
+    attempt, end = await programs.started(ctx, program)
     agent = str(program.fields["agent"])
     return done(
         fx.AgentRef(
             step=ctx.path, attempt=attempt.id, agent=agent, env=effect.env, name=effect.name or ""
-        )
+        ),
+        end=end,
     )
 
 
@@ -107,7 +108,7 @@ async def _stands(ctx: StepContext, wanted: str) -> fx.AgentStatus:
     last = ctx.attempts[-1]
     if wanted == "running" and last.status not in FINAL:
         return fx.AgentStatus(attempt=last.id, status="running")
-    if last.status in ("succeeded", "failed", "lost"):
+    if last.status in FINAL and (last.status != "stopped" or last.stop):
         return await _judged_before(ctx, last)
     program = _program(ctx, _asked(ctx))
     ended = await programs.carry_out(ctx, program, program.lost)
@@ -175,13 +176,24 @@ async def end_all(world: World, run: Run, epoch: int, besides: frozenset[str]) -
     spawned = {step.path for step in world.store.steps(run.id) if step.kind == "SpawnAgent/1"}
     for attempt in world.store.attempts(run.id) if spawned else ():
         if attempt.path in spawned and attempt.status not in FINAL and attempt.id not in besides:
-            end = await _ended(world, attempt)
+            end = await _ended(world, attempt, "stopped with its run")
             await world.journal.send(EndAttempt(run.id, epoch, end))
 
 
-async def _ended(world: World, attempt: Attempt) -> AttemptEnd:
+async def end_one(world: World, run: Run, epoch: int, attempt: Attempt) -> None:
+    """A person wants an agent that nobody waits for now to end. The answer of one that has ended by
+    itself stays for whoever asks for it."""
+    record = await world.call("terminal.collect", world.terminals.exit_record, attempt.directory)
+    if record is not None and not (record.lost or record.stopped):
+        return
+    end = await _ended(world, attempt, "stopped by request")
+    if end.status in ("stopped", "lost"):
+        await world.journal.send(EndAttempt(run.id, epoch, end))
+
+
+async def _ended(world: World, attempt: Attempt, why: str) -> AttemptEnd:
+    """Stop it and see how it ended: it may have done so by itself a moment before."""
     directory = attempt.directory
-    record = await world.call("terminal.collect", world.terminals.exit_record, directory)
     try:
         await world.call(
             "terminal.stop", world.terminals.stop, attempt.terminal, directory,
@@ -191,10 +203,9 @@ async def _ended(world: World, attempt: Attempt) -> AttemptEnd:
         if error.code != "cannot_stop":
             raise
         return AttemptEnd(id=attempt.id, status="lost", code=error.code, message=error.message)
+    record = await world.call("terminal.collect", world.terminals.exit_record, directory)
     if record is None or record.lost or record.stopped:
-        return AttemptEnd(
-            id=attempt.id, status="stopped", code="stopped", message="stopped with its run"
-        )
+        return AttemptEnd(id=attempt.id, status="stopped", code="stopped", message=why)
     return AttemptEnd(
         id=attempt.id, status="failed" if record.exit_code else "succeeded",
         exit_code=record.exit_code, code="exit_nonzero" if record.exit_code else "",

@@ -16,6 +16,7 @@ from orch.model.errors import CommandFailed, StepError, StepTimeout, UsageError
 from orch.model.worktree import Worktree
 
 SHOWN = 64 * 1024
+_TERMINATED = 128 + 15
 
 
 def words(command: list[str] | str) -> list[str]:
@@ -67,6 +68,14 @@ class CommandProgram:
         )
         return Judged(end, lambda e: failed(error, end=e), retry=True)
 
+    def stopped(self) -> Done:
+        return failed(
+            CommandFailed(
+                f"`{shlex.join(self._argv):.200}` was stopped by a person", code="stopped",
+                hint=f"orch logs {self._ctx.run.id}", exit_code=_TERMINATED, stderr="", stdout="",
+            )
+        )  # fmt: skip
+
     def lost(self, attempt: Attempt) -> Done:
         return failed(
             StepError(
@@ -105,6 +114,9 @@ class InstallProgram:
     def _reported(self, reason: str, end: AttemptEnd | None) -> Done:
         text = f"dependencies were not installed: {self._tool}: {reason}"
         return done(text, Noted(text, "warning"), end=end)
+
+    def stopped(self) -> Done:
+        return self._reported("a person stopped it", None)
 
     def lost(self, attempt: Attempt) -> Done:
         return self._reported("its terminal went away", None)

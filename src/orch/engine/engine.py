@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from orch.engine.runner import Prepare, Runner
 from orch.engine.world import ENGINE, World
+from orch.model.attempt import FINAL
 from orch.model.command import TakeEngine, TakeRun
 from orch.model.errors import Conflict, NotFound
 from orch.model.event import EngineTaken
@@ -101,6 +102,12 @@ class Engine:
             self._stops[run.id] = run.stop
             runner.stop(run.stop)
         runner.look_at_gates()
+        unwanted = [
+            attempt for attempt in self._world.store.attempts(run.id)
+            if attempt.stop and attempt.status not in FINAL
+        ]  # fmt: skip
+        if unwanted:
+            runner.end_attempts(unwanted)
 
     async def _drive(self, run: Run) -> None:
         world = self._world

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from orch.engine import handlers
+from orch.engine import beside, handlers
 from orch.engine.agent_step import agent_fields
 from orch.engine.command_step import command_fields, words
 from orch.engine.step_context import Done, Interrupted, Mendable, Mode, StepContext, Unknown
@@ -45,9 +45,10 @@ class Flights:
         self._post = post
         self._flying: dict[str, tuple[Request, StepContext, asyncio.Task[None]]] = {}
         self.gates: dict[str, Request] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}  # agents that nobody waits for
 
     def __bool__(self) -> bool:
-        return bool(self._flying)
+        return bool(self._flying or self._ending)
 
     def __contains__(self, path: str) -> bool:
         return path in self._flying or path in self.gates
@@ -79,6 +80,24 @@ class Flights:
         for path in list(self._flying):
             self.interrupt(path, mode)
 
+    def end(self, attempt: Attempt) -> None:
+        """A person wants it to end, for good. Asked again, it is under way."""
+        for _, ctx, _ in self._flying.values():
+            waiting = ctx.carrying(attempt.path)
+            if waiting is not None:
+                waiting.interrupt("end")
+                return
+        if attempt.id not in self._ending:
+            self._ending[attempt.id] = asyncio.ensure_future(self._end(attempt))
+
+    async def _end(self, attempt: Attempt) -> None:
+        try:
+            await beside.end_one(self._world, self._run, self._epoch, attempt)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the runner must hear of it
+            self._post("fault", fault)
+        del self._ending[attempt.id]
+        self._post("left", attempt.path)
+
     def unresolved(self) -> tuple[Unresolved, ...]:
         """What is still in flight, for a run that ends all the same."""
         sentence = "its outcome was not known when the run ended"
@@ -90,7 +109,7 @@ class Flights:
     async def land(self) -> None:
         """Let acts in flight finish (within the grace), leave programs to their terminals."""
         self.interrupt_all("leave")
-        tasks = [task for _, _, task in self._flying.values()]
+        tasks = [*(task for _, _, task in self._flying.values()), *self._ending.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=self._world.limits.stop_grace_s)
         for task in tasks:
@@ -152,7 +171,7 @@ class Flights:
         reason = ""
         for look in range(limits.look_attempts):
             if look:
-                await ctx.wait(self._world.clock.sleep(limits.look_base_s * 2.0 ** (look - 1)))
+                await self._pause(ctx, limits.look_base_s * 2.0 ** (look - 1))
             try:
                 return "done", (request.path, await handlers.carry_out(ctx, request.effect))
             except Unknown as unknown:
@@ -160,6 +179,14 @@ class Flights:
             except Mendable as broken:
                 return "mend", (request.path, request.kind, broken.error)
         return "unknown", (request.path, request.kind, reason)
+
+    async def _pause(self, ctx: StepContext, seconds: float) -> None:
+        """Between two looks. Whoever wants the step's program to end is answered by the next one."""
+        try:
+            await ctx.wait(self._world.clock.sleep(seconds))
+        except Interrupted as asked:
+            if asked.mode != "end":
+                raise
 
     async def _interrupted(self, path: str, asked: Interrupted) -> tuple[str, Any]:
         if asked.mode == "cancel":

@@ -29,6 +29,9 @@ class Program(Protocol):
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
         """What its end means."""
 
+    def stopped(self) -> Done:
+        """What it means that a person ended it, for good."""
+
 
 class Judged:
     """What an ended attempt means for its step: `make` settles it, unless `retry` says that another
@@ -49,10 +52,25 @@ class Judged:
 
 
 async def carry_out(ctx: StepContext, program: Program, lost: Callable[[Attempt], Done]) -> Done:
-    """Run attempts of `program` until one settles the step or the policy is spent."""
+    """Run attempts of `program` until one settles the step, the policy is spent, or a person has
+    ended one of them."""
+    if _ended_for_good(ctx):
+        return program.stopped()
+    try:
+        return await _tries(ctx, program, lost)
+    except Interrupted as asked:
+        if asked.mode != "end" or asked.end is None:
+            raise
+        stopped = program.stopped()
+        return Done(stopped.outcome, stopped.facts, asked.end)
+
+
+async def _tries(ctx: StepContext, program: Program, lost: Callable[[Attempt], Done]) -> Done:
     attempt = await _current(ctx, program)
     while True:
         record = await _run_once(ctx, program, attempt)
+        if record is None and ctx.interrupted == "end":
+            raise Interrupted("end", _stopped(attempt))
         if record is None:
             end = AttemptEnd(
                 id=attempt.id, status="lost", code="lost",
@@ -65,11 +83,22 @@ async def carry_out(ctx: StepContext, program: Program, lost: Callable[[Attempt]
             continue
         judged = await program.judge(attempt, record)
         failures = _count(ctx, "failed")
-        if not judged.retry or failures + 1 >= max(judged.tries, program.retry.attempts):
+        spent = failures + 1 >= max(judged.tries, program.retry.attempts)
+        if not judged.retry or spent or ctx.interrupted == "end":
             return judged.settle()
         attempt = await _next(ctx, program, judged.end)
         pause = min(program.retry.max_s, program.retry.base_s * 2.0**failures)
-        await ctx.wait(ctx.world.clock.sleep(pause if judged.pause is None else judged.pause))
+        await _pause(ctx, attempt, pause if judged.pause is None else judged.pause)
+
+
+async def _pause(ctx: StepContext, attempt: Attempt, seconds: float) -> None:
+    """Before an attempt that is journaled already: whoever interrupts ends it before it began."""
+    try:
+        await ctx.wait(ctx.world.clock.sleep(seconds))
+    except Interrupted as asked:
+        raise Interrupted(
+            asked.mode, None if asked.mode == "leave" else _stopped(attempt)
+        ) from None
 
 
 async def _current(ctx: StepContext, program: Program) -> Attempt:
@@ -127,12 +156,27 @@ async def _start(ctx: StepContext, program: Program, attempt: Attempt) -> str:
     return "alive"
 
 
-async def started(ctx: StepContext, program: Program) -> Attempt:
-    """Start an attempt, or find that it was; nobody waits for its end here."""
+async def started(ctx: StepContext, program: Program) -> tuple[Attempt, AttemptEnd | None]:
+    """Start an attempt, or find that it was; nobody waits for its end here. With it its end, where a
+    person wanted it to end at once."""
+    if _ended_for_good(ctx):
+        return ctx.attempts[-1], None
     attempt = await _current(ctx, program)
-    if await _start(ctx, program, attempt) in ("alive", "unknown"):
-        await ctx.note_running(attempt)
-    return attempt
+    try:
+        if await _start(ctx, program, attempt) in ("alive", "unknown"):
+            await ctx.note_running(attempt)
+        if ctx.interrupted == "end":
+            await _interrupted(ctx, attempt, Interrupted("end"))
+    except Interrupted as asked:
+        if asked.mode != "end":
+            raise
+        return attempt, asked.end
+    return attempt, None
+
+
+def _ended_for_good(ctx: StepContext) -> bool:
+    last = ctx.attempts[-1] if ctx.attempts else None
+    return last is not None and last.stop and last.status == "stopped"
 
 
 async def _interrupted(ctx: StepContext, attempt: Attempt, asked: Interrupted) -> ExitRecord | None:
@@ -140,7 +184,7 @@ async def _interrupted(ctx: StepContext, attempt: Attempt, asked: Interrupted) -
         raise asked
     world, directory = ctx.world, attempt.directory
     record = await world.call("terminal.collect", world.terminals.exit_record, directory)
-    if record is not None and not record.lost:
+    if record is not None and not (record.lost or record.stopped):
         return record  # it ended by itself a moment ago: its result counts
     await world.call(
         "terminal.stop", world.terminals.stop, attempt.terminal, directory,

@@ -8,7 +8,7 @@ any point leaves either the old or the new state, and a replay arrives at the sa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from orch.engine.flights import Flights
 from orch.engine.moves import Move, Moves
 from orch.engine.step_context import Done, Mode
 from orch.engine.world import World
+from orch.model.attempt import Attempt
 from orch.model.command import Advance, AttemptEnd, EndAttempt, Finish
 from orch.model.effect import COMPOSITE_KINDS
 from orch.model.errors import NonDeterminism, OrchError, failure_of
@@ -51,6 +52,10 @@ class Runner:
     def stop(self, mode: str) -> None:
         """`stop` (resumable), `abort` (final) or `leave` (somebody else goes on)."""
         self._mail.put_nowait(("ask", mode))
+
+    def end_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """A person wants these to end, for good; the run goes on."""
+        self._mail.put_nowait(("end", attempts))
 
     def look_at_gates(self) -> None:
         """An answer may have been recorded."""
@@ -188,6 +193,9 @@ class Runner:
                 return
             if word == "ask":
                 await self._asked(content)
+            elif word == "end" and self._leaving is None:
+                for attempt in content:
+                    self._flights.end(attempt)
             elif word == "unknown":
                 await self._unreachable(*content)
             elif word == "mend":

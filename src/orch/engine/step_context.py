@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from orch.engine.world import World
-from orch.model.attempt import Attempt
+from orch.model.attempt import FINAL, Attempt
 from orch.model.command import AttemptEnd, EndAttempt, Fact, NextAttempt, NoteAttempt
 from orch.model.effect import encode_result
 from orch.model.errors import Failure, OrchError, StepError
@@ -23,7 +23,7 @@ from orch.model.repo import Repo
 from orch.model.run import Run
 from orch.model.step import Outcome
 
-Mode = Literal["cancel", "stop", "leave"]
+Mode = Literal["cancel", "stop", "leave", "end"]
 UNKNOWN_CODES = frozenset(
     {"base_moved", "network", "git_timeout", "remote_missing", "repository_busy"}
 )
@@ -37,7 +37,8 @@ MENDABLE_CODES = frozenset({
 
 
 class Interrupted(Exception):  # not an error: somebody wants the step no more
-    """`cancel`: settle as cancelled; `stop`: end the program, keep the step; `leave`: let all be."""
+    """`cancel`: settle as cancelled; `stop`: end the program, keep the step; `leave`: let all be;
+    `end`: end the program for good, settle as failed."""
 
     def __init__(self, mode: Mode, end: AttemptEnd | None = None) -> None:
         super().__init__(mode)
@@ -89,7 +90,10 @@ class StepContext:
         self.attempts = attempts
         self.key = step_key(world.store.install, run.id, path)
         self._epoch = epoch
+        self._beside: dict[str, StepContext] = {}
         self._interrupt: asyncio.Future[Mode] = asyncio.get_running_loop().create_future()
+        if attempts and attempts[-1].stop and attempts[-1].status not in FINAL:
+            self.interrupt("end")  # asked for while nobody looked
 
     def interrupt(self, mode: Mode) -> None:
         """Ask the handler to end; it answers at its next wait."""
@@ -137,9 +141,14 @@ class StepContext:
 
     def beside(self, path: str, attempts: list[Attempt]) -> StepContext:
         """Another step of the same run, to be carried on from here."""
-        return StepContext(
+        self._beside[path] = StepContext(
             self.world, self.run, self.repo, self._epoch, path, self.worktree_name, attempts
         )
+        return self._beside[path]
+
+    def carrying(self, path: str) -> StepContext | None:
+        """The one that waits for the programs of the step at `path`: this, or one beside it."""
+        return self if path == self.path else self._beside.get(path)
 
     async def end(self, end: AttemptEnd) -> None:
         """Journal the end of an attempt that no step is settled with. Twice is once."""

@@ -19,7 +19,8 @@ IoMode = Literal["pipes", "tty"]
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """`n` counts from 1 within a step. `exit_code` is None while it runs and when it was lost.
-    Times are seconds since the epoch. `code` is the failure class, `message` its sentence."""
+    Times are seconds since the epoch. `code` is the failure class, `message` its sentence. `stop`: a
+    person wants it to end, for good: no other attempt follows."""
 
     id: str
     run: str
@@ -39,6 +40,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float = 0.0
     ended_at: float = 0.0
     usage: dict[str, Any] = {}
+    stop: bool = False
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):

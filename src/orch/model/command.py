@@ -177,6 +177,13 @@ class RequestStop(Command, frozen=True):
     abort: bool = False
 
 
+class StopAttempts(Command, frozen=True):
+    """A person wants these attempts to end, for good; the run goes on with the failure."""
+
+    run: str
+    attempts: tuple[str, ...]
+
+
 class DetachRun(Command, frozen=True):
     """A person stopped watching: agents go on, the run waits for `orch resume`."""
 
@@ -231,4 +238,5 @@ Any_ = (
     | NoteMessage
     | RecordPull
     | ForgetWorktree | ForgetRepo
+    | StopAttempts
 )  # fmt: skip

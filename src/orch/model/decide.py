@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from orch.model import command as cmd, event as ev
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
@@ -228,6 +230,9 @@ def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
     if refusal is not None:
         return refusal
     ended = _end_once(state, command.end) if command.end else []
+    before = state.attempt(command.end.id) if command.end else None
+    if before is not None and before.stop:  # asked for while it ended: the next one is meant too
+        command = replace(command, attempt=replace(command.attempt, stop=True))
     if beside:
         return [*ended, ev.AttemptStarting(command.attempt)]
     return [
@@ -294,6 +299,26 @@ def _request_stop(state: Reader, command: cmd.RequestStop) -> Decision:
     if mode == "stop" and run.status == "blocked" and run.reason and run.reason.code == "stopped":
         return []
     return [ev.StopRequested(mode)]
+
+
+def _stop_attempts(state: Reader, command: cmd.StopAttempts) -> Decision:
+    run = state.run(command.run)
+    if run is None:
+        return NotFound(f"there is no run {command.run}", code="unknown_run")
+    if run.status in TERMINAL:
+        return final(run)
+    found = [state.attempt(one) for one in command.attempts]
+    known = [one for one in found if one is not None and one.run == run.id]
+    if len(known) < len(found):
+        return NotFound(f"run {run.id} has no such attempt", code="unknown_attempt")
+    live = [one for one in known if one.status not in FINAL]
+    if not live:
+        return Conflict(
+            f"nothing of what was to be stopped in run {run.id} is at work any more",
+            code="no_live_attempt",
+            hint=f"orch show {run.id}",
+        )
+    return [ev.AttemptStopRequested(one.id) for one in live if not one.stop]
 
 
 def _detach_run(state: Reader, command: cmd.DetachRun) -> Decision:
@@ -440,4 +465,5 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.ForgetWorktree: _forget_worktree,
     cmd.ForgetRepo: _forget_repo,
     cmd.RecordPull: _record_pull,
+    cmd.StopAttempts: _stop_attempts,
 }

@@ -123,6 +123,10 @@ class AttemptEnded(Data, frozen=True, kw_only=True):
     usage: dict[str, Any] = {}
 
 
+class AttemptStopRequested(Data, frozen=True):
+    id: str
+
+
 class GateAnswered(Data, frozen=True):
     path: str
     answer: GateAnswer
@@ -167,7 +171,7 @@ EventData = (
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
     | PullRecorded | Logged | MessageSent
-    | WorktreeForgotten | RepoForgotten | PullRecorded | Logged
+    | AttemptStopRequested | WorktreeForgotten | RepoForgotten
 )  # fmt: skip
 
 

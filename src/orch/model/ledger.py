@@ -74,7 +74,7 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo = data.pull.repo
         case ev.AttemptStarting():
             step = data.attempt.path
-        case ev.AttemptRunning() | ev.AttemptEnded():
+        case ev.AttemptRunning() | ev.AttemptEnded() | ev.AttemptStopRequested():
             attempt = reader.attempt(data.id)
             step = attempt.path if attempt is not None else ""
         case ev.MessageSent():
@@ -232,6 +232,12 @@ def _attempt_ended(tables: Tables, event: ev.Event, data: ev.AttemptEnded) -> No
     )  # fmt: skip
 
 
+def _attempt_stop_requested(tables: Tables, event: ev.Event, data: ev.AttemptStopRequested) -> None:
+    attempt = tables.attempt(data.id)
+    if attempt is not None:
+        tables.put_attempt(replace(attempt, stop=True))
+
+
 def _gate_answered(tables: Tables, event: ev.Event, data: ev.GateAnswered) -> None:
     tables.put_step(replace(_step(tables, event, data.path), answer=data.answer))
 
@@ -269,6 +275,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.AttemptStarting: _attempt_starting,
     ev.AttemptRunning: _attempt_running,
     ev.AttemptEnded: _attempt_ended,
+    ev.AttemptStopRequested: _attempt_stop_requested,
     ev.GateAnswered: _gate_answered,
     ev.WorktreeRecorded: _worktree_recorded,
     ev.WorktreeForgotten: _worktree_forgotten,

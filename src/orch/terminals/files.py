@@ -223,22 +223,41 @@ def _message(directory: Path, key: str) -> Path:
 def tail(directory: Path, name: str, tail_bytes: int) -> bytes:
     """The last bytes of a file of the attempt (all of it for 0), empty when there is none; never
     what a link of that name points at, and never waiting for a pipe of that name."""
+    descriptor, size = _readable(directory, name)
+    if descriptor < 0:
+        return b""
+    with os.fdopen(descriptor, "rb") as file:
+        if 0 < tail_bytes < size:
+            file.seek(size - tail_bytes)
+        return file.read(tail_bytes if tail_bytes > 0 else -1)
+
+
+def part(directory: Path, name: str, start: int, limit: int) -> tuple[bytes, int]:
+    """At most `limit` bytes from byte `start` on, and the file's size; see `tail`."""
+    descriptor, size = _readable(directory, name)
+    if descriptor < 0:
+        return b"", 0
+    try:
+        return os.pread(descriptor, limit, start) if size > start else b"", size
+    finally:
+        os.close(descriptor)
+
+
+def _readable(directory: Path, name: str) -> tuple[int, int]:
+    """A descriptor of a plain file of the attempt and its size; -1 when there is none."""
     checked_file(name)
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(directory / name, flags)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
-            return b""
+            return -1, 0
         raise _fault(error, directory) from error
     seen = os.fstat(descriptor)
     if not stat.S_ISREG(seen.st_mode):
         os.close(descriptor)
-        return b""
-    with os.fdopen(descriptor, "rb") as file:
-        if 0 < tail_bytes < seen.st_size:
-            file.seek(seen.st_size - tail_bytes)
-        return file.read(tail_bytes if tail_bytes > 0 else -1)
+        return -1, 0
+    return descriptor, seen.st_size
 
 
 def _fault(error: OSError, directory: Path) -> ToolFailed:

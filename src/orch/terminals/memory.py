@@ -147,6 +147,13 @@ class MemoryTerminals:
             content = terminal.content.get(stream, b"") if terminal else b""
         return content[-tail_bytes:] if tail_bytes else content
 
+    def read(self, directory: str, stream: str, start: int, limit: int) -> tuple[bytes, int]:
+        content = self.output(directory, stream)
+        return content[start : start + limit], len(content)
+
+    def ear(self) -> None:
+        """There is no kernel here."""
+
     def names(self) -> Sequence[str]:
         with self._lock:
             return [t.name for t in self._terminals.values() if t.state == "alive"]

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orch.model.attempt import ExitRecord, Launch
 from orch.model.delivery import Delivery
@@ -23,6 +24,9 @@ from orch.terminals.delivery import DEFAULT, Courier, Patience
 from orch.terminals.inside import keeper
 from orch.terminals.names import checked_attempt, checked_name, is_name
 from orch.terminals.server import NoServer, NoSession, Refused, Server, Silent, literal
+
+if TYPE_CHECKING:
+    from orch.terminals.ear import InotifyEar
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
 PANE_LIMIT = 64 * 1024 * 1024  # bytes kept of what a program wrote onto its own terminal (io=tty)
@@ -175,6 +179,14 @@ class Tmux:
 
     def output(self, directory: str, stream: str, *, tail_bytes: int = 0) -> bytes:
         return files.tail(Path(directory), stream, tail_bytes)
+
+    def read(self, directory: str, stream: str, start: int, limit: int) -> tuple[bytes, int]:
+        return files.part(Path(directory), stream, start, limit)
+
+    def ear(self) -> InotifyEar | None:
+        from orch.terminals import ear
+
+        return ear.opened()
 
     # --- talk
 

@@ -110,6 +110,7 @@ COMMANDS: dict[str, Command] = {
     "detach": cmd.DetachRun(RUN),
     "answer": cmd.AnswerGate(RUN, "1", YES),
     "create again": create_run(),
+    "stop agents": cmd.StopAttempts(RUN, ("aaaaaaaaaaaa",)),
     "message": cmd.NoteMessage(RUN, "aaaaaaaaaaaa", 5, Delivery(delivered=True, proof="Seen.")),
 }
 LIVE = ("running", "gated", "stopped", "aborting")
@@ -158,6 +159,10 @@ TABLE: dict[str, dict[str, str]] = {
     "create again": {
         "none": "TaskCreated RunCreated TaskMoved",
         **dict.fromkeys(("pending", *LIVE, "done", "error", "aborted"), "!run_exists"),
+    },
+    "stop agents": {
+        "pending": "!unknown_attempt", **dict.fromkeys(LIVE, "AttemptStopRequested"), **NONE,
+        **FINAL,
     },
     "message": {
         **dict.fromkeys(("none", "pending"), "!unknown_attempt"),
@@ -309,6 +314,27 @@ def test_a_noted_attempt_runs_and_an_ended_one_does_not_run_again() -> None:
     assert tried(store, note) == ""
     assert tried(store, cmd.NoteAttempt(RUN, 1, "ffffffffffff")) == ""
     assert _status(store.attempt("aaaaaaaaaaaa")) == "failed"
+
+
+def test_an_attempt_is_asked_to_stop_once_and_only_while_it_is_live() -> None:
+    store = running()
+    stop = cmd.StopAttempts(RUN, ("aaaaaaaaaaaa",))
+    assert tried(store, stop) == "AttemptStopRequested"
+    assert tried(store, stop) == ""
+    assert tried(store, cmd.StopAttempts(RUN, ("aaaaaaaaaaaa", "f" * 12))) == "!unknown_attempt"
+    assert tried(store, cmd.EndAttempt(RUN, 1, ENDED)) == "AttemptEnded"
+    assert tried(store, stop) == "!no_live_attempt"
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_wish_to_stop_goes_over_to_the_attempt_that_follows(asked: bool) -> None:
+    """It came while the first one ended: the person meant whoever is at work."""
+    store = running()
+    if asked:
+        store.send(cmd.StopAttempts(RUN, ("aaaaaaaaaaaa",)), PERSON)
+    store.send(cmd.NextAttempt(RUN, 1, "0", SECOND, ENDED), ENGINE)
+    [first, second] = store.attempts(RUN)
+    assert (first.status, second.status, second.stop) == ("failed", "starting", asked)
 
 
 def _status(attempt: Attempt | None) -> str:

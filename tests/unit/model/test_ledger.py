@@ -188,6 +188,7 @@ OF_A_RUN: list[tuple[ev.EventData, str]] = [
     (ev.AttemptStarting(an_attempt(path="3/x/0")), "3/x/0"),
     (ev.AttemptRunning("aaaaaaaaaaaa"), "0"),
     (ev.AttemptEnded(id="aaaaaaaaaaaa", status="lost"), "0"),
+    (ev.AttemptStopRequested("aaaaaaaaaaaa"), "0"),
     (ev.MessageSent(attempt="aaaaaaaaaaaa", size=5, delivered=True), "0"),
     (ev.PullRecorded(a_pull()), ""),
     (ev.Logged("hello"), ""),
