@@ -34,6 +34,7 @@ COMMANDS = {
     "repo": ("orch.cli.repo:repo", "Register and list repositories."),
     "worktree": ("orch.cli.worktree:worktree", "Create and list worktrees."),
     "pr": ("orch.cli.pr:pr", "List pull requests."),
+    "session": ("orch.cli.session:session", "Begin, end and look back at work sessions."),
     "demo": ("orch.cli.demo:demo", "Play the main job in a throwaway place, offline."),
     "config": ("orch.cli.config:config", "Show and change the configuration."),
     "completion": ("orch.cli.completion:completion", "Print the completion script of a shell."),

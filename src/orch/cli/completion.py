@@ -64,7 +64,7 @@ LIVE: dict[str, Look] = {
 """What completes an argument or option: by `noun.parameter`, else by `parameter`."""
 FREE = frozenset({
     "issue.title", "gate.words", "repo.location", "template.values", "worktree.create.name",
-    "config.value", "send.message",
+    "config.value", "send.message", "session.name", "session.text", "session.number",
 })  # fmt: skip
 FILES = frozenset({"location", "path", "issue", "workflow"})
 """Where a file's name would do as well, when none of ours begins so."""

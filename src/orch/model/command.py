@@ -189,7 +189,26 @@ class RecordWorktree(Command, frozen=True):
     worktree: Worktree
 
 
+class StartSession(Command, frozen=True):
+    """A person begins a work session."""
+
+    name: str
+
+
+class NoteSession(Command, frozen=True):
+    """A person writes something down in the open session."""
+
+    text: str
+
+
+class EndSession(Command, frozen=True):
+    """A person ends the open session."""
+
+    postmortem: str = ""
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
+    | StartSession | NoteSession | EndSession
 )  # fmt: skip

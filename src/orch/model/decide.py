@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set as AbstractSet
 from typing import Any, Literal
 
-from orch.model import command as cmd, event as ev
+from orch.model import command as cmd, event as ev, session_rules
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
@@ -361,4 +361,7 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.DetachRun: _detach_run,
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
+    cmd.StartSession: session_rules.start,
+    cmd.NoteSession: session_rules.note,
+    cmd.EndSession: session_rules.end,
 }

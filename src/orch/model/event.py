@@ -141,11 +141,27 @@ class Logged(Data, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class SessionStarted(Data, frozen=True):
+    id: int
+    name: str
+
+
+class SessionNoted(Data, frozen=True):
+    id: int
+    text: str
+
+
+class SessionEnded(Data, frozen=True):
+    id: int
+    postmortem: str = ""
+
+
 EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
     | PullRecorded | Logged
+    | SessionStarted | SessionNoted | SessionEnded
 )  # fmt: skip
 
 

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from orch.model import event as ev
+from orch.model import event as ev, session_rules
 from orch.model.attempt import Attempt
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source, Task
+from orch.model.session import Session
 from orch.model.step import Step
 from orch.model.worktree import Worktree
 
@@ -31,6 +32,9 @@ class Reader(Protocol):
     def step(self, run: str, path: str) -> Step | None: ...
     def attempt(self, attempt: str) -> Attempt | None: ...
     def worktree(self, repo: str, name: str) -> Worktree | None: ...
+    def session(self, session: int) -> Session | None: ...
+    def open_session(self) -> Session | None: ...
+    def next_session(self) -> int: ...
 
 
 class Tables(Reader, Protocol):
@@ -44,6 +48,7 @@ class Tables(Reader, Protocol):
     def put_attempt(self, attempt: Attempt) -> None: ...
     def put_worktree(self, worktree: Worktree) -> None: ...
     def put_pull(self, pull: PullRequest, run: str) -> None: ...
+    def put_session(self, session: Session) -> None: ...
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None: ...
 
 
@@ -248,4 +253,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.GateAnswered: _gate_answered,
     ev.WorktreeRecorded: _worktree_recorded,
     ev.PullRecorded: _pull_recorded,
+    ev.SessionStarted: session_rules.started,
+    ev.SessionNoted: session_rules.noted,
+    ev.SessionEnded: session_rules.ended,
 }
