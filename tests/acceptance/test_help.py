@@ -53,6 +53,18 @@ def test_every_command_has_examples_and_says_what_it_does(path: tuple[str, ...])
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_command_tells_an_error_as_json(bare: World, path: tuple[str, ...]) -> None:
+    """The error path that all share; each command's own are tested with it."""
+    if path == ("help",):
+        pytest.skip("it explains in prose")
+    answer = bare.orch(*path, "--no-such-option", "--json")
+    assert answer.code == 2, answer
+    assert answer.error["code"] == "unknown_option"
+    assert answer.error["hint"] == f"orch {' '.join(path)} --help"
+    assert answer.err == ""
+
+
 def test_help_by_option_and_by_command_is_the_same(bare: World) -> None:
     for path in (("run",), ("issue", "create"), ("gate",)):
         by_option, by_command = bare.orch(*path, "--help"), bare.orch("help", *path)

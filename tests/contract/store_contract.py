@@ -102,6 +102,7 @@ def everything(store: Store) -> dict[str, Any]:
         "live attempts": store.live_attempts(),
         "worktrees": store.worktrees(),
         "pulls": store.pulls(),
+        "sessions": store.sessions(),
         "pulls of runs": {run.id: store.pulls(run.id) for run in runs},
         "sources": {run.id: store.sources(run.id) for run in runs},
         "events": store.events(0),
@@ -143,7 +144,7 @@ class StoreContract:
             "repos": [], "runs": [], "live runs": [], "last run": None, "tasks": [None], "steps": {},
             "gates": [], "attempts": {}, "live attempts": [], "worktrees": [], "pulls": [],
             "pulls of runs": {}, "sources": {}, "events": [], "events of runs": {}, "last event": 0,
-            "what is wrong": [],
+            "sessions": [], "what is wrong": [],
         }  # fmt: skip
 
     def test_h87_what_is_not_there_is_none_or_empty_and_no_error(self, store: Store) -> None:
@@ -245,6 +246,30 @@ class StoreContract:
         books.send(cmd.RecordPull(a_pull(state="merged", merged_sha="b" * 40)), PERSON)
         assert books.send(cmd.RecordPull(a_pull()), PERSON) == []
         assert [pull.state for pull in books.pulls()] == ["merged"]
+
+    def test_one_session_is_open_at_most(self, books: Store) -> None:
+        refused(books, cmd.EndSession(), "no_session")
+        refused(books, cmd.NoteSession("x"), "no_session")
+        books.send(cmd.StartSession(f"  {WORDS}\n"), PERSON)
+        found = books.open_session()
+        assert found is not None
+        assert (found.id, found.name, found.is_open) == (1, " ".join(WORDS.split()), True)
+        assert refused(books, cmd.StartSession("two"), "session_open").hint == "orch session end"
+        books.send(cmd.NoteSession(WORDS), PERSON)
+        refused(books, cmd.NoteSession(" \n"), "empty_note")
+        refused(books, cmd.NoteSession("x" * 70_000), "too_large")
+        refused(books, cmd.NoteSession("\udcff"), "not_utf8")
+        [event] = books.send(cmd.EndSession("It was good.\n\nMostly."), PERSON)
+        assert books.open_session() is None
+        books.send(cmd.StartSession(""), PERSON)
+        assert [session.id for session in books.sessions()] == [2, 1], "newest first"
+        ended = books.sessions()[1]
+        assert ended.postmortem == "It was good.\n\nMostly."
+        assert (ended.last_seq, ended.ended_at) == (event.seq, event.at)
+        assert [note.text for note in ended.notes] == [WORDS]
+        assert ended.first_seq < ended.last_seq
+        assert ended.started_at < ended.notes[0].at < ended.ended_at
+        assert books.sessions()[0].name == "session 2"
 
     def test_h94_pull_requests_of_two_repositories_may_have_one_number(self, books: Store) -> None:
         for path, repo in (("0", "thing"), ("1", "other")):
@@ -714,6 +739,7 @@ WISHES = st.one_of(
     st.builds(lambda n: cmd.ForgetWorktree("thing", f"w{n}"), st.integers(0, 2)),
     st.builds(cmd.ForgetRepo, st.sampled_from(["thing", "other"])),
     st.builds(lambda n: cmd.RecordPull(a_pull(n)), st.integers(1, 2)),
+    st.sampled_from([cmd.StartSession("day"), cmd.NoteSession("x"), cmd.EndSession("done")]),
     st.builds(
         lambda slug, where: cmd.RegisterRepo(a_repo(slug, common_dir=f"/{where}/.git")),
         st.sampled_from(["thing", "other"]), st.sampled_from(["src/thing", "elsewhere"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orch.store.statements import migrations
 from tests.contract.store_contract import everything, prepared
 from tests.databases import OPEN, a_store, outside
 from tests.processes import child
@@ -118,9 +119,11 @@ TWO = """create table extra (a text not null) strict;
 insert into extra values ('x');
 alter table runs add column note text not null default '';
 """
+THREE = "update runs set note = 'three'; drop table extra; create index by_note on runs (note);"
+NEWEST = migrations()[-1][0]
 LATER = [
-    (2, TWO),
-    (3, "update runs set note = 'three'; drop table extra; create index by_note on runs (note);"),
+    (NEWEST + 1, TWO),
+    (NEWEST + 2, THREE),
 ]  # fmt: skip
 
 
@@ -136,10 +139,7 @@ def schemas(folder: Path) -> dict[int, frozenset[str]]:
     """Every version as it looks when nothing went wrong."""
     wanted = {0: frozenset[str]()}
     path = folder / "reference.db"
-    a_store(path).close()
-    version, names = schema_of(path)
-    wanted[version] = names
-    for number, text in LATER:
+    for number, text in (*migrations(), *LATER):
         outside(path, text, f"pragma user_version = {number}")
         wanted[number] = schema_of(path)[1]
     return wanted
@@ -163,13 +163,13 @@ def test_h86_a_migration_killed_at_any_statement_happened_whole_or_not_at_all(
         assert names == wanted[version]
         seen.append(version)
         if start == "upgrade":
-            expected = "three" if version == 3 else ""
-            [(body, *note)] = outside(copy, f"select body{', note' * (version > 1)} from runs")
+            expected = "three" if version == NEWEST + 2 else ""
+            [(body, *note)] = outside(copy, f"select body{', note' * (version > NEWEST)} from runs")
             assert RUN in str(body)
             assert note in ([], [expected])
     assert seen == sorted(seen), "the later it died, the further it had come"
-    assert seen[-1] == 3
-    assert set(seen) == ({0, 1, 2, 3} if start == "new" else {1, 2, 3})
+    assert seen[-1] == NEWEST + 2
+    assert set(seen) == set(range(0 if start == "new" else NEWEST, NEWEST + 3))
 
 
 def test_h86_what_a_killed_migration_left_is_simply_opened_again(tmp_path: Path) -> None:

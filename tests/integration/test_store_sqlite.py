@@ -235,6 +235,24 @@ def make_newer(path: Path) -> None:
     outside(path, "create table from_the_future (a)", "pragma user_version = 7")
 
 
+def test_a_database_of_the_first_schema_is_brought_up_to_date(path: Path) -> None:
+    first = migrations()[0]
+    mark = int.from_bytes(b"Orch", "big")
+    outside(
+        path, first[1], f"pragma application_id = {mark}", "pragma user_version = 1",
+        "insert into meta values ('install', 'the-old-one')",
+    )  # fmt: skip
+    store = a_store(path)
+    try:
+        assert store.install == "the-old-one"
+        prepared(store)
+        store.send(cmd.StartSession("after the upgrade"), PERSON)
+        assert [session.name for session in store.sessions()] == ["after the upgrade"]
+    finally:
+        store.close()
+    assert outside(path, "pragma user_version") == [(migrations()[-1][0],)]
+
+
 def test_h86_a_newer_database_is_not_opened(path: Path) -> None:
     prepared(a_store(path)).close()
     make_newer(path)

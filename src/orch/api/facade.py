@@ -29,5 +29,10 @@ class Orch(Runs, Worktrees):
         """What an attempt has written so far."""
         return self._rooms.terminals.output(attempt_directory, stream, tail_bytes=tail_bytes)
 
+    def dropped(self, attempt_directory: str, stream: str) -> int:
+        """How many bytes of a stream were not kept: too much was written."""
+        record = self._rooms.terminals.exit_record(attempt_directory)
+        return int(getattr(record, f"{stream}_dropped", 0))
+
     def events(self, since: int, run: str = "") -> list[Event]:
         return self._store.events(since, run=run)

@@ -56,7 +56,9 @@ def _tell(orch: Orch, run: Run, agent: str, lines: int | None, out: Output) -> N
             raw = orch.output(attempt.directory, stream, TAIL_BYTES)
             text = _last(raw.decode("utf-8", "replace"), lines)
             if len(raw) == TAIL_BYTES and (not lines or text.count("\n") < lines):
-                out.warn(f"only the last MiB; all of it: {attempt.directory}/{stream}")
+                out.warn(f"only the last MiB; what was kept: {attempt.directory}/{stream}")
+            if raw and (lost := orch.dropped(attempt.directory, stream)):
+                out.warn(f"{lost} bytes of {stream} were not kept: too much was written")
             if text:
                 texts.append({"attempt": attempt.id, "stream": stream, "text": text})
     if out.json:

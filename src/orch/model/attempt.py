@@ -67,7 +67,8 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     `exit_code` is what the program returned, or 128 + signal. `signal` is 0 unless a signal ended
     it; `timed_out` when the wrapper ended it for its wall time; `lost` when the terminal went away
     under it (SIGHUP); `error` when it could not be started at all (`exit_code` 127 or 126).
-    `stdout_bytes` and `stderr_bytes` count what the program wrote, kept or not.
+    `stdout_bytes` and `stderr_bytes` count what the program wrote, `…_dropped` what of it was not
+    kept (out of the middle).
     """
 
     attempt: str
@@ -81,6 +82,8 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float = 0.0
     stdout_bytes: int = 0
     stderr_bytes: int = 0
+    stdout_dropped: int = 0
+    stderr_dropped: int = 0
 
 
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):

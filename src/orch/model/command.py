@@ -232,6 +232,24 @@ class ForgetRepo(Command, frozen=True):
     slug: str
 
 
+class StartSession(Command, frozen=True):
+    """A person begins a work session."""
+
+    name: str
+
+
+class NoteSession(Command, frozen=True):
+    """A person writes something down in the open session."""
+
+    text: str
+
+
+class EndSession(Command, frozen=True):
+    """A person ends the open session."""
+
+    postmortem: str = ""
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
@@ -239,4 +257,5 @@ Any_ = (
     | RecordPull
     | ForgetWorktree | ForgetRepo
     | StopAttempts
+    | StartSession | NoteSession | EndSession
 )  # fmt: skip

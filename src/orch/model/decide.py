@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from orch.model import command as cmd, event as ev
+from orch.model import command as cmd, event as ev, session_rules
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
@@ -466,4 +466,7 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.ForgetRepo: _forget_repo,
     cmd.RecordPull: _record_pull,
     cmd.StopAttempts: _stop_attempts,
+    cmd.StartSession: session_rules.start,
+    cmd.NoteSession: session_rules.note,
+    cmd.EndSession: session_rules.end,
 }

@@ -166,12 +166,28 @@ class MessageSent(Data, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class SessionStarted(Data, frozen=True):
+    id: int
+    name: str
+
+
+class SessionNoted(Data, frozen=True):
+    id: int
+    text: str
+
+
+class SessionEnded(Data, frozen=True):
+    id: int
+    postmortem: str = ""
+
+
 EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
     | PullRecorded | Logged | MessageSent
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
+    | SessionStarted | SessionNoted | SessionEnded
 )  # fmt: skip
 
 

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from orch.model import event as ev
+from orch.model import event as ev, session_rules
 from orch.model.attempt import Attempt
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source, Task
+from orch.model.session import Session
 from orch.model.step import Step
 from orch.model.worktree import Worktree
 
@@ -36,6 +37,10 @@ class Reader(Protocol):
     def worktree_names(self, repo: str) -> list[str]: ...
     def live_run_ids(self, repo: str) -> list[str]: ...
 
+    def session(self, session: int) -> Session | None: ...
+    def open_session(self) -> Session | None: ...
+    def next_session(self) -> int: ...
+
 
 class Tables(Reader, Protocol):
     """`Reader` with the writes that events make."""
@@ -50,6 +55,7 @@ class Tables(Reader, Protocol):
     def drop_worktree(self, repo: str, name: str) -> None: ...
     def drop_repo(self, slug: str) -> None: ...
     def put_pull(self, pull: PullRequest, run: str) -> None: ...
+    def put_session(self, session: Session) -> None: ...
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None: ...
 
 
@@ -281,4 +287,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.WorktreeForgotten: _worktree_forgotten,
     ev.RepoForgotten: _repo_forgotten,
     ev.PullRecorded: _pull_recorded,
+    ev.SessionStarted: session_rules.started,
+    ev.SessionNoted: session_rules.noted,
+    ev.SessionEnded: session_rules.ended,
 }

@@ -19,6 +19,7 @@ from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import TERMINAL, Run, Source, Task
+from orch.model.session import Session
 from orch.model.step import SETTLED, Step
 from orch.model.worktree import Worktree
 
@@ -37,6 +38,7 @@ class MemoryTables:
         self.attempt_rows: dict[str, Attempt] = {}
         self.worktree_rows: dict[tuple[str, str], Worktree] = {}
         self.pull_rows: dict[tuple[str, int], tuple[PullRequest, str]] = {}
+        self.session_rows: dict[int, Session] = {}
         self.source_rows: dict[str, tuple[Source, ...]] = {}
 
     def copy(self) -> MemoryTables:
@@ -79,6 +81,18 @@ class MemoryTables:
     def live_run_ids(self, repo: str) -> list[str]:
         rows = self.run_rows.values()
         return [run.id for run in rows if run.repo == repo and run.status not in TERMINAL]
+
+    def session(self, session: int) -> Session | None:
+        return self.session_rows.get(session)
+
+    def open_session(self) -> Session | None:
+        return next((s for s in self.session_rows.values() if s.is_open), None)
+
+    def next_session(self) -> int:
+        return max(self.session_rows, default=0) + 1
+
+    def put_session(self, session: Session) -> None:
+        self.session_rows[session.id] = session
 
     def put_epoch(self, epoch: int) -> None:
         self.epoch_number = epoch
@@ -214,6 +228,12 @@ class MemoryStore:
 
     def worktrees(self) -> list[Worktree]:
         return list(self._tables.worktree_rows.values())[::-1]
+
+    def sessions(self) -> list[Session]:
+        return list(self._tables.session_rows.values())[::-1]
+
+    def open_session(self) -> Session | None:
+        return self._tables.open_session()
 
     def pulls(self, run: str = "") -> list[PullRequest]:
         rows = self._tables.pull_rows.values()

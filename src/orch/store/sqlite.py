@@ -20,6 +20,7 @@ from orch.model.errors import OrchError
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source, Task
+from orch.model.session import Session
 from orch.model.step import Step
 from orch.model.worktree import Worktree
 from orch.store.connection import (
@@ -184,6 +185,14 @@ class SqliteStore:
     def worktrees(self) -> list[Worktree]:
         """Newest first."""
         return self._all(Worktree, "list_worktrees")
+
+    def sessions(self) -> list[Session]:
+        """Newest first."""
+        return self._all(Session, "list_sessions")
+
+    def open_session(self) -> Session | None:
+        found: Session | None = self._first(Session, "open_session")
+        return found
 
     def pulls(self, run: str = "") -> list[PullRequest]:
         """Newest first; those of one run oldest first."""

@@ -15,6 +15,7 @@ from orch.model.gate import GateAnswer
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source, Task
+from orch.model.session import Session
 from orch.model.step import OUTCOME_DECODER, Step
 from orch.model.worktree import Worktree
 from orch.store.connection import value
@@ -24,7 +25,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
     cls: msgspec.json.Decoder(cls)
-    for cls in (Repo, Run, Task, Attempt, Worktree, PullRequest, GateAnswer)
+    for cls in (Repo, Run, Task, Attempt, Worktree, PullRequest, GateAnswer, Session)
 }
 
 
@@ -104,6 +105,18 @@ class SqliteTables:
 
     def live_run_ids(self, repo: str) -> list[str]:
         return [text_of(row[0]) for row in self._db.execute(statement("live_run_ids"), (repo,))]
+
+    def session(self, session: int) -> Session | None:
+        return self._one(Session, "get_session", session)
+
+    def open_session(self) -> Session | None:
+        return self._one(Session, "open_session")
+
+    def next_session(self) -> int:
+        return int(value(self._db, statement("next_session")))
+
+    def put_session(self, session: Session) -> None:
+        self._db.execute(statement("put_session"), (session.id, session.last_seq, encoded(session)))
 
     def step(self, run: str, path: str) -> Step | None:
         for row in self._db.execute(statement("get_step"), (run, path)):

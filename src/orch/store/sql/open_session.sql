@@ -1,0 +1,1 @@
+select body from sessions where last_seq = 0
