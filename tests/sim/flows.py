@@ -85,7 +85,10 @@ async def workflow(issue):
 """
 
 STOPPABLE = """
-from orch import AgentFailed, CreateWorktree, Gather, Retry, RunAgent, SpawnAgent, WaitForStatus, do
+from orch import (
+    AgentFailed, CommandFailed, CreateWorktree, Gather, Retry, RunAgent, RunCommand, SpawnAgent,
+    WaitForStatus, do,
+)
 
 @do
 def guarded(env, prompt, name):
@@ -96,12 +99,22 @@ def guarded(env, prompt, name):
         return error.code
 
 @do
+def failing(env):
+    try:
+        retry = Retry(attempts=4, base_s=0.5)
+        yield RunCommand(env=env, command=["t", "fail d"], name="d", check=True, retry=retry)
+    except CommandFailed as error:
+        return error.code
+
+@do
 def workflow(issue):
     env = yield CreateWorktree(issue=issue)
     ref = yield SpawnAgent(env=env, prompt="work c", agent="text", name="c")
-    said = yield Gather([guarded(env, "work a", "a"), guarded(env, "slow", "b")])
+    a, b, d = yield Gather(
+        [guarded(env, "work a", "a"), guarded(env, "slow", "b"), failing(env)]
+    )
     ended = yield WaitForStatus(ref)
-    return [*said, ended.value if ended.ok else ended.code]
+    return [a, b, ended.value if ended.ok else ended.code, d]
 """
 """Played by the test that stops single agents; `b` never ends unless somebody stops it."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 from typing import Any
 
@@ -11,7 +13,7 @@ from orch.engine import programs
 from orch.engine.step_context import StepContext
 from tests.sim.auditor import complaints
 from tests.sim.flows import FLOWS, STOPPABLE
-from tests.sim.universe import Universe
+from tests.sim.universe import Faults, Universe
 
 SEEDS = int(os.environ.get("ORCH_SIM_SEEDS", "2000"))
 CHUNKS = 20
@@ -120,23 +122,28 @@ def test_stopped_agents_end_for_good_and_their_run_goes_on(
     for seed in range(300):
         universe = Universe(seed, "stoppable")
         run = universe.create_run()
-        names = {"b", *universe.rng.sample(["a", "c"], universe.rng.randrange(3))}
-        for moment in (universe.rng.random() * 4, *range(5, 3000, 60)):
+        names = {"b", *universe.rng.sample(["a", "c", "d"], universe.rng.randrange(4))}
+        first = universe.rng.random() * 4
+        for moment in (first, *range(5, 3000, 60)):
             universe.loop.call_later(moment, universe.stop_agents, run, names)
+        if seed % 2:  # and the whole run is stopped and resumed at about the same time
+            moment = max(0.0, first + universe.rng.uniform(-0.1, 0.1))
+            stop = functools.partial(universe.stop, run, abort=False)
+            universe.loop.call_later(moment, stop)
         universe.play([run])
         wrong = [*complaints(universe, [run]), *not_for_good(universe, run, names)]
         assert not wrong, f"seed {seed}: {wrong}"
         ended = universe.store.run(run)
         assert ended is not None
         seen.update(str(said) for said in ended.result)
-    assert seen == {"answer to work a", "answer to work c", "stopped"}
+    assert seen == {"answer to work a", "answer to work c", "stopped", "command_failed"}
 
 
 def not_for_good(universe: Universe, run: str, names: set[str]) -> list[str]:
     """What is wrong with the agents that were to be stopped, and with the others."""
     wrong, known = [], universe.store.run(run)
     assert known is not None
-    said = dict(zip("abc", known.result, strict=True))
+    said = dict(zip("abcd", known.result, strict=True))
     for attempt in universe.store.attempts(run):
         later = [a for a in universe.store.attempts(run) if a.path == attempt.path]
         if attempt.stop and attempt.status == "stopped":
@@ -149,3 +156,28 @@ def not_for_good(universe: Universe, run: str, names: set[str]) -> list[str]:
     if said["b"] != "stopped":
         wrong.append(f"b never ends by itself, and said {said['b']}")
     return wrong
+
+
+def test_what_was_stopped_before_it_began_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FLOWS, "stoppable", STOPPABLE)
+    universe = Universe(1, "stoppable")
+    universe.crash_rate = universe.flaky_rate = 0.0
+    run, hit = universe.create_run(), Faults.hit
+
+    def once(faults: Faults, name: str) -> None:
+        if universe.boots == 1 and name == "terminal.start.before" and not faults.crashed:
+            faults._crash = 1.0
+        hit(faults, name)
+
+    monkeypatch.setattr(Faults, "hit", once)
+    asyncio.set_event_loop(universe.loop)
+    universe._boot([run])
+    [attempt] = universe.store.attempts(run)
+    universe.stop_agents(run, {"c"})
+    for moment in range(5, 100, 5):
+        universe.loop.call_later(moment, universe.stop_agents, run, {"b"})
+    universe.play([run])
+    ended = universe.store.run(run)
+    assert ended is not None
+    assert ended.result[2] == "stopped"
+    assert attempt.id not in universe.terminals.starts

@@ -52,8 +52,7 @@ async def wait_for(ctx: StepContext, effect: fx.WaitForStatus) -> Done:
     finally:
         for context in inner:
             context.interrupt("leave")
-        if waiting:
-            await asyncio.wait(waiting)
+        await asyncio.gather(*waiting, return_exceptions=True)  # all of them are heard
     if any(_left(task) for task in waiting):
         raise_timeout(targets, effect.timeout)
     found = [task.result() for task in waiting]

@@ -93,7 +93,7 @@ class StepContext:
         self._beside: dict[str, StepContext] = {}
         self._interrupt: asyncio.Future[Mode] = asyncio.get_running_loop().create_future()
         if attempts and attempts[-1].stop and attempts[-1].status not in FINAL:
-            self.interrupt("end")  # asked for while nobody looked
+            self.interrupt("end")  # asked for before anybody waited here
 
     def interrupt(self, mode: Mode) -> None:
         """Ask the handler to end; it answers at its next wait."""
