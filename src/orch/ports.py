@@ -116,27 +116,17 @@ class Git(Protocol):
         same key after an unseen success gives the same commit."""
 
     def merge(
-        self,
-        repo: Repo,
-        worktree: Worktree,
-        branches: Sequence[str],
-        strategy: Strategy,
-        *,
+        self, repo: Repo, worktree: Worktree, branches: Sequence[str], strategy: Strategy, *,
         key: str,
-    ) -> str:
+    ) -> str:  # fmt: skip
         """Merge `branches` in order into the worktree's (clean) branch; gives the new tip. On a
         conflict nothing has changed and `MergeConflict` carries `files`. Already contained
         branches are skipped (H73)."""
 
     def push(
-        self,
-        repo: Repo,
-        worktree: Worktree,
-        *,
-        remote: str = "",
-        force: bool = False,
+        self, repo: Repo, worktree: Worktree, *, remote: str = "", force: bool = False,
         expected: str = "",
-    ) -> str:
+    ) -> str:  # fmt: skip
         """Push the branch as it stands; gives the pushed commit. The remote tip must be absent, an
         ancestor, equal, or `expected` (the tip we pushed before, with `force`); anything else is
         `PushRejected`. Never pushes the repository's default branch."""
@@ -181,14 +171,8 @@ class Git(Protocol):
         files that count as work. Refused (`Conflict`) is what `rescue` would refuse."""
 
     def rescue(
-        self,
-        repo: Repo,
-        worktree: Worktree,
-        *,
-        key: str,
-        at: float,
-        keep: Sequence[str] = (),
-    ) -> Sequence[Saved]:
+        self, repo: Repo, worktree: Worktree, *, key: str, at: float, keep: Sequence[str] = (),
+    ) -> Sequence[Saved]:  # fmt: skip
         """Save everything that exists only in the worktree and on its branch, uncommitted,
         untracked and (by `keep`) ignored files, the index, commits that nothing else leads to, as
         one commit at one ref; `at` is now. Changes nothing in the worktree. Gives what is saved
@@ -318,18 +302,9 @@ class Forge(Protocol):
     name: str
 
     def open_pr(
-        self,
-        repo: Repo,
-        *,
-        head: str,
-        base: str,
-        head_sha: str,
-        title: str,
-        body: str,
-        draft: bool,
-        labels: Sequence[str],
-        key: str,
-    ) -> PullRequest:
+        self, repo: Repo, *, head: str, base: str, head_sha: str, title: str, body: str,
+        draft: bool, labels: Sequence[str], key: str,
+    ) -> PullRequest:  # fmt: skip
         """The PR for `head`: an existing one in any state is an answer (never a second one), else a
         new one. Bodies carry the key in a comment marker."""
 
@@ -392,15 +367,9 @@ class Tracker(Protocol):
     name: str
 
     def create(
-        self,
-        title: str,
-        *,
-        body: str = "",
-        labels: Sequence[str] = (),
-        repo: str = "",
-        created: str,
-        key: str = "",
-    ) -> Ticket:
+        self, title: str, *, body: str = "", labels: Sequence[str] = (), repo: str = "",
+        created: str, key: str = "",
+    ) -> Ticket:  # fmt: skip
         """A new ticket with the next free number; with `key`, at most one for that key."""
 
     def get(self, identifier: str) -> Ticket:
