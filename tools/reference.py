@@ -92,8 +92,8 @@ SHAPES = {
     "template show": "`{name, origin, path, sha256, text}`",
     "template new": "`{name, path, from, written}`",
     "template render": "`{path, text}`",
-    "trust": "`{repo, directory, digest, at, by, files, changes, trusted}`; with `--list` array of the"
-    " first six and `state`",
+    "trust": "`{repo, directory, digest, at, by, files, changes, trusted}`; with `--list` array of"
+    " the first six and `state`",
     "validate": "array of `{file, line, column, level, code, message, hint}`",
     "session start": "[session](#session)",
     "session note": "[session](#session)",
