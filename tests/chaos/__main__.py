@@ -1,4 +1,5 @@
-"""`./dev chaos --kills N [--seed S]`: random kills against the real thing, with figures."""
+"""`./dev chaos --kills N [--seed S]`: random kills against the real thing, with figures.
+`./dev chaos --points [PLAY]`: a kill at every point of every play, or of one."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tests.chaos import trial
 from tests.chaos.scenario import PLAYS
 
 
-def one(seed: int) -> tuple[int, list[str]]:
+def one(seed: int) -> tuple[str, list[str]]:
     """One seeded trial in a folder of its own."""
     rng = random.Random(seed)
     template = rng.choice(sorted(PLAYS))
@@ -23,7 +24,29 @@ def one(seed: int) -> tuple[int, list[str]]:
         wrong = trial.at_random(folder / "w", template, rng)
     finally:
         trial.clean(folder)
-    return seed, [f"{template}: {text}" for text in wrong]
+    return f"seed {seed}", [f"{template}: {text}" for text in wrong]
+
+
+def at(place: tuple[str, int, str]) -> tuple[str, list[str]]:
+    """One trial at the n-th point of a play."""
+    play, number, victim = place
+    folder = Path(tempfile.mkdtemp(prefix="orch-chaos-"))
+    try:
+        wrong = trial.at_point(folder / "w", play, number, victim)
+    finally:
+        trial.clean(folder)
+    return f"{play}, point {number}, {victim}", wrong
+
+
+def everywhere(wanted: str) -> list[tuple[str, int, str]]:
+    """Every point of the plays, each with one of the victims in turn."""
+    found = []
+    for play in sorted(PLAYS) if wanted == "all" else [wanted]:
+        folder = Path(tempfile.mkdtemp(prefix="orch-chaos-"))
+        count = len(trial.points(folder / "w", play))
+        trial.clean(folder)
+        found += [(play, n, trial.VICTIMS[(n // 2) % 3]) for n in range(1, count + 1)]
+    return found
 
 
 def main(argv: list[str]) -> int:
@@ -31,17 +54,26 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=20, help="number of trials (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first trial (default 1)")
     parser.add_argument("--jobs", type=int, default=2, help="trials at once (default 2)")
+    parser.add_argument(
+        "--points", nargs="?", const="all", choices=["all", *sorted(PLAYS)],
+        help="kill at every point instead, of all plays or of one",
+    )  # fmt: skip
     chosen = parser.parse_args(argv)
-    seeds = range(chosen.seed, chosen.seed + chosen.kills)
     began, bad = time.monotonic(), 0
     with concurrent.futures.ProcessPoolExecutor(chosen.jobs) as pool:
-        for number, (seed, wrong) in enumerate(pool.map(one, seeds), 1):
+        if chosen.points:
+            places = everywhere(chosen.points)
+            total, answers = len(places), pool.map(at, places)
+        else:
+            seeds = range(chosen.seed, chosen.seed + chosen.kills)
+            total, answers = len(seeds), pool.map(one, seeds)
+        for number, (place, wrong) in enumerate(answers, 1):
             for text in wrong:
-                sys.stdout.write(f"seed {seed}: {text}\n")
+                sys.stdout.write(f"{place}: {text}\n")
             bad += bool(wrong)
-            if number % 10 == 0 or number == chosen.kills:
+            if number % 10 == 0 or number == total:
                 taken = time.monotonic() - began
-                sys.stdout.write(f"{number} of {chosen.kills} trials, {bad} bad, {taken:.0f} s\n")
+                sys.stdout.write(f"{number} of {total} trials, {bad} bad, {taken:.0f} s\n")
                 sys.stdout.flush()
     return 1 if bad else 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ SLICES = 8
 RANDOM_KILLS = 20
 WHOLE = ("basic_pr", "multi_agent")
 THIRD = 3
-VICTIMS = ("engine", "group", "tmux")
 
 
 @pytest.fixture
@@ -37,14 +35,14 @@ def test_killed_at_every_point(place: Path, template: str, part: int) -> None:
     three victims in turn, so that over the points of a template each kind of act meets each.
 
     What the templates have in common is killed at every point in `basic_pr` and `multi_agent`; of
-    the others every third point is taken here, and all of them with ORCH_CHAOS_POINTS=all
-    (`./dev chaos --points`)."""
+    the others every third point is taken here, and all of them with
+    `./dev chaos --points`."""
     names = trial.points(place / "count", template)
     assert len(names) > 20, names
     bad = []
-    step = 1 if template in WHOLE or os.environ.get("ORCH_CHAOS_POINTS") == "all" else THIRD
+    step = 1 if template in WHOLE else THIRD
     for number in range(part * step + 1, len(names) + 1, SLICES * step):
-        victim = VICTIMS[(number // 2) % len(VICTIMS)]
+        victim = trial.VICTIMS[(number // 2) % len(trial.VICTIMS)]
         folder = place / f"{number}"
         wrong = trial.at_point(folder, template, number, victim)
         if wrong:

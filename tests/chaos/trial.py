@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.chaos import auditor
 from tests.chaos.scenario import PLAYS, Scenario, make, resume_until_done
 
+VICTIMS = ("engine", "group", "tmux")
+
 
 def points(folder: Path, template: str) -> list[str]:
     """The names of all failpoints that an undisturbed run passes, in order."""
