@@ -27,10 +27,17 @@ from orch.trackers.scalars import Broken
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orch.plugins import Premises
+
 __all__ = ["Vault", "parse_issue_file"]
 
+PLUGIN_API = 1
 _SUFFIX = ".md"
 _TRIES = 8
+
+
+def make(premises: Premises) -> Vault:
+    return Vault(premises.directory)
 
 
 class Vault:
