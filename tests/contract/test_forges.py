@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orch.forges.chosen import ChosenForges
 from orch.forges.local import LocalForge
 from orch.forges.memory import MemoryForge
 from orch.git.memory import MemoryGit
@@ -64,3 +65,29 @@ class TestMergingInMemory(ForgeMergeContract):
 
     def begin(self, forge: MemoryForge, repo: Repo, number: int, key: str) -> None:
         forge.change(repo, number, merge_key=key)
+
+
+class TestChosenForges(ForgeContract):
+    """One repository has another forge than the rest."""
+
+    @pytest.fixture
+    def forge(self, clock: SteppingClock) -> ChosenForges:
+        made = {name: MemoryForge(clock, MemoryGit()) for name in ("memory", "other")}
+        return ChosenForges("memory", {"two": "other", "b": "other"}, made.__getitem__)
+
+    def settle(self, forge: ChosenForges, repo: Repo, number: int, state: str) -> None:
+        chosen = forge.of(repo)
+        assert isinstance(chosen, MemoryForge)
+        chosen.settle(repo, number, state)
+
+
+class TestMergingAtChosenForges(ForgeMergeContract):
+    @pytest.fixture
+    def forge(self, hands: Repositories, clock: SteppingClock) -> ChosenForges:
+        made = {name: MemoryForge(clock, hands.git) for name in ("memory", "other")}
+        return ChosenForges("other", {"thing": "memory"}, made.__getitem__)
+
+    def begin(self, forge: ChosenForges, repo: Repo, number: int, key: str) -> None:
+        chosen = forge.of(repo)
+        assert isinstance(chosen, MemoryForge)
+        chosen.change(repo, number, merge_key=key)

@@ -73,11 +73,11 @@ class Registry:
         if shape is not None:
             with plugin.blamed("has no usable Options"):
                 known = _fields(shape)
+        hint = f"{plugin} knows: {', '.join(known) or 'no options'}"
         for key in config.options:
             if key not in known:
                 near = nearest(key, known)
                 meant = f"; did you mean {' or '.join(near)}?" if near else ""
-                hint = f"{plugin} knows: {', '.join(known) or 'no options'}"
                 code = "config_unknown_key"
                 raise self._wrong((*path, key), f"unknown option{meant}", code=code, hint=hint)
         if shape is None:
@@ -86,7 +86,7 @@ class Registry:
             with plugin.blamed("has no usable Options"):
                 return _converted(config.options, shape)
         except _Misfit as error:
-            raise self._wrong((*path, *error.inner), error.message) from error
+            raise self._wrong((*path, *error.inner), error.message, hint=hint) from error
 
     def _wrong(
         self, path: tuple[str, ...], message: str, *, code: str = "", hint: str = ""

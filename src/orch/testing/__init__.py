@@ -7,5 +7,9 @@ import pytest
 
 # A failing suite shows the values that it compared, as a test in the reader's own folder does.
 pytest.register_assert_rewrite(
-    "orch.testing.agents", "orch.testing.forges", "orch.testing.merging", "orch.testing.trackers"
+    "orch.testing.agents",
+    "orch.testing.forges",
+    "orch.testing.merging",
+    "orch.testing.trackers",
+    "orch.testing.workflows",
 )
