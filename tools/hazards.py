@@ -88,7 +88,8 @@ LATER = {
 def tests_by_hazard() -> dict[int, list[str]]:
     """Hazard number -> files of tests that name it."""
     found: dict[int, set[str]] = {}
-    for path in sorted((ROOT / "tests").rglob("*.py")):
+    suites = ROOT / "src" / "orch" / "testing"
+    for path in sorted([*(ROOT / "tests").rglob("*.py"), *suites.glob("*.py")]):
         text = path.read_text(encoding="utf-8")
         numbers = re.findall(r"\bH(\d{1,3})\b|(?<=_)h(\d{1,3})_", text)
         for pair in numbers:

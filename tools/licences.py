@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = "orch-conductor"
+FOR_DEVELOPERS = {"dev", "testing"}
+"""Extras of Orch's own developers, and of those who write plugins for it."""
 
 # What users get with Orch may be used by anybody in anything.
 PERMISSIVE = {
@@ -75,10 +77,10 @@ def is_allowed(expression: str, allowed: set[str]) -> bool:
 
 
 def needed_at_run_time(name: str) -> set[str]:
-    """Canonical names of the installed distributions that `name` and its extras but `dev` need."""
+    """Canonical names of the installed distributions that `name` and its extras for users need."""
     found: set[str] = set()
     own_extras = metadata.metadata(name).get_all("Provides-Extra") or []
-    todo = [(name, frozenset(own_extras) - {"dev"})]
+    todo = [(name, frozenset(own_extras) - FOR_DEVELOPERS)]
     while todo:
         current, extras = todo.pop()
         try:

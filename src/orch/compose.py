@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orch import plugins
 from orch.api.facade import Orch
 from orch.config import Config, home_from, load
 from orch.model.errors import ToolFailed
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
     from orch.engine.world import World
-    from orch.forges.local import LocalForge
     from orch.git.cli import GitCli
     from orch.model.event import Actor, Event
-    from orch.ports import Agent
+    from orch.ports import Agent, Forge, Tracker
     from orch.terminals.tmux import Tmux
-    from orch.trackers.vault import Vault
 
 FOLDERS = ("run", "repos", "worktrees", "attempts", "vault", "forge", "pinned", "log")
+OWN_FOLDERS = {"local": "forge", "vault": "vault"}
+"""Of the forge and the tracker that Orch ships; others have one below `forges` and `trackers`."""
 
 
 class _WallClock:
@@ -95,16 +96,31 @@ class Home:
         return Tmux(self.path / "run", path=self.environ.get("PATH", os.defpath))
 
     @cached_property
-    def forge(self) -> LocalForge:
-        from orch.forges.local import LocalForge
+    def forge(self) -> Forge:
+        """The one forge of all repositories, or each one's own."""
+        config = self.config(None)
+        default = config.defaults.forge
+        chosen = {slug: own.forge for slug, own in config.repos.items() if own.forge != default}
+        if not chosen:
+            return self._forge(default)
+        from orch.forges.chosen import ChosenForges
 
-        return LocalForge(self.path / "forge", self.clock, self.git)
+        return ChosenForges(default, chosen, self._forge)
+
+    def _forge(self, name: str) -> Forge:
+        made: Forge = plugins.make(plugins.FORGES, name, self._premises("forges", name))
+        return made
 
     @cached_property
-    def tracker(self) -> Vault:
-        from orch.trackers.vault import Vault
+    def tracker(self) -> Tracker:
+        made: Tracker = plugins.make(plugins.TRACKERS, "vault", self._premises("trackers", "vault"))
+        return made
 
-        return Vault(self.path / "vault", catalogue=self.path / "run" / "vault.catalogue")
+    def _premises(self, room: str, name: str) -> plugins.Premises:
+        directory = self.path / OWN_FOLDERS.get(name, f"{room}/{name}")
+        return plugins.Premises(
+            name=name, directory=directory, environ=self.environ, clock=self.clock, git=self.git
+        )
 
     @cached_property
     def person(self) -> Actor:

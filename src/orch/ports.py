@@ -8,8 +8,8 @@ Invariants for every port:
 - Expected outcomes are values; faults are `OrchError`s with a code and a hint, translated once.
 - Every text handed in is data: adapters never give it to a shell, an option parser or a template.
 
-Each port has a deterministic double in its room's `memory.py` and a contract suite in
-`tests/contract/` which the real adapter passes too.
+Each port has a deterministic double in its room's `memory.py` and a contract suite which the real
+adapter passes too: in `orch.testing` for what plugins may bring, in `tests/contract/` for the rest.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ from orch.model.session import Session
 from orch.model.step import Step
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
+
+PLUGIN_API = 1
+"""The version of `Agent`, `Tracker` and `Forge`, of what their plugins are made from, and of what
+`orch.testing` asks of them. It changes when a plugin that was right would not be any more."""
 
 
 class Clock(Protocol):

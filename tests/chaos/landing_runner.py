@@ -21,8 +21,8 @@ from orch.forges.local import LocalForge
 from orch.git.gateway import Gateway
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
+from orch.testing.forges import SteppingClock, opened
 from tests.chaos.record_runner import Watch
-from tests.contract.forge_contract import SteppingClock, opened
 from tests.gitrepos import GitRepos, worktree_at
 
 KEY = "run/5#1"

@@ -22,8 +22,8 @@ from typing import Any
 from orch.forges.local import LocalForge
 from orch.git.memory import MemoryGit
 from orch.model.pull import PullRequest
+from orch.testing.forges import SteppingClock, opened
 from orch.trackers.vault import Vault
-from tests.contract.forge_contract import SteppingClock, opened
 
 NOW = "2025-11-21T04:00:00Z"
 BODY = "a body\r\nof some lines\n" * 200

@@ -15,8 +15,8 @@ import pytest
 
 import orch
 from orch.model.errors import ToolFailed
+from orch.testing.forges import a_repo, opened
 from tests.chaos.record_runner import BODY, NOW, forge, new_issue, new_pull, two_issues, vault
-from tests.contract.forge_contract import a_repo, opened
 
 ROOT = Path(__file__).parents[2]
 RUNNER = [sys.executable, "-m", "tests.chaos.record_runner"]

@@ -11,8 +11,7 @@ A third party proves an adapter with:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Protocol, get_args
 
 import pytest
@@ -30,6 +29,7 @@ from orch.model.errors import (
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
 from orch.ports import Git
+from orch.testing.repositories import made, planned, refused
 
 
 class GitHands(Protocol):
@@ -673,34 +673,6 @@ class GitContract:
         with refused(NotFound, "not_a_repository"):
             git.inspect(target)
         git.clone(repo.remote_url, target)
-
-
-@contextmanager
-def refused(kind: type[OrchError], code: str) -> Iterator[pytest.ExceptionInfo[OrchError]]:
-    """The block raises exactly this, in one sentence."""
-    with pytest.raises(kind) as caught:
-        yield caught
-    assert caught.value.code == code
-    assert caught.value.message.endswith(".")
-
-
-def planned(git: Git, repo: Repo, name: str = "a", *, branch: str = "") -> Worktree:
-    """The record of a worktree at the repository's base as it is now."""
-    base = git.resolve_base(repo, None, fetch=False)
-    return Worktree(
-        repo=repo.slug,
-        name=name,
-        branch=branch or f"orch/{name}",
-        path=f"{repo.workspace_dir}/{name}",
-        base_branch=base.branch,
-        base_commit=base.commit,
-    )
-
-
-def made(git: Git, repo: Repo, name: str = "a", *, branch: str = "") -> Worktree:
-    worktree = planned(git, repo, name, branch=branch)
-    git.add_worktree(repo, worktree, key="k")
-    return worktree
 
 
 def work(

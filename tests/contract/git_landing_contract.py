@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 import pytest
 
@@ -10,32 +10,15 @@ from orch.model.effect import Strategy
 from orch.model.errors import Conflict, MergeConflict, NotFound, PushRejected, ToolFailed
 from orch.model.pull import Landing
 from orch.model.repo import Repo
-from orch.model.worktree import Worktree
 from orch.ports import Git
-from tests.contract.git_contract import GitHands, made, refused
+from orch.testing.repositories import STRATEGIES, Repositories, pushed, refused
+from tests.contract.git_contract import GitHands
 
-STRATEGIES = get_args(Strategy)
 MESSAGE = "Merge pull request thing#1 from orch/a\n\nTitle"
 
 
-class LandingHands(GitHands, Protocol):
-    """What else people do at the remote."""
-
-    def merge_remotely(self, repo: Repo, head: str, *, forward: bool = False) -> str:
-        """Somebody merges `head` into `main` by hand (`forward`: main moves to it as it is)."""
-
-    def set_remotely(self, repo: Repo, branch: str, commit: str) -> None:
-        """Somebody forces `branch` to `commit`, or deletes it (empty)."""
-
-
-def pushed(
-    git: Git, hands: LandingHands, repo: Repo, name: str = "a", text: str = "work\n"
-) -> tuple[Worktree, str]:
-    """A branch `orch/<name>` with one commit that adds `<name>.txt`, at the remote."""
-    worktree = made(git, repo, name)
-    hands.write(worktree, {f"{name}.txt": text})
-    git.commit(repo, worktree, f"Add {name}", key=f"commit-{name}")
-    return worktree, git.push(repo, worktree)
+class LandingHands(GitHands, Repositories, Protocol):
+    """And what people do at the remote."""
 
 
 def landed(

@@ -13,7 +13,8 @@ from orch.model.errors import Conflict, NotFound
 from orch.model.repo import Repo
 from orch.model.worktree import Saved, Worktree
 from orch.ports import Git
-from tests.contract.git_contract import GitHands, made, refused
+from orch.testing.repositories import made, refused
+from tests.contract.git_contract import GitHands
 
 KEEP = ("*.swp",)
 AT = 1_700_000_000.0

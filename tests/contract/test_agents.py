@@ -10,7 +10,7 @@ import pytest
 from orch.agents.command import CommandAgent
 from orch.agents.scripted_agent import ScriptedAgent
 from orch.config import AgentConfig
-from tests.contract.agent_contract import AgentContract
+from orch.testing.agents import AgentContract
 
 PROGRAM = (
     "import os, pathlib, sys\n"

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from orch.forges.chosen import ChosenForges
 from orch.forges.local import LocalForge
 from orch.forges.memory import MemoryForge
 from orch.git.memory import MemoryGit
 from orch.model.repo import Repo
-from tests.contract.forge_contract import ForgeContract, SteppingClock
-from tests.contract.forge_merge_contract import ForgeMergeContract
-from tests.contract.test_git import MemoryHands, RealHands
+from orch.testing.forges import ForgeContract, SteppingClock
+from orch.testing.merging import ForgeMergeContract
+from orch.testing.repositories import Repositories
+from tests.contract.test_git import RealHands
 
 
 class TestLocalForge(ForgeContract):
@@ -52,12 +54,40 @@ class TestMergingLocally(ForgeMergeContract):
     def reopened(self, forge: LocalForge) -> LocalForge:
         return self.made()
 
+    def begin(self, forge: LocalForge, repo: Repo, number: int, key: str) -> None:
+        forge.change(repo, number, merge_key=key)
+
 
 class TestMergingInMemory(ForgeMergeContract):
     @pytest.fixture
-    def hands(self) -> MemoryHands:
-        return MemoryHands()
+    def forge(self, hands: Repositories, clock: SteppingClock) -> MemoryForge:
+        return MemoryForge(clock, hands.git)
+
+    def begin(self, forge: MemoryForge, repo: Repo, number: int, key: str) -> None:
+        forge.change(repo, number, merge_key=key)
+
+
+class TestChosenForges(ForgeContract):
+    """One repository has another forge than the rest."""
 
     @pytest.fixture
-    def forge(self, hands: MemoryHands) -> MemoryForge:
-        return MemoryForge(SteppingClock(), hands.git)
+    def forge(self, clock: SteppingClock) -> ChosenForges:
+        made = {name: MemoryForge(clock, MemoryGit()) for name in ("memory", "other")}
+        return ChosenForges("memory", {"two": "other", "b": "other"}, made.__getitem__)
+
+    def settle(self, forge: ChosenForges, repo: Repo, number: int, state: str) -> None:
+        chosen = forge.of(repo)
+        assert isinstance(chosen, MemoryForge)
+        chosen.settle(repo, number, state)
+
+
+class TestMergingAtChosenForges(ForgeMergeContract):
+    @pytest.fixture
+    def forge(self, hands: Repositories, clock: SteppingClock) -> ChosenForges:
+        made = {name: MemoryForge(clock, hands.git) for name in ("memory", "other")}
+        return ChosenForges("other", {"thing": "memory"}, made.__getitem__)
+
+    def begin(self, forge: ChosenForges, repo: Repo, number: int, key: str) -> None:
+        chosen = forge.of(repo)
+        assert isinstance(chosen, MemoryForge)
+        chosen.change(repo, number, merge_key=key)

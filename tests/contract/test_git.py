@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from orch.git.memory import MemoryGit
-from orch.git.memory_world import Commit, Repository, Tree
+from orch.git.memory_world import Tree
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
+from orch.testing.repositories import FILES, MemoryRepositories
 from tests.contract.git_contract import GitContract
 from tests.contract.git_landing_contract import GitLandingContract
 from tests.contract.git_trash_contract import GitTrashContract
 from tests.gitrepos import GitRepos
-
-FILES = {"README.md": "start\n", "src/app.py": "print('hello')\n"}
 
 
 class RealHands:
@@ -131,38 +129,14 @@ class RealHands:
         self.repos.git(repo.remote_url, "update-ref", *words)
 
 
-class MemoryHands:
+class MemoryHands(MemoryRepositories):
     """Hands in the double's world."""
-
-    def __init__(self) -> None:
-        self.git = MemoryGit()
-        self.world = self.git.world
-
-    def repository(
-        self, slug: str = "thing", *, branch: str = "main", remote: bool = True, empty: bool = False
-    ) -> Repo:
-        path, url = f"/src/{slug}", f"/remotes/{slug}.git" if remote else ""
-        self.world.make_repository(path, default_branch=branch, files=FILES, remote_url=url)
-        self.git.pin(f"{path}/.git", f"/pins/{slug}")
-        return Repo(
-            slug=slug,
-            local_path=path,
-            common_dir=f"{path}/.git",
-            pinned_dir=f"/pins/{slug}",
-            workspace_dir=f"/worktrees/{slug}",
-            default_branch=branch,
-            remote_name="origin" if remote else "",
-            remote_url=url,
-        )
 
     def path_of_empty_repository(self) -> str:
         return self.world.make_repository("/src/empty", files={}).main_path
 
     def commit(self, repo: Repo, branch: str, changes: Mapping[str, str]) -> str:
-        return self.world.commit_on(self._of(repo), branch, changes, "More")
-
-    def commit_remotely(self, repo: Repo, branch: str, changes: Mapping[str, str]) -> str:
-        return self.world.commit_at(repo.remote_url, branch, changes, "Somebody else's")
+        return self.world.commit_on(self.of(repo), branch, changes, "More")
 
     def break_remote(self, repo: Repo) -> None:
         self.world.remotes[repo.remote_url].reachable = False
@@ -171,22 +145,13 @@ class MemoryHands:
         self.world.remotes[repo.remote_url].refuses[branch] = words
 
     def tip(self, repo: Repo, ref: str) -> str:
-        return self._of(repo).refs.get(ref, "")
+        return self.of(repo).refs.get(ref, "")
 
     def parents(self, repo: Repo, commit: str) -> Sequence[str]:
         return list(self.world.commits[commit].parents)
 
-    def message(self, repo: Repo, commit: str) -> str:
-        return self.world.commits[commit].message
-
-    def files_of(self, repo: Repo, commit: str) -> Mapping[str, str]:
-        return self.world.committed_files(commit)
-
-    def write(self, worktree: Worktree, changes: Mapping[str, str]) -> None:
-        self._tree(worktree).files.update(changes)
-
     def remove(self, worktree: Worktree, name: str) -> None:
-        del self._tree(worktree).files[name]
+        del self.tree(worktree).files[name]
 
     def read(self, worktree: Worktree, name: str) -> str | None:
         for repository in self.world.repositories.values():
@@ -195,28 +160,28 @@ class MemoryHands:
         return None
 
     def agent_commit(self, repo: Repo, worktree: Worktree) -> str:
-        return self.world.agent_commit(self._of(repo), worktree.path, "The agent's own")
+        return self.world.agent_commit(self.of(repo), worktree.path, "The agent's own")
 
     def agent_switch(self, repo: Repo, worktree: Worktree, branch: str) -> None:
-        tree = self._tree(worktree)
-        head = self.world.head_of(self._of(repo), tree)
+        tree = self.tree(worktree)
+        head = self.world.head_of(self.of(repo), tree)
         tree.branch, tree.detached = branch, "" if branch else head
         if branch:
-            self._of(repo).refs[f"refs/heads/{branch}"] = head
+            self.of(repo).refs[f"refs/heads/{branch}"] = head
 
     def agent_reset(self, repo: Repo, worktree: Worktree, commit: str) -> None:
-        self._of(repo).refs[f"refs/heads/{worktree.branch}"] = commit
-        self._tree(worktree).files = self.world.committed_files(commit)
+        self.of(repo).refs[f"refs/heads/{worktree.branch}"] = commit
+        self.tree(worktree).files = self.world.committed_files(commit)
 
     def begin_merge(self, repo: Repo, worktree: Worktree) -> None:
-        self._tree(worktree).unfinished = "a merge"
+        self.tree(worktree).unfinished = "a merge"
 
     def delete_directory(self, worktree: Worktree) -> None:
         for repository in self.world.repositories.values():
             repository.trees.pop(worktree.path, None)
 
     def worktree_by_hand(self, repo: Repo, branch: str) -> str:
-        repository, path = self._of(repo), f"/src/{branch}-tree"
+        repository, path = self.of(repo), f"/src/{branch}-tree"
         head = repository.refs[f"refs/heads/{repository.branch}"]
         repository.refs[f"refs/heads/{branch}"] = head
         repository.trees[path] = Tree(branch=branch, files=self.world.committed_files(head))
@@ -224,33 +189,6 @@ class MemoryHands:
 
     def occupy(self, repo: Repo, worktree: Worktree) -> None:
         self.world.foreign_paths.add(worktree.path)
-
-    def merge_remotely(self, repo: Repo, head: str, *, forward: bool = False) -> str:
-        refs = self.world.remotes[repo.remote_url].refs
-        tip, base = refs[f"refs/heads/{head}"], refs["refs/heads/main"]
-        if not forward:
-            files = {**self.world.committed_files(base), **self.world.committed_files(tip)}
-            merged = Commit(files=files, parents=(base, tip), message="By hand")
-            tip = self.world.write_commit(merged)
-        refs["refs/heads/main"] = tip
-        return tip
-
-    def set_remotely(self, repo: Repo, branch: str, commit: str) -> None:
-        refs = self.world.remotes[repo.remote_url].refs
-        refs[f"refs/heads/{branch}"] = commit
-        if not commit:
-            del refs[f"refs/heads/{branch}"]
-
-    def _of(self, repo: Repo) -> Repository:
-        return self.world.repositories[repo.common_dir]
-
-    def _tree(self, worktree: Worktree) -> Tree:
-        [tree] = [
-            repository.trees[worktree.path]
-            for repository in self.world.repositories.values()
-            if worktree.path in repository.trees
-        ]
-        return tree
 
 
 class TestGitCli(GitContract, GitLandingContract):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orch.testing.trackers import TrackerContract
 from orch.trackers.memory import MemoryTracker
 from orch.trackers.vault import Vault
-from tests.contract.tracker_contract import TrackerContract
 
 
 class TestVault(TrackerContract):

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -175,18 +175,24 @@ def foreign_imports_of_the_model(root: Path) -> list[str]:
 
 
 def undeclared_imports(root: Path) -> list[str]:
-    """Third-party imports that pyproject.toml does not promise to users; dev tools do not count."""
+    """Third-party imports that pyproject.toml does not promise to users; dev tools do not count, and
+    what the contract suites need is theirs alone."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project.get("optional-dependencies", {})
-    wanted = [*project["dependencies"], *(n for e in extras if e != "dev" for n in extras[e])]
-    names = {re.split(r"[^A-Za-z0-9_.-]", want)[0].lower().replace("-", "_") for want in wanted}
-    allowed = names | sys.stdlib_module_names | {"orch"}
+    suites = _import_names(extras.get("testing", []))
+    wanted = [n for e in extras if e not in ("dev", "testing") for n in extras[e]]
+    allowed = _import_names([*project["dependencies"], *wanted])
+    allowed |= sys.stdlib_module_names | {"orch"}
     return [
         f"{place}:{line}: {name}"
         for place, _, tree in modules(root)
         for line, name in imported(tree)
-        if name not in allowed
+        if name not in allowed | (suites if place.startswith("src/orch/testing/") else set())
     ]
+
+
+def _import_names(wanted: Iterable[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9_.-]", want)[0].lower().replace("-", "_") for want in wanted}
 
 
 def paths_of_one_machine(root: Path) -> list[str]:

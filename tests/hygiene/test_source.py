@@ -37,6 +37,7 @@ CASES: list[tuple[Rule, str, str]] = [
     (rules.foreign_imports_of_the_model, "src/orch/model/j.py", "def f():\n    import apsw\n"),
     (rules.undeclared_imports, "src/orch/engine/k.py", "import pytest\n"),
     (rules.undeclared_imports, "src/orch/engine/l.py", "from requests.auth import X\n"),
+    (rules.undeclared_imports, "src/orch/testing/l.py", "import requests\n"),
     (rules.paths_of_one_machine, "docs/m.md", MACHINE_PATH),
     (rules.paths_of_one_machine, "src/orch/cli/n.py", "HOME = '/ho" + "me/ada/.orch'\n"),
     (rules.registry_hosts, "dev", "INDEX = 'https://py" + "pi.org/simple'\n"),

@@ -18,6 +18,12 @@ from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import UsageError
 from orch.ports import AgentRequest, AttemptFacts
 
+PLUGIN_API = 1
+
+
+def make(name: str, config: AgentConfig, options: None) -> CommandAgent:
+    return CommandAgent(name, config)
+
 
 class CommandAgent:
     """`orch.ports.Agent` for `[agents.NAME] command = […]`."""

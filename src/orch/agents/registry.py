@@ -1,4 +1,4 @@
-"""Agents by name, as they are configured.
+"""Agents by name, as they are configured; each of a kind that Orch ships or a plugin brings.
 
 Invariant: a name gives an agent only if a person configured it; nothing is guessed, and what a
 workflow or a flag asks for is never replaced by something else.
@@ -6,47 +6,48 @@ workflow or a flag asks for is never replaced by something else.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+import re
+from typing import Any
 
-from orch.agents.command import CommandAgent
-from orch.agents.scripted_agent import ScriptedAgent
+import msgspec
+
+from orch import plugins
+from orch.agents.guarded import GuardedAgent
 from orch.config import AgentConfig, Config
-from orch.model.errors import NotFound, UsageError
+from orch.config.keys import dotted
+from orch.model.errors import ConfigError, NotFound, UsageError
 from orch.model.naming import nearest
+from orch.plugins import Plugin
 from orch.ports import Agent
 
-Maker = Callable[[str, AgentConfig], Agent]
-
-
-def _scripted(name: str, config: AgentConfig) -> Agent:
-    return ScriptedAgent(name, config, python=sys.executable)
-
-
-KINDS: Mapping[str, Maker] = {"command": CommandAgent, "scripted": _scripted}
-"""What makes an agent of each `kind`."""
+_WHERE = re.compile(r" - at `\$\.?(?P<key>[^`]*)`$")
 
 
 class Registry:
     """The agents of one configuration."""
 
-    def __init__(
-        self, config: Config, kinds: Mapping[str, Maker] = KINDS, *, path: str = ""
-    ) -> None:
+    def __init__(self, config: Config, *, path: str = "") -> None:
         """`path` is where installed programs are looked for when none is configured."""
         self._config = config
-        self._kinds = kinds
         self._path = path
 
     def names(self) -> list[str]:
         return sorted(self._config.agents)
 
     def get(self, name: str) -> Agent:
-        """Raises `NotFound` (`unknown_agent`) with the nearest names and the configured ones."""
+        """Raises `NotFound` (`unknown_agent`) with the nearest names and the configured ones;
+        `ConfigError` (`unknown_kind`, `config_invalid`) with file and line for a kind that is not
+        installed and for options that it refuses; `ToolFailed` for a broken plugin."""
         config = self._config.agents.get(name)
         if config is None:
             raise self._unknown(name)
-        return self._kinds[config.kind](name, config)
+        plugin = plugins.find(plugins.AGENTS, config.kind)
+        if plugin is None:
+            missing = plugins.unknown(plugins.AGENTS, config.kind)
+            path = ("agents", name, "kind")
+            raise self._wrong(path, missing.message, code="unknown_kind", hint=missing.hint)
+        agent: Agent = plugins.build(plugin, name, config, self._options(name, config, plugin))
+        return GuardedAgent(agent, plugin) if plugin.foreign else agent
 
     def choose(self, asked: str | None, run: str) -> str:
         """The effect's > the run's (`--agent`) > `[defaults] agent` > the only one > an error."""
@@ -82,6 +83,41 @@ class Registry:
             hint=found[0].set_command(),
         )
 
+    def _options(self, name: str, config: AgentConfig, plugin: Plugin) -> Any:
+        """The kind's own options, as its `Options` has them; None for a kind without."""
+        shape = getattr(plugins.load(plugin), "Options", None)
+        path = ("agents", name, "options")
+        known: list[str] = []
+        if shape is not None:
+            with plugin.blamed("has no usable Options"):
+                known = _fields(shape)
+        hint = f"{plugin} knows: {', '.join(known) or 'no options'}"
+        for key in config.options:
+            if key not in known:
+                near = nearest(key, known)
+                meant = f"; did you mean {' or '.join(near)}?" if near else ""
+                code = "config_unknown_key"
+                raise self._wrong((*path, key), f"unknown option{meant}", code=code, hint=hint)
+        if shape is None:
+            return None
+        try:
+            with plugin.blamed("has no usable Options"):
+                return _converted(config.options, shape)
+        except _Misfit as error:
+            raise self._wrong((*path, *error.inner), error.message, hint=hint) from error
+
+    def _wrong(
+        self, path: tuple[str, ...], message: str, *, code: str = "", hint: str = ""
+    ) -> ConfigError:
+        key = dotted(path)
+        while len(path) > 1 and dotted(path) not in self._config.origins:
+            path = path[:-1]
+        origin = self._config.origin(dotted(path))
+        return ConfigError(
+            f"{origin}: {key}: {message}", code=code, hint=hint, file=origin.file,
+            line=origin.line, key=key,
+        )  # fmt: skip
+
     def _unknown(self, name: str) -> NotFound:
         names = self.names()
         similar = nearest(name, names)
@@ -97,3 +133,29 @@ class Registry:
         return (
             f'add to {self._config.home}/config.toml: [agents.{name}] command = ["PROGRAM", "ARG"]'
         )
+
+
+class _Misfit(UsageError):
+    """Options that do not fit; `inner` is the path of the one at fault."""
+
+    def __init__(self, message: str, inner: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.inner = inner
+
+
+def _fields(shape: Any) -> list[str]:
+    from msgspec import inspect
+
+    info: Any = inspect.type_info(shape)
+    return [field.encode_name for field in info.fields]
+
+
+def _converted(options: dict[str, Any], shape: Any) -> Any:
+    try:
+        return msgspec.convert(options, shape)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        match = _WHERE.search(text)
+        message = (text[: match.start()] if match else text).replace("`", '"')
+        inner = (match["key"].partition(".")[0].partition("[")[0],) if match else ()
+        raise _Misfit(message[:1].lower() + message[1:], tuple(filter(None, inner))) from error

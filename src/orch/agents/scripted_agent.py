@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,9 +23,14 @@ from orch.model.attempt import Launch
 from orch.model.errors import UsageError
 from orch.ports import AgentRequest
 
+PLUGIN_API = 1
 SCRIPT_FILE = "script.json"
 SIZE_LIMIT = 1024 * 1024
 _BLOCK = re.compile(r"^```orch-script[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+
+
+def make(name: str, config: AgentConfig, options: None) -> ScriptedAgent:
+    return ScriptedAgent(name, config, python=sys.executable)
 
 
 class ScriptedAgent(command.CommandAgent):

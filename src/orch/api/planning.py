@@ -135,7 +135,7 @@ class RunPlan:
         place, mark, wanted = word.partition(".py:")  # `flow.py:ship` names the function too
         self.found = find_workflow(f"{place}.py" if mark else word, cwd, named)
         self.name, entry = self.found.name, self.found.source
-        self.sources = collect(entry, self.found.root)
+        self.sources = collect(entry, self.found.root, self.found.package)
         self.found.vouch(self.sources.values())
         module = self._loaded(entry)
         function, self.workflow = entry_workflow(module, entry, wanted)

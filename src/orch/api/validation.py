@@ -21,7 +21,7 @@ def validate(rooms: Rooms, named: Workflows, word: str, repo: Repo | None) -> li
     place, mark, wanted = word.partition(".py:")  # as `orch run flow.py:ship`
     found = looked_up(named, f"{place}.py" if mark else word, rooms.cwd)
     try:
-        sources = collect(found.source, found.root)
+        sources = collect(found.source, found.root, found.package)
     except OrchError as error:  # a syntax error, or a module beside it that cannot be read
         return [_as_finding(error, found)]
     ours = [

@@ -1,7 +1,8 @@
 """Workflows by name: where they are looked for, what there is, and new ones made from old ones.
 
 Invariant: a name means the repository's own workflow (once trusted), else the person's, else the
-shipped one; that a nearer one hides another is said. Nothing is run here, and nothing of a
+shipped one, else that of an installed package, which can thus replace none of those; that a nearer
+one hides another is said. Nothing is run here, and nothing of a
 repository is offered to be run that its person has not trusted as it stands (see `orch.api.trust`).
 """
 
@@ -13,14 +14,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from orch import plugins
 from orch.api.trust import Contents, TrustBook, read
 from orch.model.errors import Conflict, OrchError, ToolFailed, UsageError
 from orch.model.repo import Repo
 from orch.model.run import Source
+from orch.plugins import Plugin
 from orch.workflow.outline import Parameter, entry_function, outline
 from orch.workflow.sources import builtin_names, builtin_source, parse, read_source
 
-Origin = Literal["file", "repository", "home", "built-in"]
+Origin = Literal["file", "repository", "home", "built-in", "plugin"]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TYPING_NOTE = re.compile(r"  # type: ignore\[[a-z-]+\]")
 HINT = "orch template list"
@@ -28,7 +31,8 @@ HINT = "orch template list"
 
 class Found(NamedTuple):
     """A workflow's entry module. `root` is the folder of its siblings, None for a shipped one;
-    `contents` what its sources must be of, for a repository's; `notes` are for the person."""
+    `contents` what its sources must be of, for a repository's; `notes` are for the person; `package`
+    is what of `root` belongs to it, for an installed one."""
 
     name: str
     origin: Origin
@@ -36,6 +40,7 @@ class Found(NamedTuple):
     root: Path | None
     notes: tuple[str, ...] = ()
     contents: Contents | None = None
+    package: str = ""
 
     def vouch(self, sources: Iterable[Source]) -> None:
         """Refuse sources that are not the ones that were trusted."""
@@ -76,7 +81,7 @@ class Workflows:
 
     def names(self) -> list[str]:
         """Every name that can be asked for."""
-        found = {*builtin_names(), *_stems(self.home_folder)}
+        found = {*builtin_names(), *_stems(self.home_folder), *plugins.names(plugins.WORKFLOWS)}
         return sorted(found | set(_stems(self._repo_folder)))
 
     def find(self, name: str) -> Found | None:
@@ -88,7 +93,7 @@ class Workflows:
         other = self._own(name) or self._shipped(name)
         path = self._repo_folder / f"{name}.py" if self._repo_folder else None
         if path is None or self._repo is None or not path.exists():
-            return other
+            return other or installed(name)
         try:
             contents = self._read()
             self._book.require(self._repo, contents)
@@ -106,7 +111,7 @@ class Workflows:
         if NAME.fullmatch(name) and path is not None and path.is_file():
             self._read()
             return Found(name, "repository", read_source(name, path), path.parent)
-        return self._own(name) or self._shipped(name)
+        return self._own(name) or self._shipped(name) or installed(name)
 
     def _own(self, name: str) -> Found | None:
         path = self.home_folder / f"{name}.py" if self.home_folder else None
@@ -144,6 +149,7 @@ class Workflows:
             found.append(_listed(name, "home", _file(self.home_folder, name)))
         for name in builtin_names():
             found.append(_listed(name, "built-in", Path(builtin_source(name).filename)))
+        found += map(_listed_plugin, plugins.foreign(plugins.WORKFLOWS))
         return _hidden(found)
 
     def _repo_state(self) -> tuple[str, str]:
@@ -156,6 +162,24 @@ class Workflows:
         if state == "changed":
             return state, ", ".join(self._book.changes(self._repo.slug, contents))
         return ("ready", "") if state == "trusted" else (state, f"orch trust {self._repo.slug}")
+
+
+def installed(name: str) -> Found | None:
+    """The workflow of that name that an installed package brings. Nothing of it is run."""
+    plugin = plugins.find(plugins.WORKFLOWS, name)
+    if plugin is None:
+        return None
+    module, path, root, package = plugins.place(plugin)
+    return Found(name, "plugin", read_source(module, path), root, package=package)
+
+
+def _listed_plugin(plugin: Plugin) -> Listed:
+    try:
+        path = plugins.place(plugin).path
+        plugins.find(plugin.group, plugin.name)
+    except OrchError as error:
+        return Listed(plugin.name, "plugin", plugin.value, "broken", problem=error.message)
+    return _listed(plugin.name, "plugin", path)
 
 
 def new_workflow(folder: Path, name: str, start: Found) -> Path:

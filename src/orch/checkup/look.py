@@ -22,7 +22,6 @@ from orch.model.errors import OrchError
 _SOONEST = 1_735_689_600.0  # 2025-01-01: nobody ran this program before
 _AHEAD_S = 5.0
 _LEAST_INODES = 1000
-_GROUPS = "orch."
 
 
 class Check(NamedTuple):
@@ -259,18 +258,15 @@ def _agents(home: Home, environ: Mapping[str, str]) -> Looks:
 
 def _plugins() -> Looks:
     """Everything that other packages offer to Orch can be loaded."""
-    from importlib import metadata
+    from orch import plugins
+    from orch.api.plugged import examine
 
-    offered = [
-        (entry, distribution.name)
-        for distribution in metadata.distributions()
-        for entry in distribution.entry_points
-        if entry.group.startswith(_GROUPS)
-    ]
-    for entry, owner in offered:
-        try:
-            entry.load()
-        except Exception as error:  # noqa: BLE001 - somebody else's code
-            told = f"{entry.name} of {owner} cannot be loaded: {type(error).__name__}: {error}"
-            yield Check(f"plugin {entry.name}", False, told, f"pip install --upgrade {owner}")
-    yield Check("plugins", True, f"{len(offered)} offered by other packages")
+    fix, count = "install that package again", 0
+    for told in plugins.unreadable():
+        yield Check("plugins", False, told, fix)
+    for plugin, problem, mend, note in examine():
+        count += 1
+        name = f"plugin {plugin.group.removeprefix('orch.')} {plugin.name}"
+        told = problem or f"{plugin.distribution} {plugin.version}" + (note and f", {note}")
+        yield Check(name, not problem, told, mend)
+    yield Check("plugins", True, f"{count} from other packages")

@@ -37,7 +37,7 @@ All below ORCH_HOME. In a repository, .orch.toml may narrow the configuration.""
     "config": """\
 [defaults]  workflow, agent, base_branch, install_dependencies = "auto" | "never"
 [agents.NAME]  command = ["PROGRAM", "ARG"], reply = "diff" | "text" | "result", io, env, pass_env,
-            timeout_s, kind = "command" | "scripted"
+            timeout_s, kind = "command" | "scripted" | a plugin's with options = { ... }
 [run]       lost_attempts, cancel_deadline_s, advance_deadline_s, stop_grace_s, min_free_mb
 [git]       name, email        [trust]  repos = ["SLUG"]
 [worktree]  copy = ["*.env"], link = ["node_modules/"]: ignored files for new worktrees""",

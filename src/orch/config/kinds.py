@@ -200,6 +200,16 @@ class Script:
         return tuple(value)
 
 
+class Options:
+    """A kind's own options: a table of plain values. What is right in it, the kind itself says."""
+
+    def read(self, value: Any, place: Place) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _expected('a table of options (key = "value")', value)
+        _plain(value)
+        return value
+
+
 def described(value: Any, *, masked: bool = False) -> str:
     """A value in plain words; with `masked` texts are not shown."""
     match value:

@@ -37,6 +37,8 @@ from orch.model.naming import nearest
 
 FILE = "config.toml"
 REPOSITORY_FILE = ".orch.toml"
+OWN_KEYS = {"command": "command", "scripted": "script"}
+"""The key that only agents of a kind have; those of other kinds have `options`."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,9 +215,16 @@ def _check_agents(layer: Layer, flat: Flat) -> None:
             raise layer.error(
                 path, "has no command", hint=f'command = ["program", …] in [agents.{name}]'
             )
-        foreign = "script" if kind == "command" else "command"
-        if foreign in values:
-            raise layer.error((*path, foreign), f'has no meaning with kind = "{kind}"')
+        for key in ("command", "script", "options"):
+            if key in values and key != OWN_KEYS.get(kind, "options"):
+                raise layer.error(
+                    (*path, key), f'has no meaning with kind = "{kind}"', hint=_kinds_with(key)
+                )
+
+
+def _kinds_with(key: str) -> str:
+    kinds = [f'kind = "{kind}"' for kind, own in OWN_KEYS.items() if own == key]
+    return f"{key} goes with {kinds[0]}" if kinds else f"{key} goes with a kind of a plugin"
 
 
 def _check_chosen_agents(layer: Layer, flat: Flat, agents: list[str]) -> None:

@@ -15,6 +15,7 @@ from orch.config.kinds import (
     Choice,
     EnvTable,
     Names,
+    Options,
     PassEnv,
     Paths,
     Script,
@@ -29,6 +30,8 @@ AGENT_NAME = r"[a-z][a-z0-9_-]{0,31}"
 SLUG = r"[a-z0-9][a-z0-9-]{0,59}"
 _BRANCH = Text("the name of a branch", r"[^-\s][^\s]*|")
 _AGENT = Text("the name of an agent (letters, digits, _ and -, first a letter)", f"{AGENT_NAME}|")
+_KIND = Text("the name of a kind of agent (small letters, digits, _ and -)", AGENT_NAME)
+_FORGE = Text("the name of a forge (small letters, digits, _ and -)", AGENT_NAME)
 _PATTERN = r"(?!/|!|\s*$)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f]+"
 _COMMIT_NAME = Text("text without < and >", r"[^<>]*")
 
@@ -45,7 +48,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     agent: Annotated[str, _AGENT] = ""
     base_branch: Annotated[str, _BRANCH] = ""
     install_dependencies: Annotated[Literal["auto", "never"], Choice(("auto", "never"))] = "auto"
-    forge: Annotated[Literal["local"], Choice(("local",))] = "local"
+    forge: Annotated[str, _FORGE] = "local"
     test_command: Annotated[tuple[str, ...], Argv(words=True)] = ()
 
 
@@ -97,12 +100,14 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     `command` is its argv (kind `command`). An item that is exactly `{prompt_file}`,
     `{result_file}`, `{worktree}` or `{model}` is replaced; nothing else in it is. `script` is for
     kind `scripted`: a JSON file, or the list of actions; without it the prompt brings one.
+    Another `kind` is one that an installed package brings, with `options` of its own.
     `timeout_s` is wall time, 0 for none. `writable` are paths for sandboxes beside the worktree.
     """
 
-    kind: Annotated[Literal["command", "scripted"], Choice(("command", "scripted"))] = "command"
+    kind: Annotated[str, _KIND] = "command"
     command: Annotated[tuple[str, ...], Argv()] = ()
     script: Annotated[str | tuple[dict[str, Any], ...] | None, Script()] = None
+    options: Annotated[dict[str, Any], Options()] = {}
     reply: Annotated[ReplyMode, Choice(("diff", "text", "result"))] = "diff"
     io: Annotated[IoMode, Choice(("pipes", "tty"))] = "pipes"
     env: Annotated[dict[str, Secret], EnvTable()] = {}

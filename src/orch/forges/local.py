@@ -32,8 +32,10 @@ from orch.model.repo import Repo
 from orch.shelf import Content, Shelf, Unreadable
 
 if TYPE_CHECKING:
+    from orch.plugins import Premises
     from orch.ports import Clock, Git
 
+PLUGIN_API = 1
 _decoder = msgspec.json.Decoder(PullRequest)
 _HEAD = re.compile(rb'"head"\s*:\s*("(?:[^"\\]|\\.)*")')
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -59,6 +61,10 @@ class Unsound(msgspec.Struct, frozen=True):
             file=self.path,
             **({"line": self.line} if self.line else {}),
         )
+
+
+def make(premises: Premises) -> LocalForge:
+    return LocalForge(premises.directory, premises.clock, premises.git)
 
 
 class LocalForge:

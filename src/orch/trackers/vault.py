@@ -29,10 +29,18 @@ from orch.trackers.scalars import Broken
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orch.plugins import Premises
+
 __all__ = ["Vault", "parse_issue_file"]
 
+PLUGIN_API = 1
 _SUFFIX = ".md"
 _TRIES = 8
+
+
+def make(premises: Premises) -> Vault:
+    catalogue = premises.directory.parent / "run" / "vault.catalogue"
+    return Vault(premises.directory, catalogue=catalogue)
 
 
 class Vault:

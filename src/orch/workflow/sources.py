@@ -42,14 +42,16 @@ def read_source(module: str, path: Path) -> Source:
     return Source(module, str(path), text, hashlib.sha256(text.encode()).hexdigest())
 
 
-def collect(entry: Source, root: Path | None) -> dict[str, Source]:
+def collect(entry: Source, root: Path | None, package: str = "") -> dict[str, Source]:
     """`entry` and every module beside it (below `root`) that it imports, directly or through
-    others, wherever in the code the import stands; and the composites."""
+    others, wherever in the code the import stands; and the composites. Where `root` holds other
+    people's modules too, `package` is the one that is meant."""
     found = {entry.module: entry}
     queue = [entry]
     while queue:
         for name in _imports(queue.pop()):
-            located = _locate(name, root)
+            ours = not package or name.split(".")[0] == package
+            located = _locate(name, root if ours else None)
             if located is not None and name not in found:
                 found[name] = read_source(name, located)
                 queue.append(found[name])

@@ -14,7 +14,7 @@ from orch.config import AgentConfig, Secret
 from orch.config.secret import SecretUnavailable
 from orch.model.errors import UsageError
 from orch.model.worktree import Worktree
-from tests.contract.agent_contract import Request, carry_out, hostile_environ
+from orch.testing.agents import Request, carry_out, hostile_environ
 
 
 @pytest.fixture

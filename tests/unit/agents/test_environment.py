@@ -11,7 +11,7 @@ from orch.config import Secret
 from orch.config.secret import SecretUnavailable
 from orch.config.tokens import belongs_to_service
 from orch.model.worktree import Worktree
-from tests.contract.agent_contract import Request
+from orch.testing.agents import Request
 
 
 @pytest.fixture

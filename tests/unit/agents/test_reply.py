@@ -10,7 +10,7 @@ import pytest
 
 from orch.agents import failure, reply
 from orch.model.attempt import AgentResult, ReplyMode, Verdict
-from tests.contract.agent_contract import Facts, ended
+from orch.testing.agents import Facts, ended
 
 
 def judged(mode: ReplyMode, **facts: Any) -> Verdict:

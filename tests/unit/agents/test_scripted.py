@@ -21,7 +21,7 @@ from orch.agents.scripted_agent import ScriptedAgent
 from orch.config import AgentConfig
 from orch.model.errors import UsageError
 from orch.model.worktree import Worktree
-from tests.contract.agent_contract import Facts, Request, carry_out, hostile_environ
+from orch.testing.agents import Facts, Request, carry_out, hostile_environ
 
 
 @pytest.fixture

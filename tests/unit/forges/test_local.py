@@ -12,7 +12,7 @@ import pytest
 from orch.forges.local import LocalForge
 from orch.git.memory import MemoryGit
 from orch.model.errors import ToolFailed, UsageError
-from tests.contract.forge_contract import SteppingClock, a_repo, opened
+from orch.testing.forges import SteppingClock, a_repo, opened
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every agent adapter keeps, whatever program it drives.
+"""What every agent adapter keeps, whatever program it drives: `orch.ports.Agent`.
 
 A third party proves an adapter with three lines:
 
@@ -185,7 +185,8 @@ class AgentContract:
     def test_a_launch_is_an_argv_in_the_worktree(self, agent: Agent, request_: Request) -> None:
         launch = agent.launch(request_, hostile_environ())
         assert launch.argv
-        assert all(isinstance(word, str) and "\0" not in word for word in launch.argv)
+        assert msgspec.convert(list(launch.argv), list[str])
+        assert not [word for word in launch.argv if "\0" in word]
         assert launch.cwd == request_.worktree.path
         assert (launch.io, launch.timeout_s) == (agent.io, agent.timeout_s)
         assert launch.timeout_s >= 0
@@ -278,9 +279,9 @@ class AgentContract:
         work = (
             b"| rate_limit | 429 | quota |\nHTTP 403, capacity, 0 failed, not approved, blocked\n"
         )
-        for mode in ("diff", "text"):
-            verdict = agent.judge(mode, Facts(stdout=work, stderr=work, changed=True))  # type: ignore[arg-type]
-            assert verdict.ok, mode
+        seen = Facts(stdout=work, stderr=work, changed=True)
+        assert agent.judge("diff", seen).ok
+        assert agent.judge("text", seen).ok
         assert agent.judge("diff", Facts(ended(1), work, work)).code == "exit_nonzero"
 
     def test_h17_long_and_strange_output_gives_a_short_clean_sentence(self, agent: Agent) -> None:

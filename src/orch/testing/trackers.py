@@ -12,6 +12,7 @@ method here that skips until the adapter's test fills it in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -238,7 +239,7 @@ class TrackerContract:
 
     def test_every_field_can_be_set_changed_and_cleared(self, tracker: Tracker) -> None:
         made = tracker.create("T", created=CREATED)
-        for fields in (
+        changes: list[dict[str, Any]] = [
             {"labels": ["x", "y z", "true"]},
             {"labels": ["y z"]},
             {"labels": []},
@@ -249,7 +250,8 @@ class TrackerContract:
             {"body": ""},
             {"status": "in_progress"},
             {"resolved": "2025-12-01T00:00:00Z", "status": "closed", "title": "last"},
-        ):
+        ]
+        for fields in changes:
             changed = tracker.update(made.id, **fields)
             for name, value in fields.items():
                 expected = tuple(value) if isinstance(value, list) else value
@@ -297,10 +299,11 @@ class TrackerContract:
         assert len(reports) == 1
         assert ids[1] in reports[0]
         assert "line 1" in reports[0]
-        for act in (
+        acts: list[Callable[[], Ticket]] = [
             lambda: tracker.get(ids[1]),
             lambda: tracker.update(ids[1], status="closed"),
-        ):
+        ]
+        for act in acts:
             with pytest.raises(UsageError) as broken:
                 act()
             assert broken.value.code == "issue_broken"

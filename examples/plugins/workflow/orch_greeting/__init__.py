@@ -1,0 +1,1 @@
+"""A workflow in a package of its own."""
