@@ -148,7 +148,7 @@ class TerminalsContract:
     def test_whoever_listens_hears_what_is_written(self, hands: Hands) -> None:
         ear, directory = hands.terminals.ear(), hands.directory("a1")
         if ear is None:
-            pytest.skip("nobody tells here")
+            return  # the port allows it: there is no kernel that tells
         try:
             assert ear.listen(directory) is False, "it is not there yet"
             self.start(hands, "a1", Part(seconds=0.4, stdout="out"))

@@ -18,6 +18,7 @@ from orch.config.kinds import (
     EnvTable,
     Kind,
     Names,
+    Options,
     PassEnv,
     Paths,
     Script,
@@ -128,6 +129,11 @@ def _paths(kind: Paths) -> dict[str, Any]:
 def _script(kind: Script) -> dict[str, Any]:
     actions = {"type": "array", "items": {"type": "object"}}
     return {"anyOf": [{"type": "string", "minLength": 1}, actions]}
+
+
+@_of_kind.register
+def _options(kind: Options) -> dict[str, Any]:
+    return {"type": "object", "description": "What the agent's kind itself understands."}
 
 
 def _whole(pattern: str) -> str:
