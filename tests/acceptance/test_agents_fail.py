@@ -169,3 +169,12 @@ def test_an_agent_that_leaves_a_process_behind(world: World) -> None:
     world.until(lambda: not Path(f"/proc/{left}/cmdline").exists()
                 or not Path(f"/proc/{left}/cmdline").read_bytes(), "its end")  # fmt: skip
     assert world.terminals() == []
+
+
+def test_an_attempt_that_cannot_start_is_over_with_its_run(world: World) -> None:
+    """The books never say `starting` of what will never start."""
+    world.configure({"one": """command = ["sh", "{model}"]"""})
+    record = world.run(world.flow(FLOW), code=1)
+    [attempt] = record["attempts"]
+    assert (attempt["status"], attempt["code"]) == ("failed", record["error"]["code"])
+    assert record["error"]["code"] == "model_missing"

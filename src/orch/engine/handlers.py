@@ -24,7 +24,8 @@ from orch.engine.step_context import (
     failed,
 )
 from orch.model import effect as fx
-from orch.model.command import Fact, Noted, PullOpened, WorktreeGone, WorktreeMade
+from orch.model.attempt import FINAL
+from orch.model.command import AttemptEnd, Fact, Noted, PullOpened, WorktreeGone, WorktreeMade
 from orch.model.errors import Conflict, OrchError, StepError
 from orch.model.naming import moment, run_branch
 from orch.model.worktree import Risk, Saved, Worktree
@@ -37,7 +38,7 @@ async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:
     try:
         return await handler(ctx, effect)
     except StepError as error:
-        return failed(error)
+        return failed(error, end=_unfinished(ctx, error))
     except OrchError as error:
         if error.code in UNKNOWN_CODES:
             raise Unknown(error.message) from error
@@ -45,7 +46,16 @@ async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:
             raise Mendable(error) from error
         if error.code == "disk_full":
             raise
-        return failed(StepError(error.message, code=error.code, hint=error.hint, **error.data))
+        step = StepError(error.message, code=error.code, hint=error.hint, **error.data)
+        return failed(step, end=_unfinished(ctx, error))
+
+
+def _unfinished(ctx: StepContext, error: OrchError) -> AttemptEnd | None:
+    """The end of an attempt whose step fails before the program was judged (it could not start)."""
+    last = ctx.attempts[-1] if ctx.attempts else None
+    if last is None or last.status in FINAL:
+        return None
+    return AttemptEnd(id=last.id, status="failed", code=error.code, message=error.message)
 
 
 async def _resolve_base(ctx: StepContext, effect: fx.ResolveBase) -> Done:
