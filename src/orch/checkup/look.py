@@ -210,6 +210,11 @@ def _socket(folder: Path) -> Looks:
 
 
 def _repositories(home: Home) -> Looks:
+    try:
+        if home.git.version() < OLDEST_GIT:
+            return
+    except OrchError:
+        return  # the check of git says so; the repositories are not to blame
     repos = home.store.repos()
     for repo in repos:
         try:
