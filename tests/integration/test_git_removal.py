@@ -557,7 +557,8 @@ print(len(ground.rescue()), ground.discard() == "")
 
 @pytest.mark.parametrize("kind", ["file", "directory"])
 def test_h57_what_cannot_be_read_is_not_removed(kind: str) -> None:
-    with tempfile.TemporaryDirectory() as place:
+    # root's own temporary directory may be closed to nobody; this one is open to all
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
         done = subprocess.run(
             [sys.executable, "-c", UNREADABLE, place, kind],
             cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,

@@ -86,7 +86,7 @@ def test_a_full_disk_refuses_in_plain_words_and_keeps_what_was_acknowledged(
     acknowledged, error = filled(store)
     assert acknowledged > 5
     assert (error.code, error.exit_code) == ("disk_full", 9)
-    assert f"the disk with {path} is full; nothing was changed" in error.message
+    assert f"the disk with {path} is full; this was not recorded" in error.message
     assert error.hint == "free some space and repeat the command"
     before = everything(store)
     assert len(store.runs()) == acknowledged
