@@ -86,7 +86,7 @@ class Stage:
         )  # fmt: skip
         try:
             self.tmux("send-keys", "-t", "scene", f"clear; {quiet}{command}", "Enter")
-            deadline = time.monotonic() + LIMIT_S
+            deadline, screen = time.monotonic() + LIMIT_S, ""
             while time.monotonic() < deadline:
                 screen = self.tmux("capture-pane", "-e", "-p", "-t", "scene")
                 if re.search(until, _SGR.sub("", screen)):
@@ -95,6 +95,15 @@ class Stage:
             raise TimeoutError(f"{command} did not show {until!r}:\n{screen}")
         finally:
             self.tmux("kill-session", "-t", "scene")
+            while self.socket.exists() and self._there():  # the last session takes the server along
+                time.sleep(0.02)
+
+    def _there(self) -> bool:
+        done = subprocess.run(
+            ["tmux", "-S", str(self.socket), "list-sessions"], env=self.environ,
+            capture_output=True, check=False,
+        )  # fmt: skip
+        return done.returncode == 0
 
 
 def drawn(screen: str, width: int, title: str) -> str:
