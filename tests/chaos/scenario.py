@@ -125,13 +125,15 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
     world.git("push", "-q", "origin", "HEAD:main")
     world.home.mkdir(mode=0o700)
     lines = ['[defaults]\nagent = "one"\ninstall_dependencies = "never"\n']
-    for name, text in {"one": AGENT, "two": AGENT, "judge": JUDGE}.items():
+    programs = {"one": AGENT, "two": AGENT, "judge": JUDGE, "ear": EAR}
+    for name, text in programs.items():
         script = root / f"{name}.py"
         script.write_text(
             text.format(ledger=str(world.ledger), name=name, seconds=seconds), encoding="utf-8"
         )
         command = json.dumps([sys.executable, "-I", "-S", str(script)])
-        lines.append(f"[agents.{name}]\ncommand = {command}\n")
+        io = 'io = "tty"\n' if name == "ear" else ""
+        lines.append(f"[agents.{name}]\ncommand = {command}\n{io}")
     config = world.home / "config.toml"
     config.write_text("\n".join(lines), encoding="utf-8")
     config.chmod(0o600)
@@ -145,6 +147,22 @@ def make(root: Path, *, seconds: float = 0.05) -> Scenario:
         done = world.orch(*words)
         assert done.returncode == 0, done.stderr + done.stdout
     return world
+
+
+EAR = """
+import os, select, sys, time
+with open({ledger!r}, "a") as file:
+    file.write(os.environ["ORCH_ATTEMPT"] + " {name}\\n")
+heard, end = "", time.monotonic() + 1.5
+print("listening", flush=True)
+while time.monotonic() < end and select.select([sys.stdin], [], [], end - time.monotonic())[0]:
+    heard += sys.stdin.readline()
+    end = min(end, time.monotonic() + 0.5)
+times = heard.count("a word that is said once")
+with open("{name}.txt", "a") as file:
+    file.write("{name} by " + os.environ["ORCH_ATTEMPT"] + " heard it " + str(times) + "\\n")
+sys.exit(9 if times > 1 else 0)
+"""
 
 
 @dataclass(frozen=True)
@@ -181,6 +199,20 @@ def workflow(issue):
     yield ResolveIssue(same, result="done")
     assert not (yield ListIssues(labels=["later"]))
     return (yield CreatePR(env=env, title=issue.title))
+"""
+
+TALK = """
+from orch import *
+
+@do
+def workflow(issue):
+    env = yield CreateWorktree(issue=issue)
+    ref = yield SpawnAgent(env=env, prompt=issue.title, agent="ear")
+    said = yield SendMessage(ref, "a word that is said once")
+    ended = yield WaitForStatus(ref)
+    if not ended.ok:
+        raise StepError("heard it twice, or worse: " + ended.message, code="twice")
+    return (yield CreatePR(env=env, title=issue.title, body=said.code or "delivered"))
 """
 
 LANDED = """
@@ -223,6 +255,9 @@ PLAYS: dict[str, Play] = {
     "landed": Play(
         ("run", "landed.py", "--issue", "ISSUE-001", "--json"), branches=0, landed=True,
         flow=LANDED,
+    ),
+    "talk": Play(
+        ("run", "talk.py", "--issue", "ISSUE-001", "--json"), agents=("ear",), flow=TALK
     ),
     "beside": Play(
         ("run", "beside.py", "--issue", "ISSUE-001", "--json"), issues=2, flow=BESIDE
