@@ -176,7 +176,7 @@ def main(argv: list[str]) -> int:
             picture = drawn(screen, size[0], "orch watch, as a terminal shows it")
             (folder / f"watch-{mark}.svg").write_text(picture, "utf-8")
             if mark == "readme":
-                shown = picture.replace(str(place), "/home/pat")
+                shown = picture.replace(str(place), "~")
                 (ROOT / "docs" / "watch.svg").write_text(shown, "utf-8")
     finally:
         subprocess.run(

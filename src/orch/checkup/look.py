@@ -245,7 +245,11 @@ def _agents(home: Home, environ: Mapping[str, str]) -> Looks:
 
     registry = Registry(home.config(None))
     for name in registry.names():
-        missing = registry.get(name).probe(environ)
+        try:
+            missing = registry.get(name).probe(environ)
+        except OrchError as error:  # its plugin, or its options
+            yield Check(f"agent {name}", False, error.message, error.hint)
+            continue
         told = missing.removeprefix(f"agent {name}: ") or "found"
         yield Check(
             f"agent {name}", not missing, told, f"orch config explain agents.{name}.command"
@@ -266,12 +270,14 @@ def _plugins() -> Looks:
     from orch import plugins
     from orch.api.plugged import examine
 
-    fix, count = "install that package again", 0
+    nothing = True
     for told in plugins.unreadable():
-        yield Check("plugins", False, told, fix)
+        nothing = False
+        yield Check("plugins", False, told, "install that package again")
     for plugin, problem, mend, note in examine():
-        count += 1
+        nothing = False
         name = f"plugin {plugin.group.removeprefix('orch.')} {plugin.name}"
         told = problem or f"{plugin.distribution} {plugin.version}" + (note and f", {note}")
         yield Check(name, not problem, told, mend)
-    yield Check("plugins", True, f"{count} from other packages")
+    if nothing:
+        yield Check("plugins", True, "none is installed")
