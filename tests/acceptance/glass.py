@@ -29,7 +29,11 @@ class Glass:
             "-c", str(world.root), "env", "-i", *(f"{k}={v}" for k, v in environ.items()),
             "sh", "-i",
         )  # fmt: skip
-        self.until(lambda: "$" in self.text(), "the prompt")
+        try:
+            self.until(lambda: "$" in self.text(), "the prompt")
+        except BaseException:
+            self.close()
+            raise
 
     def orch(self, *words: str) -> None:
         """Type a command of Orch, and Enter."""

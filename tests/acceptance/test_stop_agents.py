@@ -26,6 +26,15 @@ def workflow(issue):
 STOPPED = ["stopped", "the agent impl was stopped by a person"]
 
 
+def noted(world: World) -> None:
+    """The agents are at work and the books have it: nothing else is written meanwhile."""
+    working(world)
+    world.until(
+        lambda: all(a["status"] == "running" for a in world.ask("show", "@")["attempts"]),
+        "the note that they run",
+    )
+
+
 def test_another_process_drives(world: World) -> None:
     world.configure({"one": waiting_agent(world)})
     driver = world.start("run", world.flow(GUARDED), "--issue", "1", "--json")
@@ -126,7 +135,7 @@ def test_a_stopped_run_remembers_whom_a_person_ended(world: World) -> None:
 def test_what_cannot_be_stopped_is_refused(world: World) -> None:
     world.configure({"one": waiting_agent(world)})
     driver = world.start("run", "basic_pr", "--issue", "1")
-    working(world)
+    noted(world)
     stop = ("stop", "@", "--agent")
     world.refused(*stop, "nobody", code="unknown_agent", exit_code=3)
     world.refused(*stop, "one", "--abort", "--yes", code="usage", exit_code=2)

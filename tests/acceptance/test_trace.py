@@ -8,7 +8,8 @@ import signal
 
 import pytest
 
-from tests.acceptance.test_lifecycle import go, waiting_agent, working
+from tests.acceptance.test_lifecycle import go, waiting_agent
+from tests.acceptance.test_stop_agents import noted
 from tests.acceptance.world import World
 
 ENVELOPE = {
@@ -90,7 +91,7 @@ def test_runs_are_filtered(world: World) -> None:
     failed = world.flow("@do\ndef workflow():\n    raise ValueError('no')\n    yield\n", "bad.py")
     assert world.orch("run", failed).code == 1
     driver = world.start("run", "basic_pr", "--issue", "1", "--agent", "two")
-    working(world)
+    noted(world)
 
     def ids(*words: str) -> list[str]:
         return [run["id"] for run in world.ask("ps", *words)]
