@@ -92,7 +92,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
     "unknown_model": (
         r"model_not_found", r"\b(?:unknown|unsupported|invalid) model\b", r"\bno such model\b",
-        r"\bmodel:? [`'\"]?(?=\S*[-\d/:])\S{1,80} (?:(?:was )?not found|does not exist|is not supported)",
+        r"\bmodel:? (?=\S*[-\d/:])\S{1,80} (?:(?:was )?not found|does not exist|is not supported)",
     ),
 }  # fmt: skip
 _CLASSES = {

@@ -27,7 +27,7 @@ from orch.config.kinds import (
     Whole,
 )
 from orch.config.reading import kinds_of
-from orch.config.service_kinds import AgentModels, Amount
+from orch.config.service_kinds import MODEL_NAME, AgentModels, Amount
 from orch.config.tokens import NAME
 from orch.config.tree import AGENT_NAME, NAMED, SECTIONS
 
@@ -102,7 +102,7 @@ def _amount(kind: Amount) -> dict[str, Any]:
 
 @_of_kind.register
 def _agent_models(kind: AgentModels) -> dict[str, Any]:
-    model = {"type": "string", "minLength": 1}
+    model = {"type": "string", "pattern": _whole(MODEL_NAME)}
     return {
         "type": "object",
         "description": "Agent = model, or a list of models.",

@@ -13,6 +13,7 @@ import msgspec
 
 from orch.config.kinds import Place, Wrong, described
 
+MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,99}"
 _AGENT = r"[a-z][a-z0-9_-]{0,31}"
 
 
@@ -41,7 +42,7 @@ class AgentModels:
         if not re.fullmatch(_AGENT, agent):
             raise Wrong(f'"{agent}" is not the name of an agent', agent)
         models = value if isinstance(value, list) else [value]
-        usable = all(isinstance(name, str) and name and name.isprintable() for name in models)
+        usable = all(isinstance(name, str) and re.fullmatch(MODEL_NAME, name) for name in models)
         if not models or not usable:
             raise Wrong(f"expected a model or a list of models, found {described(value)}", agent)
         return tuple(models)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from orch.config.kinds import Choice, Names, Seconds, Text, Whole
-from orch.config.service_kinds import AgentModels, Amount
+from orch.config.service_kinds import MODEL_NAME, AgentModels, Amount
 
 _AGENT = Text(
     "the name of an agent (letters, digits, _ and -, first a letter)", r"[a-z][a-z0-9_-]{0,31}|"
@@ -19,7 +19,6 @@ _AGENT = Text(
 _WORDS = r"\S[^\x00-\x1f\x7f]{0,99}"
 _MODES = ("default", "llm", "round_robin", "weighted")
 SCOPES = r"run|task|agent|repo|day"
-MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,99}"
 
 
 class RouterConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +32,7 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True):
         "default"
     )
     agent: Annotated[str, _AGENT] = ""
-    model: Annotated[str, Text("the name of a model")] = ""
+    model: Annotated[str, Text("the name of a model", f"{MODEL_NAME}|")] = ""
     timeout_s: Annotated[float, Seconds()] = 120.0
     max_route_attempts: Annotated[int, Whole(1, 100)] = 3
     fallback: Annotated[str, _AGENT] = ""

@@ -24,8 +24,8 @@ from orch.config.kinds import (
     Whole,
 )
 from orch.config.secret import Secret
+from orch.config.service_kinds import MODEL_NAME
 from orch.config.service_tree import (
-    MODEL_NAME,
     SCOPES,
     BreakerConfig,
     BudgetLimits,
