@@ -43,8 +43,12 @@ class Noun(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:
-            raise NoCommand(ctx.get_help(), ctx=ctx)
+            raise NoCommand(self.alone(ctx), ctx=ctx)
         return super().parse_args(ctx, args)
+
+    def alone(self, ctx: click.Context) -> str:
+        """What is said when no command is given."""
+        return ctx.get_help()
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name, known = args[0] if args else "", self.list_commands(ctx)
@@ -55,7 +59,7 @@ class Noun(click.Group):
 
 
 class NoCommand(click.UsageError):
-    """A group was called alone; its message is the help."""
+    """A group was called alone; its message is what to do then."""
 
 
 def unknown_word(kind: str, word: str, known: list[str], hint: str) -> UsageError:

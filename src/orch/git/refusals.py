@@ -67,10 +67,11 @@ def path_taken(path: str) -> Conflict:
 
 def unknown_branch(repo: Repo, branch: str, known: Iterable[str]) -> NotFound:
     near = difflib.get_close_matches(branch, sorted(known), n=3, cutoff=0.5)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
     return NotFound(
-        f"The repository {repo.slug} has no branch {branch}.",
+        f"the repository {repo.slug} has no branch {branch!r}{meant}",
         code="unknown_branch",
-        hint=f"Did you mean {', '.join(near)}?" if near else "See the branches with: git branch -a",
+        hint="git branch -a",
         near=near,
     )
 
