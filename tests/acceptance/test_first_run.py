@@ -132,7 +132,18 @@ def test_an_unknown_issue_is_told_with_the_nearest_in_the_sentence(new: World) -
     assert error["hint"] == "orch issue list"
 
 
+def test_where_there_is_no_issue_the_hint_makes_one(bare: World) -> None:
+    error = bare.refused("run", "basic_pr", "-i", "1", code="unknown_issue", exit_code=3)
+    assert error["hint"] == 'orch issue create "TITLE"'
+
+
 def test_orch_alone_says_the_first_steps(new: World) -> None:
     answer = new.orch()
     assert (answer.code, answer.out) == (2, "")
     assert "First steps:\n  orch demo " in answer.err
+
+
+def test_logs_of_a_silent_agent_whose_run_is_over_promise_nothing(new: World) -> None:
+    new.configure({"one": ["sh", "-c", "echo done > done.txt"]})
+    assert new.orch("run", "basic_pr", "--issue", "1", "--agent", "one", cwd=new.repo).code == 0
+    assert new.orch("logs", "@").err == "nothing was written\n"

@@ -67,11 +67,10 @@ def path_taken(path: str) -> Conflict:
 
 def unknown_branch(repo: Repo, branch: str, known: Iterable[str]) -> NotFound:
     near = difflib.get_close_matches(branch, sorted(known), n=3, cutoff=0.5)
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
     return NotFound(
-        f"the repository {repo.slug} has no branch {branch!r}{meant}",
+        f"The repository {repo.slug} has no branch {branch}.",
         code="unknown_branch",
-        hint="git branch -a",
+        hint=f"Did you mean {', '.join(near)}?" if near else "See the branches with: git branch -a",
         near=near,
     )
 
