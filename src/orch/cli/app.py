@@ -83,6 +83,11 @@ class Tree(Noun):
         found = [(name, text) for name, (_, text) in COMMANDS.items()]
         return offered(found, incomplete) or click.Command.shell_complete(self, ctx, incomplete)
 
+    def alone(self, ctx: click.Context) -> str:
+        from orch.cli.overview import overview
+
+        return overview(COMMANDS)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
