@@ -38,6 +38,7 @@ from orch.config.tree import (
     GitIdentity,
     RetryPolicy,
     RunLimits,
+    Service,
     Trust,
     WorktreeFiles,
 )
@@ -56,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     home: str
     defaults: Defaults
+    service: Service
     retry: RetryPolicy
     run: RunLimits
     git: GitIdentity

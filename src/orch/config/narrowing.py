@@ -24,6 +24,7 @@ _REASONS = {
     "repos": "it speaks for other repositories",
     "retry": "it can raise what a run costs",
     "run": "it can raise what a run costs",
+    "service": "it speaks for other repositories",
     "defaults": "it decides where work is sent",
     "router": "it decides where work is sent",
     "model_map": "it can raise what a run costs",
