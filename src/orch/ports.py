@@ -27,6 +27,7 @@ from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
 from orch.model.ticket import Ticket
@@ -476,6 +477,8 @@ class Store(Protocol):
 
     def children(self, task: int) -> list[Task]: ...
     def task_counts(self) -> dict[str, int]: ...
+    def standings(self) -> list[Standing]: ...
+    def last_routed(self) -> str: ...
     def runs_of_task(self, task: int) -> list[Run]:
         """Oldest first."""
 

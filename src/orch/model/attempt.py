@@ -41,6 +41,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float = 0.0
     usage: dict[str, Any] = {}
     stop: bool = False
+    model: str = ""
+    reset_at: float | None = None
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
