@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orch.model import command as commands
 from orch.model.dispatching import Slots, why_waiting
 from orch.model.errors import NotFound, UsageError
+from orch.model.labels import check_labels
 from orch.model.naming import moment, nearest
 from orch.model.run import TERMINAL, Run
 from orch.model.task import AT_WORK, CLOSED, STATES, Task
@@ -47,6 +48,7 @@ class Tasks:
         target = self._store.repo(slug) if slug else None
         if agent:
             self._rooms.choose_agent(agent, "", target)
+        check_labels(labels, self._rooms.config(target).agents)
         task = Task(
             id=0, title=title, state="new", repo=slug, body=body, labels=labels,
             workflow=workflow, pin=agent, parent=parent,
@@ -323,7 +325,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "id": attempt.id, "run": attempt.run, "step": attempt.path, "n": attempt.n,
         "role": attempt.role, "agent": attempt.agent, "status": attempt.status,
-        "code": attempt.code, "message": attempt.message, "exit_code": attempt.exit_code,
+        "code": attempt.code, "message": attempt.message, "exit_code": attempt.exit_code, "model": attempt.model or None,
         "started_at": moment(attempt.started_at), "ended_at": moment(attempt.ended_at),
         "usage": attempt.usage,
     }  # fmt: skip
