@@ -294,6 +294,9 @@ class Ear(Protocol):
     def listen(self, directory: str) -> bool:
         """From now on hear this directory. False: it is not there (yet), or cannot be heard."""
 
+    def forget(self, directory: str) -> None:
+        """Hear it no more. Harmless when it was not heard."""
+
     def heard(self) -> set[str]:
         """The directories in which something was written since the last call. Waits for nothing."""
 
