@@ -270,7 +270,8 @@ def test_a_large_output_is_told_whole_and_a_dropped_middle_too(
         told = mine.subscribe("output.subscribe", {"attempt": "aaaaaaaaaaaa"})
         size = len(text.encode())
         assert output(told, size) == (text, size)
-        (attempt / "stdout").write_bytes(b"short\n")
+        (attempt / "new").write_bytes(b"short\n")
+        (attempt / "new").replace(attempt / "stdout")
         assert next(told) == (
             "resync", {"subscription": 1, "reason": "gone", "since": size, "next": 6}
         )  # fmt: skip

@@ -91,6 +91,15 @@ class ServiceEar:
                 if self._ear is not None:
                     self._ear.forget(directory)
 
+    async def heard(self) -> None:
+        """Return when the books have grown (see `orch.engine.engine.Ear`)."""
+        with self.growth() as grown:
+            await grown.wait()
+
+    def wake(self) -> None:
+        """We have written ourselves: look at once."""
+        self._told.set()
+
     def again(self, directory: str) -> bool:
         """Hear this directory from now on; False where that is not possible (yet)."""
         return self._ear is not None and self._ear.listen(directory)

@@ -81,6 +81,10 @@ class Front:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def wake(self) -> None:
+        """Something was written (see `orch.engine.dispatcher.Loop`)."""
+        self.ear.wake()
+
     async def _status(self) -> dict[str, Any]:
         call = functools.partial(self._operations.call, "status")
         known: dict[str, Any] = await self.thread(call)
