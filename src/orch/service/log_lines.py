@@ -14,7 +14,7 @@ from typing import IO
 
 from orch.ports import Ear
 
-LOOK_S = 0.5
+LOOK_S = 0.2
 _BLOCK = 64 * 1024
 
 
@@ -53,19 +53,23 @@ def coming(home: Path, ear: Ear | None) -> Iterator[str]:
     file = _opened(path)
     if file is not None:
         file.seek(0, os.SEEK_END)
-    while True:
-        if file is None:
-            file = _opened(path)
-        turned = file is not None and _is_other(file, path)  # asked before its end is read
+    try:
+        while True:
+            if file is None:
+                file = _opened(path)
+            turned = file is not None and _is_other(file, path)  # asked before its end is read
+            if file is not None:
+                *whole, half = (half + file.read()).split("\n")
+                yield from whole
+            if turned and file is not None:
+                file.close()
+                file, half = None, ""
+                continue
+            yield ""
+            _wait(ear)
+    finally:
         if file is not None:
-            *whole, half = (half + file.read()).split("\n")
-            yield from whole
-        if turned and file is not None:
             file.close()
-            file, half = None, ""
-            continue
-        yield ""
-        _wait(ear)
 
 
 def _opened(path: Path) -> IO[str] | None:

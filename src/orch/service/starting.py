@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from orch.client import Client, connect
-from orch.model.errors import Conflict, ToolFailed, Unreachable
+from orch.model.errors import Conflict, OrchError, ToolFailed, Unreachable
 from orch.terminals.process import wait
 
 START_S = 20.0
 LOOK_S = 0.02
 _LAST_BYTES = 4096
+_TAKEN = " [service_running]"
 
 
 def output_file(home: Path) -> Path:
@@ -47,12 +48,14 @@ def started(
     while time.monotonic() < deadline:
         about = _answer(home)
         if about is not None and about["pid"] == child.pid:
+            child.returncode = 0  # it outlives this process: nobody here waits for its end
             return about
         try:
             child.wait(LOOK_S)
         except subprocess.TimeoutExpired:
             continue
         raise _not_started(home, out, begin)
+    child.returncode = 0
     raise ToolFailed(
         f"the service (process {child.pid}) does not answer after {limit_s:g} s; it was left alone",
         code="service_not_ready", hint="orch service status",
@@ -77,7 +80,7 @@ def _runs_already(client: Client) -> Conflict:
     )  # fmt: skip
 
 
-def _not_started(home: Path, out: Path, begin: int) -> Exception:
+def _not_started(home: Path, out: Path, begin: int) -> OrchError:
     """Why it has ended again: another one was faster, or its own last words."""
     other = connect(home)
     if other is not None:
@@ -88,6 +91,10 @@ def _not_started(home: Path, out: Path, begin: int) -> Exception:
         lines = file.read().decode("utf-8", "replace").strip().splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
     said = (errors or lines or ["it said nothing"])[-1].removeprefix("error: ")
+    if said.endswith(_TAKEN):  # by a service that does not answer yet, or by a run in the foreground
+        return Conflict(
+            said.removesuffix(_TAKEN), code="service_running", hint="orch service status"
+        )
     return ToolFailed(
         f"the service ended at once: {said}", code="service_not_started", hint="orch doctor"
     )
