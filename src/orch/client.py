@@ -158,6 +158,8 @@ def connect(home: Path, *, limit_s: float = CONNECT_S) -> Client | None:
         ) from error  # fmt: skip
     try:
         return Client(connection)
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, Unreachable) and error.code == "service_lost":
+            return None  # it was just ending: its socket was there, and is no more
         raise

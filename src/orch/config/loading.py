@@ -29,6 +29,7 @@ from orch.config.tree import (
     GitIdentity,
     RetryPolicy,
     RunLimits,
+    Service,
     Trust,
     WorktreeFiles,
 )
@@ -47,6 +48,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     home: str
     defaults: Defaults
+    service: Service
     retry: RetryPolicy
     run: RunLimits
     git: GitIdentity

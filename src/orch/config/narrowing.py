@@ -24,6 +24,7 @@ _REASONS = {
     "repos": "it speaks for other repositories",
     "retry": "it can raise what a run costs",
     "run": "it can raise what a run costs",
+    "service": "it speaks for other repositories",
     "defaults": "it decides where work is sent",
 }
 _PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"

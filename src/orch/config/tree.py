@@ -41,7 +41,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 
     `workflow` is a template's name or a file. Empty `agent`: the only one configured. Empty
     `base_branch`: the repository's default branch. `test_command` is an argv, or words split like a
-    shell would; empty: the template's own.
+    shell would; empty: the template's own. `max_parallel` tasks of one repository are at work at
+    once; 0: as many as of all.
     """
 
     workflow: Annotated[str, Text("a workflow's name", r".+")] = "basic_pr"
@@ -50,6 +51,13 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     install_dependencies: Annotated[Literal["auto", "never"], Choice(("auto", "never"))] = "auto"
     forge: Annotated[str, _FORGE] = "local"
     test_command: Annotated[tuple[str, ...], Argv(words=True)] = ()
+    max_parallel: Annotated[int, Whole(0, 10_000)] = 0
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """`[service]`: `max_parallel` tasks at work at once, of all repositories together."""
+
+    max_parallel: Annotated[int, Whole(1, 10_000)] = 4
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +127,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "defaults": Defaults,
+    "service": Service,
     "retry": RetryPolicy,
     "run": RunLimits,
     "git": GitIdentity,

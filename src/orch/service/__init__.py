@@ -1,1 +1,4 @@
-"""The service: one process per home that drives its runs and answers on a socket."""
+"""The service: one process that holds the engine's lock for life and works the queue.
+
+Invariant: it knows the rooms only through `orch.compose`; faces never import it, they talk to it.
+"""
