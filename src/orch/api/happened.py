@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from orch.model.event import Event
+from orch.model.event import DATA_ENCODER, Event
 from orch.model.naming import moment
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Page(NamedTuple):
 
 
 def events_page(store: Store, since: int, *, run: str, task: int, limit: int) -> Page:
-    """At most `limit` events above `since`; with `task` fewer, as those of others are left out."""
+    """At most `limit` events above `since`, of one run or task where given."""
     last = store.last_event()
-    found = store.events(since, run=run, limit=limit)
+    found = store.events(since, run=run, task=task, limit=limit)
     cursor = found[-1].seq if len(found) == limit else max(since, last)
     if found:
         cursor = max(cursor, found[-1].seq)
@@ -37,7 +37,7 @@ def events_page(store: Store, since: int, *, run: str, task: int, limit: int) ->
 
 def event_record(event: Event) -> dict[str, Any]:
     """The envelope. `at` is RFC 3339; `task` 0 and empty texts mean none."""
-    data = msgspec.to_builtins(event.data, str_keys=True, enc_hook=str)
+    data = msgspec.json.decode(DATA_ENCODER.encode(event.data))  # as it is in the books
     data.pop("kind", None)
     return {
         "seq": event.seq, "at": moment(event.at), "kind": event.kind, "v": event.v,

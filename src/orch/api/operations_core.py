@@ -60,7 +60,7 @@ def version(orch: Orch, params: Nothing) -> dict[str, Any]:
 def status(orch: Orch, params: Nothing) -> dict[str, Any]:
     """`tasks` by state, live attempts, and the jobs that come next."""
     return {
-        "tasks": {},
+        "tasks": orch.store.task_counts(),
         "attempts_live": len(orch.store.live_attempts()),
         "next_jobs": [],
     }

@@ -91,14 +91,21 @@ class ServiceEar:
                 if self._ear is not None:
                     self._ear.forget(directory)
 
-    async def heard(self) -> None:
-        """Return when the books have grown (see `orch.engine.engine.Ear`)."""
-        with self.growth() as grown:
-            await grown.wait()
+    def others(self, changes: Callable[[], int]) -> Callable[[], Awaitable[None]]:
+        """What returns when another process has written since it last returned (see
+        `orch.engine.engine.Ear`); `changes` is the store's."""
+        told = asyncio.Event()
+        self._grown.add(told)
+        seen = -1
 
-    def wake(self) -> None:
-        """We have written ourselves: look at once."""
-        self._told.set()
+        async def heard() -> None:
+            nonlocal seen
+            while (now := changes()) == seen:
+                await told.wait()
+                told.clear()
+            seen = now
+
+        return heard
 
     def again(self, directory: str) -> bool:
         """Hear this directory from now on; False where that is not possible (yet)."""

@@ -120,7 +120,7 @@ class Feed:
             self._end = await self._offload(self._store.last_event)
             found: list[Encoded] = []
         else:
-            found = await self._read(self._end, "")
+            found = await self._read(self._end)
             for event in found:
                 self._ring.append(event)
                 self._size += len(event.body)
@@ -153,15 +153,16 @@ class Feed:
     async def _page(self, wish: Wish, at: int) -> tuple[list[Encoded], int, bool]:
         """A page of the past, the number after it, and whether there may be more."""
         end = self._end if self._end >= 0 else await self._offload(self._store.last_event)
-        found = await self._read(at, wish.run)
+        found = await self._read(at, wish.run, wish.task)
         page = [event for event in found if wish.wants(event)]
         if len(found) == PAGE:
             return page, found[-1].seq, True
         return page, max([at, end, *(event.seq for event in found[-1:])]), False
 
-    async def _read(self, since: int, run: str) -> list[Encoded]:
+    async def _read(self, since: int, run: str = "", task: int = 0) -> list[Encoded]:
         def read() -> list[Encoded]:
-            return [encoded(event) for event in self._store.events(since, run=run, limit=PAGE)]
+            found = self._store.events(since, run=run, task=task, limit=PAGE)
+            return [encoded(event) for event in found]
 
         found: list[Encoded] = await self._offload(read)
         return found

@@ -32,14 +32,16 @@ Offload = Callable[[Callable[[], Any]], Awaitable[Any]]
 @dataclass
 class Front:
     """`orch` is this process's facade; `stop` asks the service to end (it returns at once);
-    `offload` runs what is short off the loop, `thread` what may take long, each in a thread of its
-    own. `ready` is set when clients are let in."""
+    `asked` is told (in any thread's stead, on the loop) that an operation was carried out, which may
+    have written. `offload` runs what is short off the loop, `thread` what may take long, each in a
+    thread of its own. `ready` is set when clients are let in."""
 
     orch: Orch
     offload: Offload
     thread: Offload
     stop: Callable[[], object]
     uid: int
+    asked: Callable[[], object] = lambda: None
     protocol: int = PROTOCOL
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -62,7 +64,7 @@ class Front:
             },
             subscriptions=Subscriptions(self._feed, writings),
             own={"service.status": self._status, "service.stop": self._stop},
-            uid=self.uid,
+            uid=self.uid, asked=self.asked,
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -82,8 +84,7 @@ class Front:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def wake(self) -> None:
-        """Something was written (see `orch.engine.dispatcher.Loop`)."""
-        self.ear.wake()
+        """See `orch.engine.dispatcher.Loop`: nothing to do, it hears for itself."""
 
     async def _status(self) -> dict[str, Any]:
         call = functools.partial(self._operations.call, "status")

@@ -38,7 +38,7 @@ class Server:
     def __init__(
         self, *, call: Call, offload: Callable[[Callable[[], Any]], Awaitable[Any]], hello: Hello,
         about: Mapping[str, Any], subscriptions: Subscriptions,
-        own: Mapping[str, Callable[[], Awaitable[Any]]], uid: int,
+        own: Mapping[str, Callable[[], Awaitable[Any]]], uid: int, asked: Callable[[], object],
     ) -> None:  # fmt: skip
         self.hello = hello
         self.about = about
@@ -47,6 +47,7 @@ class Server:
         self._offload = offload
         self._own = own
         self._uid = uid
+        self._asked = asked
         self._at_work = asyncio.Semaphore(MOST_AT_WORK)
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._server: asyncio.Server | None = None
@@ -83,7 +84,10 @@ class Server:
         if own is not None:
             return await own()
         async with self._at_work:
-            return await self._offload(lambda: self._call(name, params))
+            try:
+                return await self._offload(lambda: self._call(name, params))
+            finally:
+                self._asked()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -91,7 +91,9 @@ def _not_started(home: Path, out: Path, begin: int) -> OrchError:
         lines = file.read().decode("utf-8", "replace").strip().splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
     said = (errors or lines or ["it said nothing"])[-1].removeprefix("error: ")
-    if said.endswith(_TAKEN):  # by a service that does not answer yet, or by a run in the foreground
+    if said.endswith(
+        _TAKEN
+    ):  # by a service that does not answer yet, or by a run in the foreground
         return Conflict(
             said.removesuffix(_TAKEN), code="service_running", hint="orch service status"
         )
