@@ -24,6 +24,17 @@ from orch.config.kinds import (
     Whole,
 )
 from orch.config.secret import Secret
+from orch.config.service_kinds import MODEL_NAME
+from orch.config.service_tree import (
+    SCOPES,
+    BreakerConfig,
+    BudgetLimits,
+    Metering,
+    ModelMap,
+    PriceConfig,
+    RouterConfig,
+    TimeoutConfig,
+)
 from orch.model.attempt import IoMode, ReplyMode
 
 AGENT_NAME = r"[a-z][a-z0-9_-]{0,31}"
@@ -133,6 +144,11 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "git": GitIdentity,
     "trust": Trust,
     "worktree": WorktreeFiles,
+    "router": RouterConfig,
+    "model_map": ModelMap,
+    "metering": Metering,
+    "breakers": BreakerConfig,
+    "timeouts": TimeoutConfig,
 }
 """Tables of keys."""
 
@@ -143,5 +159,7 @@ NAMED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
         "small letters, digits, _ and -, first a letter, at most 32",
     ),
     "repos": (Defaults, SLUG, "small letters, digits and -, at most 60"),
+    "budget": (BudgetLimits, SCOPES, "run, task, agent, repo or day"),
+    "prices": (PriceConfig, MODEL_NAME, "the name of a model"),
 }
 """Tables of named tables: what each holds, what a name matches, and that in words."""
