@@ -295,12 +295,10 @@ class Ear(Protocol):
     def listen(self, directory: str) -> bool:
         """From now on hear this directory. False: it is not there (yet), or cannot be heard."""
 
-    def forget(self, directory: str) -> None:
-        """Hear it no more. Harmless when it was not heard."""
-
     def heard(self) -> set[str]:
         """The directories in which something was written since the last call. Waits for nothing."""
 
+    def forget(self, directory: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -451,8 +449,7 @@ class Agent(Protocol):
 
 
 class Store(Protocol):
-    """The books. Commands in, events out, in one transaction; views to read. Doubles and databases
-    behave alike (`tests/contract/store_contract.py`)."""
+    """The books. Commands in, events out, in one transaction; views to read."""
 
     @property
     def install(self) -> str:
