@@ -41,6 +41,15 @@ COMMON = ("--json", "--quiet", "--no-color", "--no-input", "--help")
 SHAPES = {
     "run": "[run](#run); with `--dry-run` `{workflow, repo, issue, agent, params, effects,"
     " registers}`",
+    "service start": "`{running, pid, version}`; with `--dry-run` `{would}`",
+    "service stop": "`{stopped, pid, attempts_live}`: the ids of attempts that are left at work",
+    "service restart": "`{running, pid, version}`; with `--dry-run` `{would}`",
+    "service status": "`{running, pid, version, uptime_s, tasks, attempts_live, next_jobs}`",
+    "service install": "`{path, text, next}`: the file, and the commands that use it",
+    "service uninstall": "`{path, next}`",
+    "events": "one `{seq, at, kind, v, actor, cause, repo, task, run, step, data}` a line; or"
+    " `{resync}`",
+    "log": "one `{at, level, name, message, …}` a line",
     "ps": "array of [run](#run)",
     "show": "[run](#run)",
     "logs": "array of `{attempt, stream, text}`",

@@ -299,6 +299,7 @@ class Ear(Protocol):
     def heard(self) -> set[str]:
         """The directories in which something was written since the last call. Waits for nothing."""
 
+    def forget(self, directory: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -449,8 +450,7 @@ class Agent(Protocol):
 
 
 class Store(Protocol):
-    """The books. Commands in, events out, in one transaction; views to read. Doubles and databases
-    behave alike (`tests/contract/store_contract.py`)."""
+    """The books. Commands in, events out, in one transaction; views to read."""
 
     @property
     def install(self) -> str:
