@@ -65,7 +65,7 @@ LIVE: dict[str, Look] = {
 FREE = frozenset({
     "issue.title", "gate.words", "repo.location", "template.values", "worktree.create.name",
     "config.value", "send.message", "pr.check.name", "path",
-    "session.name", "session.text", "session.number",
+    "session.name", "session.text", "session.number", "expression", "at", "since", "zone",
 })  # fmt: skip
 FILES = frozenset({"location", "path", "issue", "workflow"})
 """Where a file's name would do as well, when none of ours begins so."""
