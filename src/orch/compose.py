@@ -26,6 +26,8 @@ from orch.terminals.process import alive, this_process
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
+    from orch.engine.firing import Firings
+    from orch.engine.scheduler import Changed, Scheduler
     from orch.engine.world import World
     from orch.git.cli import GitCli
     from orch.model.event import Actor, Event
@@ -320,6 +322,29 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
             stop_grace_s=config.run.stop_grace_s,
         ),
     )  # fmt: skip
+
+
+def make_firings(orch: Orch, actor: Actor) -> Firings:
+    """How due slots of jobs are fired in this home: what the scheduler and `orch job tick` share."""
+    from orch.agents.environment import base_environment
+    from orch.engine.firing import Firings
+
+    home = _home_of(orch)
+    environ = {**base_environment(home.environ), "ORCH_HOME": str(home.path)}
+    return Firings(
+        store=home.store, actor=actor, owner=home.me, alive=home.alive, environ=environ,
+        person=Path(environ.get("HOME", home.path)),
+    )  # fmt: skip
+
+
+def make_scheduler(orch: Orch, changed: Changed) -> Scheduler:
+    """The loop that fires jobs; `changed` is set whenever jobs may have changed."""
+    from orch.engine.scheduler import Scheduler
+    from orch.engine.seams import SystemClock
+    from orch.model.event import Actor
+
+    firings = make_firings(orch, Actor("engine", "scheduler"))
+    return Scheduler(firings, SystemClock(), changed, own_thread)
 
 
 def back_up(orch: Orch, target: Path) -> None:

@@ -43,6 +43,7 @@ COMMANDS = {
     "env": ("orch.cli.env:env", "List the worktrees of runs, and tidy them up."),
     "pr": ("orch.cli.pr:pr", "Show, check, merge and close pull requests."),
     "session": ("orch.cli.session:session", "Begin, end and look back at work sessions."),
+    "job": ("orch.cli.job:job", "Schedule tasks and commands."),
     "cron": ("orch.cli.cron:cron", "Explain a schedule: is it due, and when next."),
     "demo": ("orch.cli.demo:demo", "Play the main job in a throwaway place, offline."),
     "config": ("orch.cli.config:config", "Show and change the configuration."),

@@ -10,41 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from orch.engine.job_program import Ended, run_program
 from orch.model.command import DisableJob, FireJob, SettleFiring
 from orch.model.errors import OrchError, UsageError
 from orch.model.event import Actor, JobDisabled, JobFired, JobSkipped
-from orch.model.job import Job, coming_slot, due_slot
+from orch.model.job import Due, Job, TickOutcome, Told, coming_slot, due_slot
 from orch.model.naming import moment
 from orch.model.run import Owner
 from orch.ports import Store
-
-Outcome = Literal["fired", "skipped", "done", "failed", "taken", "error"]
-
-
-@dataclass(frozen=True)
-class Told:
-    """What came of a slot of a job: `taken` is what another process has done, `error` that nothing
-    is recorded."""
-
-    job: str
-    slot: int
-    outcome: Outcome
-    task: int = 0
-    reason: str = ""
-    exit_code: int | None = None
-    output: str = ""
-
-
-@dataclass(frozen=True)
-class Due:
-    """A job with the slot to fire now, if there is one, and the next one after that."""
-
-    job: Job
-    slot: int | None
-    coming: int | None
 
 
 @dataclass
@@ -62,7 +36,7 @@ class Firings:
     _coming: dict[Job, int] = field(default_factory=dict)
     _looked: float = 0.0
 
-    def look(self, now: float) -> list[Due]:
+    def look(self, now: float, *, dry_run: bool = False) -> list[Due]:
         """All enabled jobs. One whose schedule cannot be used any more (its zone is gone) is
         disabled with the reason. Cheap where nothing has come about: see `_coming`."""
         if now < self._looked:  # the clock was put back: what was reckoned may be due again
@@ -75,7 +49,8 @@ class Firings:
             try:
                 found.append(self._due(job, now))
             except UsageError as error:
-                self.store.send(DisableJob(job.id, error.message), self.actor)
+                if not dry_run:
+                    self.store.send(DisableJob(job.id, error.message), self.actor)
         self._coming = {due.job: due.coming for due in found if due.coming is not None}
         return found
 
@@ -106,7 +81,7 @@ class Firings:
             if self._settled(command).outcome == "error":
                 return
             self._unsettled.remove(command)
-        for firing in self.store.firings():
+        for firing in self.store.firings(limit=1000):
             owner = firing.owner
             if firing.outcome == "running" and (owner is None or not self.alive(owner)):
                 self._settled(
@@ -158,7 +133,7 @@ class Firings:
         reason = told.reason if isinstance(told, JobSkipped) else command.reason
         if any(isinstance(event.data, JobDisabled) for event in events):
             reason += "; the job is disabled"
-        outcome: Outcome = "skipped" if isinstance(told, JobSkipped) else "failed"
+        outcome: TickOutcome = "skipped" if isinstance(told, JobSkipped) else "failed"
         if command.outcome == "done":
             outcome = "done"
         return Told(command.id, command.slot, outcome, 0, reason, command.exit_code, command.output)

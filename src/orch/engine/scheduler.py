@@ -12,9 +12,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from orch.engine.firing import Firings, Told
+from orch.engine.firing import Firings
 from orch.model.errors import OrchError
-from orch.model.job import Job
+from orch.model.job import Job, Told
 from orch.ports import Clock
 
 LOOK_S = 60.0
@@ -44,7 +44,8 @@ class Scheduler:
         self._changed = changed
         self._offload = offload
         self._on_fired = on_fired
-        self._flying: dict[str, asyncio.Task[None]] = {}
+        self._flying: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._recovered = float("-inf")
 
     async def run(self) -> None:
         """Until it is cancelled. Programs that are at work then are given up: how they ended is
@@ -61,29 +62,31 @@ class Scheduler:
         """Begin what is due; seconds until the next look, None for when something changes."""
         now = self._clock.now()
         try:
-            self._firings.recover()
+            if self._clock.monotonic() - self._recovered >= LOOK_S:
+                self._firings.recover()
+                self._recovered = self._clock.monotonic()
             found = self._firings.look(now)
         except OrchError as error:  # the books cannot be read or written: that may pass
             log.error("jobs were not looked at: %s", error.message)
             return LOOK_S
         coming = [due.coming for due in found if due.coming is not None]
         for due in found:
-            if due.slot is not None and due.job.id not in self._flying:
+            if due.slot is not None and (due.job.id, due.slot) not in self._flying:
                 self._begin(due.job, due.slot)
         return min([LOOK_S, *(max(0.0, slot - now) for slot in coming)]) if found else None
 
     def _begin(self, job: Job, slot: int) -> None:
         task = asyncio.get_running_loop().create_task(self._fire(job, slot), name=f"job {job.id}")
-        self._flying[job.id] = task
-        task.add_done_callback(lambda done: self._landed(job.id, done))
+        self._flying[job.id, slot] = task
+        task.add_done_callback(lambda done: self._landed(job.id, slot, done))
 
     async def _fire(self, job: Job, slot: int) -> None:
         told: Told = await self._offload(lambda: self._firings.fire(job, slot))
         log.info("job %s: %s %s", told.job, told.outcome, told.reason)
         self._on_fired(told)
 
-    def _landed(self, job: str, done: asyncio.Task[None]) -> None:
-        self._flying.pop(job, None)
+    def _landed(self, job: str, slot: int, done: asyncio.Task[None]) -> None:
+        self._flying.pop((job, slot), None)
         if not done.cancelled() and (error := done.exception()) is not None:
             log.error("job %s: a fault in orch", job, exc_info=error)
 

@@ -30,7 +30,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     job runs `argv` there (in the person's home without a repository). `precheck` is a command that is
     asked first: exit code 0 means go on. Slots up to `since` (when it was made or enabled) are not
     its own (H36). `last_*` tell of the last slot that was taken; `reason` says why nothing came of
-    it, or why the job is disabled. Times are seconds since the epoch; 0 means never."""
+    it, or why the job is disabled; `running` is the slot whose program is at work. Times are seconds
+    since the epoch; 0 means never."""
 
     id: str
     title: str
@@ -52,6 +53,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     last_at: float = 0.0
     last_task: int = 0
     last_outcome: str = ""
+    running: int = 0
     reason: str = ""
 
 
@@ -69,6 +71,30 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     output: str = ""
     ended_at: float = 0.0
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A job with the slot to fire now, if there is one, and the next one after that."""
+
+    job: Job
+    slot: int | None
+    coming: int | None
+
+
+TickOutcome = Literal["fired", "skipped", "done", "failed", "taken", "error"]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What came of a slot that was due: `taken` is what another process has done, `error` that it
+    could not be recorded."""
+
+    job: str
+    slot: int
+    outcome: TickOutcome
+    task: int = 0
+    reason: str = ""
+    exit_code: int | None = None
+    output: str = ""
 
 
 def due_slot(job: Job, now: float) -> int | None:

@@ -6,7 +6,7 @@ refused or skipped slot says why.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
@@ -17,24 +17,32 @@ from orch.model.naming import moment, slug
 
 if TYPE_CHECKING:
     from orch.model.ledger import Reader, Tables
+    from orch.model.repo import Repo
 
 _LONGEST = 64 * 1024
 _LONGEST_TITLE = 200
 
 
-def add(state: Reader, command: cmd.AddJob) -> list[ev.EventData] | OrchError:
+class Known(Protocol):
+    """What has to be known to judge a new job."""
+
+    def job(self, job: str) -> Job | None: ...
+    def repo(self, slug: str) -> Repo | None: ...
+
+
+def add(state: Known, command: cmd.AddJob) -> list[ev.EventData] | OrchError:
     job = command.job
     title = " ".join(job.title.split())
     job = replace(
         job, id=slug(title), title=title, enabled=True, created_at=0.0, since=0.0, last_slot=0,
-        last_at=0.0, last_task=0, last_outcome="", reason="",
+        last_at=0.0, last_task=0, last_outcome="", running=0, reason="",
     )  # fmt: skip
     if (refusal := _unfit(job) or _unplaced(state, job)) is not None:
         return refusal
     return [ev.JobAdded(job)]
 
 
-def _unplaced(state: Reader, job: Job) -> OrchError | None:
+def _unplaced(state: Known, job: Job) -> OrchError | None:
     if state.job(job.id) is not None:
         return Conflict(
             f"there is a job {job.id} already", code="job_exists", hint=f"orch job remove {job.id}"
@@ -140,9 +148,8 @@ def busy(state: Reader, job: Job) -> str:
     task = state.task(job.last_task) if job.last_task else None
     if task is not None and task.state in BUSY:
         return f"its last task {task.id} is {task.state}"
-    last = state.firing(job.id, job.last_slot) if job.last_slot else None
-    if last is not None and last.outcome == "running":
-        return f"what the slot {moment(last.slot)} began is not over"
+    if job.running:
+        return f"what the slot {moment(job.running)} began is not over"
     return ""
 
 
@@ -246,8 +253,14 @@ def _put(tables: Tables, job: Job, firing: Firing, event: ev.Event) -> None:
     """Write a firing, and what the job says of its last one."""
     tables.put_firing(firing)
     tables.drop_firings(job.id, int(firing.slot - KEPT_S))
-    if firing.ended_at and job.last_slot != firing.slot and firing.slot < job.last_slot:
-        return  # a long command of an earlier slot ended late
+    if firing.outcome == "running":
+        job = replace(job, running=firing.slot)
+    elif job.running == firing.slot:
+        job = replace(job, running=0)
+        if firing.slot < job.last_slot <= firing.slot + DAY_S:
+            # A long program ended after later slots were skipped: those are the last ones.
+            tables.put_job(replace(job, last_task=firing.task or job.last_task))
+            return
     tables.put_job(
         replace(
             job, last_slot=firing.slot, last_at=event.at, last_task=firing.task or job.last_task,

@@ -90,10 +90,8 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo = data.pull.repo
         case ev.AttemptStarting():
             step = data.attempt.path
-        case ev.AttemptRunning() | ev.AttemptEnded() | ev.AttemptStopRequested():
-            step = _path_of(reader, data.id)
-        case ev.MessageSent():
-            step = _path_of(reader, data.attempt)
+        case ev.AttemptRunning() | ev.AttemptEnded() | ev.AttemptStopRequested() | ev.MessageSent():
+            step = _path_of(reader, data)
         case ev.JobAdded() | ev.JobFired() | ev.JobSkipped() | ev.JobRan():
             repo, task = job_rules.about(reader, data)
         case ev.StepPlanned() | ev.StepIntended() | ev.StepSettled() | ev.GateAnswered():
@@ -101,8 +99,11 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
     return repo, task, step
 
 
-def _path_of(reader: Reader, attempt: str) -> str:
-    found = reader.attempt(attempt)
+def _path_of(
+    reader: Reader,
+    data: ev.AttemptRunning | ev.AttemptEnded | ev.AttemptStopRequested | ev.MessageSent,
+) -> str:
+    found = reader.attempt(data.attempt if isinstance(data, ev.MessageSent) else data.id)
     return found.path if found is not None else ""
 
 
