@@ -187,7 +187,8 @@ def _tell(out: Output, said: dict[str, Any]) -> None:
 
 @job.command(epilog=examples("orch job runs", "orch job runs update-dependencies --limit 5"))
 @click.argument("job", default="")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True,
+              help="So many at most.")  # fmt: skip
 @shared
 def runs(job: str, limit: int, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Show what became of past slots, of one JOB or of all, the last first (32 days are kept)."""

@@ -180,7 +180,11 @@ def slots(expression: str, after: float, zone: str) -> Iterator[int]:
     """All slots later than `after`, in order; none for a day that never comes."""
     cron, place = parse(expression), zone_of(zone)
     if not 0 <= after < _LAST:
-        raise UsageError("the time is not between 1970 and 9900", code="bad_time")
+        raise UsageError(
+            "the time is not between 1970 and 9900",
+            code="bad_time",
+            hint="orch cron @daily --at 2026-03-29T09:30",
+        )
     start = datetime.datetime.fromtimestamp(int(after), UTC).astimezone(place)
     for found in CronSim(cron.exact, start):
         slot = int(found.timestamp())
