@@ -7,14 +7,13 @@ name is shortened.
 from __future__ import annotations
 
 import html
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH, LINE, SIZE = 100, 19, 14
+WIDTH, LINE, SIZE, CELL, MARGIN = 100, 19, 14, 8.48, 16
 COLOURS = {"$": "#7ee787", "ok": "#7ee787", "FAIL": "#ff7b72", "time": "#8b949e", "": "#e6edf3"}
 
 
@@ -49,27 +48,31 @@ def colour(line: str) -> str:
 
 
 def drawn(lines: list[str]) -> str:
-    """An SVG of one terminal window; text stays text."""
-    height = LINE * (len(lines) + 3)
+    """The demo's lines, each in its colour."""
     rows = []
-    for number, line in enumerate(lines):
-        y = LINE * (number + 3)
+    for line in lines:
         cut = line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
-        rows.append(
-            f'<text x="16" y="{y}" fill="{colour(line)}" xml:space="preserve">'
-            f"{html.escape(cut)}</text>"
-        )
+        rows.append(f'<tspan fill="{colour(line)}">{html.escape(cut)}</tspan>')
+    return window(rows, WIDTH, "orch demo, as a terminal shows it")
+
+
+def window(rows: list[str], columns: int, title: str) -> str:
+    """An SVG of one terminal window with these rows (spans of text); text stays text."""
+    wide, high = round(columns * CELL + 2 * MARGIN), LINE * (len(rows) + 3)
+    texts = "".join(
+        f'<text x="{MARGIN}" y="{LINE * (number + 3)}" fill="{COLOURS[""]}" xml:space="preserve">'
+        f"{row}</text>"
+        for number, row in enumerate(rows)
+        if row
+    )
     dots = "".join(
         f'<circle cx="{20 + 20 * i}" cy="18" r="6" fill="{c}"/>'
         for i, c in enumerate(("#ff5f56", "#ffbd2e", "#27c93f"))
     )
-    title = json.dumps("orch demo, as a terminal shows it")[1:-1]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 {height}" font-size="{SIZE}"'
-        f' font-family="ui-monospace, Menlo, Consolas, monospace"><title>{title}</title>'
-        f'<rect width="880" height="{height}" rx="8" fill="#0d1117"/>{dots}'
-        + "".join(rows)
-        + "</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-size="{SIZE}"'
+        f' font-family="ui-monospace, Menlo, Consolas, monospace"><title>{html.escape(title)}</title>'
+        f'<rect width="{wide}" height="{high}" rx="8" fill="#0d1117"/>{dots}{texts}</svg>\n'
     )
 
 

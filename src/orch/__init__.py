@@ -66,8 +66,9 @@ _HOMES = {
     "orch.model.effect": (
         "AgentRef", "AgentStatus", "CaptureOutput", "Commit", "CommandResult", "CreateIssue",
         "CreatePR", "CreateWorktree", "DeleteWorktree", "Effect", "Gate", "GateAnswer", "GetIssue",
-        "ListIssues", "Log", "MergeBranches", "MergePR", "Now", "Push", "Random", "ResolveIssue",
-        "Retry", "RunAgent", "RunCommand", "SendMessage", "Sleep", "SpawnAgent", "WaitForStatus",
+        "ListIssues", "Log", "MergeBranches", "MergePR", "Now", "OpenFolder", "Push", "Random",
+        "ResolveIssue", "Retry", "Route", "RunAgent", "RunCommand", "SendMessage", "Sleep",
+        "SpawnAgent", "WaitForStatus",
     ),
     "orch.model.errors": (
         "AgentFailed", "Cancelled", "CommandFailed", "GateRejected", "MergeConflict", "NoChange",

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
     from orch.engine.firing import Firings
-    from orch.engine.scheduler import Changed, Scheduler
+    from orch.engine.scheduler import Scheduler
+    from orch.engine.slots import Places
     from orch.engine.world import World
     from orch.git.cli import GitCli
     from orch.model.event import Actor, Event
+    from orch.model.job import Told
     from orch.ports import Agent, Forge, Tracker
     from orch.terminals.tmux import Tmux
 
@@ -281,6 +283,35 @@ def settle(orch: Orch, runs: Sequence[str], on_events: Callable[[Sequence[Event]
     return True
 
 
+class ServiceParts:
+    """What `orch serve` runs: made once, before the lock is taken; nothing has happened yet."""
+
+    def __init__(self, orch: Orch) -> None:
+        from orch.api.planning import program_of
+        from orch.api.tasks import Tasks
+        from orch.engine.dispatcher import Dispatcher, Loop
+        from orch.engine.engine import Engine
+        from orch.engine.journal import GroupJournal
+        from orch.engine.lock import EngineLock
+        from orch.engine.seams import failpoints_from
+        from orch.engine.slots import Places
+
+        home, failpoints = _home_of(orch), failpoints_from(_home_of(orch).environ)
+        tasks = Tasks(orch)
+        self.orch = orch
+        self.lock = EngineLock(home.path / "run" / "engine.lock")
+        self.journal = GroupJournal(home.store, failpoints)
+        self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
+        self.engine = Engine(self.world, orch.me, program_of)
+        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
+        scheduler = make_scheduler(orch, lambda told: self.engine.look())
+        self.loops: list[Loop] = [self.dispatcher, scheduler]
+
+
+def serve_parts(orch: Orch) -> ServiceParts:
+    return ServiceParts(orch)
+
+
 def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
     """Everything about a new run is shown; of an old one only what comes now."""
     fresh = [run for run in runs if not store.steps(run)]
@@ -288,8 +319,8 @@ def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
     return min(first) - 1 if first else store.last_event()
 
 
-def make_world(home: Home, journal: Any, failpoints: Any) -> World:
-    """Everything the engine may touch, for real."""
+def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None = None) -> World:
+    """Everything the engine may touch, for real. `places` bound how much is at work at once."""
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
@@ -308,6 +339,7 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
+    bounds = {} if places is None else {"places": places}
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -321,6 +353,7 @@ def make_world(home: Home, journal: Any, failpoints: Any) -> World:
             advance_deadline_s=config.run.advance_deadline_s,
             stop_grace_s=config.run.stop_grace_s,
         ),
+        **bounds,
     )  # fmt: skip
 
 
@@ -337,14 +370,14 @@ def make_firings(orch: Orch, actor: Actor) -> Firings:
     )  # fmt: skip
 
 
-def make_scheduler(orch: Orch, changed: Changed) -> Scheduler:
-    """The loop that fires jobs; `changed` is set whenever jobs may have changed."""
+def make_scheduler(orch: Orch, on_fired: Callable[[Told], None]) -> Scheduler:
+    """The loop that fires jobs; `on_fired` hears, on its loop, what came of a slot."""
     from orch.engine.scheduler import Scheduler
     from orch.engine.seams import SystemClock
     from orch.model.event import Actor
 
     firings = make_firings(orch, Actor("engine", "scheduler"))
-    return Scheduler(firings, SystemClock(), changed, own_thread)
+    return Scheduler(firings, SystemClock(), own_thread, on_fired)
 
 
 def back_up(orch: Orch, target: Path) -> None:

@@ -23,12 +23,13 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
-from orch.model.job import Firing, Job
+from orch.model.job import JobViews
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
-from orch.model.run import Run, Source, Task
+from orch.model.run import Run, Source
 from orch.model.session import Session
 from orch.model.step import Step
+from orch.model.task import Task
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
@@ -447,7 +448,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(Protocol):
+class Store(JobViews, Protocol):
     """The books. Commands in, events out, in one transaction; views to read. Doubles and databases
     behave alike (`tests/contract/store_contract.py`)."""
 
@@ -468,6 +469,17 @@ class Store(Protocol):
     def find_runs(self, prefix: str) -> list[Run]: ...
     def last_run(self) -> Run | None: ...
     def task(self, task: int) -> Task | None: ...
+    def tasks(self, state: str = "", limit: int = 1000) -> list[Task]:
+        """Newest first."""
+
+    def waiting_tasks(self, limit: int = 100) -> list[Task]:
+        """New ones of the queue, at most `limit` of each repository, the most urgent first."""
+
+    def children(self, task: int) -> list[Task]: ...
+    def task_counts(self) -> dict[str, int]: ...
+    def runs_of_task(self, task: int) -> list[Run]:
+        """Oldest first."""
+
     def steps(self, run: str) -> list[Step]: ...
     def step(self, run: str, path: str) -> Step | None: ...
     def open_gates(self, run: str = "") -> list[Step]: ...
@@ -478,13 +490,10 @@ class Store(Protocol):
     def pulls(self, run: str = "") -> list[PullRequest]: ...
     def sessions(self) -> list[Session]: ...
     def open_session(self) -> Session | None: ...
-    def job(self, job: str) -> Job | None: ...
-    def jobs(self) -> list[Job]: ...
-    def firings(self, job: str = "", *, limit: int = 100) -> list[Firing]:
-        """Of one job or of all, the last slot first."""
-
     def sources(self, run: str) -> list[Source]: ...
-    def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]: ...
+    def events(
+        self, since: int, *, run: str = "", task: int = 0, limit: int = 1000
+    ) -> list[Event]: ...
     def last_event(self) -> int: ...
     def changes(self) -> int:
         """A number that changes when another process has committed."""

@@ -116,3 +116,34 @@ def test_an_installed_agent_is_named_with_its_lines_and_not_run(new: World) -> N
     assert "[agents.claude] command = [" in error["message"]
     assert error["hint"].startswith("orch config set agents.claude.command ")
     assert not (bin_ / "was-started").exists()
+
+
+def test_what_comes_next_is_said_when_a_run_is_done_and_works_as_it_stands(new: World) -> None:
+    answer = new.orch("run", "basic_pr", "--issue", "1", cwd=new.repo)
+    assert "    next: orch pr diff thing#1; orch pr merge thing#1\n" in answer.out
+    assert new.orch("pr", "diff", "thing#1").code == 0
+    assert new.orch("pr", "merge", "thing#1").code == 0
+    assert "next:" not in new.orch("show", "@").out
+
+
+def test_an_unknown_issue_is_told_with_the_nearest_in_the_sentence(new: World) -> None:
+    error = new.refused("run", "basic_pr", "-i", "7", code="unknown_issue", exit_code=3)
+    assert error["message"] == "there is no issue '7'; did you mean ISSUE-001?"
+    assert error["hint"] == "orch issue list"
+
+
+def test_where_there_is_no_issue_the_hint_makes_one(bare: World) -> None:
+    error = bare.refused("run", "basic_pr", "-i", "1", code="unknown_issue", exit_code=3)
+    assert error["hint"] == 'orch issue create "TITLE"'
+
+
+def test_orch_alone_says_the_first_steps(new: World) -> None:
+    answer = new.orch()
+    assert (answer.code, answer.out) == (2, "")
+    assert "First steps:\n  orch demo " in answer.err
+
+
+def test_logs_of_a_silent_agent_whose_run_is_over_promise_nothing(new: World) -> None:
+    new.configure({"one": ["sh", "-c", "echo done > done.txt"]})
+    assert new.orch("run", "basic_pr", "--issue", "1", "--agent", "one", cwd=new.repo).code == 0
+    assert new.orch("logs", "@").err == "nothing was written\n"

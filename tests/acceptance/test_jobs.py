@@ -165,3 +165,23 @@ def test_dry_runs_change_nothing(world: World) -> None:
         assert world.orch("job", *words, "--dry-run").code == 0
     assert world.ask("job", "list") == before
     assert world.ask("job", "runs") == []
+
+
+def test_the_service_fires_jobs_and_takes_their_tasks_up(world: World) -> None:
+    world.ask("repo", "add", str(world.repo))
+    earlier(world, "Write it", repo="thing", body="Please.", labels=("weekly",))
+    service = world.start("serve")
+    try:
+        deadline = time.monotonic() + 40
+        tasks: list[dict[str, Any]] = []
+        while time.monotonic() < deadline:
+            tasks = world.ask("task", "list")
+            if tasks and tasks[0]["status"] not in ("new", "routed", "in_progress"):
+                break
+            time.sleep(0.2)
+        task = world.ask("task", "get", str(tasks[0]["id"]))
+        assert (task["title"], task["status"]) == ("Write it", "in_review"), task
+        assert world.ask("job", "runs")[-1]["task"] == task["id"]
+    finally:
+        service.terminate()
+        service.communicate(timeout=30)

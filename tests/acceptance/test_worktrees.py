@@ -183,11 +183,14 @@ def test_h57_a_failed_run_leaves_its_work_and_cleanup_keeps_it(world: World) -> 
     before = world.snapshot()
     planned = world.ask("env", "cleanup", "--dry-run")
     assert [r["status"] for r in planned["removed"]] == ["planned"]
+    told = world.orch("env", "cleanup", "--open-prs", "--dry-run")
+    assert told.err.endswith("1 would be deleted; do it: orch env cleanup --open-prs\n")
     assert world.snapshot() == before
     late = world.ask("env", "cleanup", "--older-than", "1")
     assert (late["removed"], len(late["kept"])) == ([], 1)
     answer = world.orch("env", "cleanup")
     assert "not committed: half.txt" in answer.out
+    assert answer.err.endswith("deleted 1; see what is kept for 14 days: orch worktree trash\n")
     assert world.ask("env", "list") == []
     world.ask("worktree", "restore", item["slug"])
     assert (Path(item["path"]) / "half.txt").read_text() == "half\n"
@@ -200,6 +203,7 @@ def test_h62_a_worktree_with_an_open_pull_request_is_kept_unless_asked(world: Wo
     done = world.ask("env", "cleanup")
     assert done["removed"] == []
     assert done["kept"][0]["reason"] == "its pull request thing#1 is open"
+    assert world.orch("env", "cleanup").err.endswith("nothing to remove, 1 stays\n")
     done = world.ask("env", "cleanup", "--open-prs")
     assert [r["slug"] for r in done["removed"]] == [item["slug"]]
     assert world.git("for-each-ref", "refs/heads/orch", "refs/orch/made") == ""

@@ -12,7 +12,7 @@ from orch.model import command as cmd
 from orch.model.errors import OrchError
 from orch.model.event import JobDisabled, JobFired, JobSkipped, TaskCreated
 from orch.model.job import KEPT_S, Job
-from orch.model.run import TaskState
+from orch.model.task import TaskState
 from orch.ports import Store
 from orch.store.memory import MemoryStore
 from orch.store.sqlite import SqliteStore
@@ -85,7 +85,9 @@ def test_h35_what_could_never_work_is_refused_when_it_is_added(
 
 def test_h37_h39_a_slot_is_taken_once_together_with_its_task(books: Store) -> None:
     books.send(cmd.RegisterRepo(a_repo()), PERSON)
-    job = added(books, repo="thing", body="Please.")
+    job = added(
+        books, repo="thing", body="Please.", agent="one", workflow="basic_pr", labels=("weekly",)
+    )
     fired, created = books.send(cmd.FireJob(job.id, SLOT), ENGINE)
     assert fired.data == JobFired(job.id, SLOT, task=1)
     assert isinstance(created.data, TaskCreated)
@@ -94,6 +96,9 @@ def test_h37_h39_a_slot_is_taken_once_together_with_its_task(books: Store) -> No
     task = books.task(1)
     assert task is not None
     assert (task.title, task.repo, task.state) == ("Weekly report", "thing", "new")
+    assert (task.body, task.pin, task.workflow) == ("Please.", "one", "basic_pr")
+    assert task.labels == ("weekly", "scheduled", "job:weekly-report")
+    assert task.source == "job:weekly-report"
     [firing] = books.firings()
     assert (firing.job, firing.slot, firing.outcome, firing.task) == (job.id, SLOT, "fired", 1)
     held = books.job(job.id)

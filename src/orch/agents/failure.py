@@ -6,8 +6,9 @@ works on (stdout, tables, logs, file names) never decides (H7, H9, H18). A progr
 never asked (H10).
 
 Order of classes, from SEED-CONTRACT "Response normalisation": timeout, missing tool, waiting for
-input, permission denied, context overflow, rate limit, auth, unknown. The first class that any error
-line supports wins, wherever it stands (H8, H13).
+input, permission denied, context overflow, rate limit, auth, unknown; billing and unknown model
+stand before the last one. The first class that any error line supports wins, wherever it stands
+(H8, H13).
 """
 
 from __future__ import annotations
@@ -37,7 +38,16 @@ class Cause(NamedTuple):
 
 
 _FINAL = frozenset(
-    {"missing_tool", "waiting_input", "permission_denied", "context_overflow", "auth", "stopped"}
+    {
+        "missing_tool",
+        "waiting_input",
+        "permission_denied",
+        "context_overflow",
+        "auth",
+        "stopped",
+        "billing",
+        "unknown_model",
+    }
 )
 _HINTS = {
     "missing_tool": "install it, or correct the agent's command in config.toml",
@@ -46,6 +56,8 @@ _HINTS = {
     "context_overflow": "give it a smaller task",
     "rate_limit": "wait, or use another agent",
     "auth": "sign the agent in, or pass its key with env or pass_env",
+    "billing": "pay or raise the limit at the provider, or use another agent",
+    "unknown_model": "name a model that the provider has, or none",
     "timeout": "a larger timeout_s in config.toml gives it more time",
 }
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -74,11 +86,21 @@ _WORDS: dict[str, tuple[str, ...]] = {
         r"auth_error", r"authenticat(?:e|ion) (?:failed|error)", r"failed to authenticate",
         r"not logged in", r"(?:status|code|error|http)[^0-9a-z]{1,3}(?:401|403)\b",
     ),
+    "billing": (
+        r"credit balance", r"insufficient (?:credits?|funds|balance)", r"payment required",
+        r"(?:status|code|error|http)[^0-9a-z]{1,3}402\b",
+    ),
+    "unknown_model": (
+        r"model_not_found", r"\b(?:unknown|unsupported|invalid) model\b", r"\bno such model\b",
+        r"\bmodel:? (?=\S*[-\d/:])\S{1,80} (?:(?:was )?not found|does not exist|is not supported)",
+    ),
 }  # fmt: skip
 _CLASSES = {
     code: re.compile("|".join(patterns), re.IGNORECASE) for code, patterns in _WORDS.items()
 }
-_BY_STATUS = {401: "auth", 403: "auth", 429: "rate_limit", 529: "rate_limit"}
+_BY_STATUS = {
+    401: "auth", 402: "billing", 403: "auth", 429: "rate_limit", 529: "rate_limit",
+}  # fmt: skip
 # The beginning of a line in which a program reports its own error: `error: …`, `prog: fatal: …`,
 # `[API Error: …`, `pkg.RateLimitError: …`, `HTTP 429: …`, `Attempt 3 failed: …`.
 _REPORT = re.compile(

@@ -73,7 +73,7 @@ class Registry:
 
         found = installed(self._path) if self._path else []
         if not found:
-            return UsageError("no agent is configured", code="no_agent", hint=self._example("mine"))
+            return UsageError("no agent is configured", code="no_agent", hint=_example("mine"))
         names = " and ".join(known.name for known in found)
         lines = found[0].lines().replace("\n", " ")
         verb = "is" if len(found) == 1 else "are"
@@ -126,13 +126,16 @@ class Registry:
         return NotFound(
             f'there is no agent "{name}"{meant} (configured: {listed})',
             code="unknown_agent",
-            hint=f"--agent {similar[0]}" if similar else self._example(name),
+            hint=f"--agent {similar[0]}" if similar else _example(name),
         )
 
-    def _example(self, name: str) -> str:
-        return (
-            f'add to {self._config.home}/config.toml: [agents.{name}] command = ["PROGRAM", "ARG"]'
-        )
+
+def _example(name: str) -> str:
+    """The command that makes an agent of this name; a name that needs quotes is left out."""
+    from orch.agents.known import Known
+
+    plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return Known(name if plain else "mine", ("PROGRAM", "ARG")).set_command()
 
 
 class _Misfit(UsageError):

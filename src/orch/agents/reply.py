@@ -31,6 +31,8 @@ _HOW = {
     "context_overflow": "was given more than its model can hold",
     "rate_limit": "has reached a limit of its provider",
     "auth": "is not signed in to its provider",
+    "billing": "was refused by its provider until that is paid",
+    "unknown_model": "was given a model that its provider does not have",
     "reported_failure": "reports that it failed",
 }
 _REPORTED = {

@@ -29,11 +29,13 @@ from orch.workflow.faults import failure_in
 from orch.workflow.program import Program, Workflow
 from orch.workflow.sources import (
     COMPOSITES,
+    ENVELOPE,
     Modules,
     collect,
     entry_workflow,
     names_used,
     parse,
+    read_builtin,
     read_source,
 )
 
@@ -73,7 +75,11 @@ def program_of(run: Run, modules: Modules) -> Program[Any]:
     """The program that a run's sources, entry and arguments stand for."""
     module, _, function = run.entry.rpartition(":")
     workflow: Workflow[Any] = getattr(modules.load(module), function)
-    return workflow(**arguments(workflow, run.issue, run.params))
+    program = workflow(**arguments(workflow, run.issue, run.params))
+    if not run.unattended:
+        return program
+    enveloped: Program[Any] = modules.load(ENVELOPE).unattended(program)
+    return enveloped
 
 
 def arguments(
@@ -200,20 +206,27 @@ class RunPlan:
 
     def command(
         self, *, run: str, repo: str, issue: Ticket | None, agent: str,
-        params: Mapping[str, Any], owner: Owner | None,
+        params: Mapping[str, Any], owner: Owner | None, task: int = 0,
     ) -> CreateRun:  # fmt: skip
-        """The command that plans the run. Refuses arguments that do not fit."""
+        """The command that plans the run, for a `task` of the queue unattended. Refuses arguments
+        that do not fit."""
         arguments(self.workflow, issue, params)
         _needs_json(params)
         entry_module = self.entry.rpartition(":")[0]
         ordered: Sequence[Source] = sorted(
-            self.sources.values(), key=lambda source: source.module != entry_module
+            self._sources(task), key=lambda source: source.module != entry_module
         )
         return CreateRun(
             id=run, workflow=self.name, entry=self.entry, repo=repo,
             title=issue.title if issue else self.name, params=dict(params),
-            sources=tuple(ordered), issue=issue, agent=agent, owner=owner,
+            sources=tuple(ordered), issue=issue, agent=agent, owner=owner, task=task,
+            unattended=bool(task),
         )  # fmt: skip
+
+    def _sources(self, task: int) -> list[Source]:
+        if not task:
+            return list(self.sources.values())
+        return [*self.sources.values(), read_builtin(ENVELOPE)]
 
 
 def _needs_json(params: Mapping[str, Any]) -> None:

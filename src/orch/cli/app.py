@@ -42,6 +42,8 @@ COMMANDS = {
     "worktree": ("orch.cli.worktree:worktree", "Create, show, deliver and delete worktrees."),
     "env": ("orch.cli.env:env", "List the worktrees of runs, and tidy them up."),
     "pr": ("orch.cli.pr:pr", "Show, check, merge and close pull requests."),
+    "task": ("orch.cli.task:task", "Ask for work; list, show, retry and close tasks."),
+    "serve": ("orch.cli.serve:serve", "Work the queue until a signal says to leave."),
     "session": ("orch.cli.session:session", "Begin, end and look back at work sessions."),
     "job": ("orch.cli.job:job", "Schedule tasks and commands."),
     "cron": ("orch.cli.cron:cron", "Explain a schedule: is it due, and when next."),
@@ -82,6 +84,11 @@ class Tree(Noun):
 
         found = [(name, text) for name, (_, text) in COMMANDS.items()]
         return offered(found, incomplete) or click.Command.shell_complete(self, ctx, incomplete)
+
+    def alone(self, ctx: click.Context) -> str:
+        from orch.cli.overview import overview
+
+        return overview(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

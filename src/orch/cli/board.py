@@ -91,11 +91,11 @@ class Board:
         state = _state_of(step)
         until = step.settled_at or self._now()
         took = elapsed(max(0.0, until - step.planned_at))
-        room = max(8, columns - 29)
+        room = max(8, _name_room(columns) - 6)  # states stand below each other
         failure = step.outcome.failure if step.outcome is not None else None
-        line = f"{number:>4}  {_padded(what, min(room, 32))}  "
+        line = f"{number:>4}  {_padded(what, room)}  "
         line += self._out.state(state) + " " * max(0, 9 - len(state)) + f" {took:>8}"
-        left = columns - 6 - min(room, 32) - 2 - 9 - 1 - 8 - 2
+        left = columns - 6 - room - 2 - 9 - 1 - 8 - 2
         if failure is not None and left > 8:
             line += "  " + shortened(clean(failure.message), left)
         return line
@@ -126,18 +126,25 @@ class Board:
         until = attempt.ended_at or self._now()
         took = elapsed(max(0.0, until - attempt.started_at))
         state = "stopping" if attempt.stop and attempt.status not in FINAL else attempt.status
-        name = _padded(label(attempt, attempts), min(28, max(8, columns - 44)))
+        name = _padded(label(attempt, attempts), _name_room(columns))
         line = f"{self._out.paint(name, 'bold')}  {self._out.state(state)}"
         line += " " * max(0, 9 - len(state)) + f" {took:>8}"
         left = columns - width(name) - 2 - 9 - 1 - 8 - 2
         if left > 8:
-            line += "  " + shortened(clean(attempt.message or attempt.branch), left)
+            about = clean(attempt.message or attempt.branch)
+            # the ends of branches tell them apart, their beginnings are the ticket's
+            line += "  " + shortened(about, left, keep_end=not attempt.message)
         return line
 
     def _last(self, attempt: str, count: int, columns: int) -> list[str]:
         lines = list(self._written.get(attempt, ()))[-count:] if count > 0 else []
         bar = self._out.paint("|", "dim")
         return [f"  {bar} {shortened(line, columns - 4)}" for line in lines]
+
+
+def _name_room(columns: int) -> int:
+    """Columns for the name of a program."""
+    return min(38 if columns >= 100 else 28, max(8, columns - 44))
 
 
 def _state_of(step: Step) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from orch.cli.options import dry, examples, home, output, shared
+from orch.cli.output import Output
 from orch.cli.words import Noun
 from orch.cli.worktree import changes
 from orch.cli.worktree_removal import tell_deleted
@@ -71,5 +72,20 @@ def cleanup(
     if done["purged"]:
         verb = "would give up" if dry_run else "gave up"
         out.note(f"{verb} {len(done['purged'])} kept longer than 14 days")
-    if not done["removed"]:
-        out.note("nothing to remove")
+    _sum_up(out, done, older_than, open_prs=open_prs, dry_run=dry_run)
+
+
+def _sum_up(
+    out: Output, done: dict[str, Any], older_than: float, *, open_prs: bool, dry_run: bool
+) -> None:
+    """How many, and the command that comes next."""
+    removed, kept = len(done["removed"]), len(done["kept"])
+    stay = f", {kept} {'stays' if kept == 1 else 'stay'}" if kept else ""
+    if not removed:
+        out.note(f"nothing to remove{stay}")
+    elif dry_run:
+        command = "orch env cleanup" + (f" --older-than {older_than:g}" if older_than else "")
+        command += " --open-prs" if open_prs else ""
+        out.note(f"nothing was done: {removed} would be deleted{stay}; do it: {command}")
+    else:
+        out.note(f"deleted {removed}{stay}; see what is kept for 14 days: orch worktree trash")

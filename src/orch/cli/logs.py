@@ -49,6 +49,7 @@ def logs(
 def _tell(orch: Orch, run: Run, agent: str, lines: int | None, out: Output) -> None:
     from orch.api.attempts import named
     from orch.api.following import STREAMS
+    from orch.model.run import TERMINAL
 
     texts: list[dict[str, Any]] = []
     for attempt in named(run, orch.store.attempts(run.id), agent):
@@ -70,7 +71,7 @@ def _tell(orch: Orch, run: Run, agent: str, lines: int | None, out: Output) -> N
         out.raw(text if text.endswith("\n") else text + "\n")
         flush(sys.stdout)
     if not texts:
-        out.note("nothing was written yet")
+        out.note("nothing was written" if run.status in TERMINAL else "nothing was written yet")
 
 
 def _last(text: str, lines: int | None) -> str:

@@ -178,6 +178,9 @@ def summary(orch: Orch, record: dict[str, Any], out: Output) -> None:
         out.line(f"  pull request {pull['repo']}#{pull['number']}: {pull['title']}")
         out.line(f"    {pull['head']} -> {pull['base']}")
         out.line(f"    {pull['url']}")
+        if record["status"] == "done" and pull["state"] == "open":
+            name = f"{pull['repo']}#{pull['number']}"
+            out.line(f"    next: orch pr diff {name}; orch pr merge {name}")
     trouble = record["error"] or record["reason"]
     if trouble:
         out.line(f"  {trouble['message']} [{trouble['code']}]")

@@ -93,7 +93,7 @@ class Screen:
         if size != self._size:
             self._size, shown = size, []
         changed = [
-            f"\x1b[{row};1H{line}\x1b[K"
+            f"\x1b[{row};1H\x1b[K{line}"  # erased first: after a full line it takes the last column
             for row, line in enumerate(lines, 1)
             if row > len(shown) or shown[row - 1] != line
         ]

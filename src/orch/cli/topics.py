@@ -45,7 +45,7 @@ All below ORCH_HOME. In a repository, .orch.toml may narrow the configuration.""
 See `orch help effects`: a workflow is a Python file with a function made by @do.
   orch run ./flow.py --issue 1            runs its `workflow` or `main`
   orch run ./flow.py:ship --repo thing    runs the function `ship`
-Templates: basic_pr, multi_agent (orch run NAME). Arguments: --params '{"name": "value"}'.""",
+Templates: orch template list (orch run NAME). Arguments: --params '{"name": "value"}'.""",
     "effects": """\
 CreateWorktree RunAgent RunCommand MergeBranches Commit Push CreatePR Gate Log Now Random, and Gather
 to run several at once. A workflow is a Python file:

@@ -43,26 +43,31 @@ class Noun(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:
-            raise NoCommand(ctx.get_help(), ctx=ctx)
+            raise NoCommand(self.alone(ctx), ctx=ctx)
         return super().parse_args(ctx, args)
+
+    def alone(self, ctx: click.Context) -> str:
+        """What is said when no command is given."""
+        return ctx.get_help()
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name, known = args[0] if args else "", self.list_commands(ctx)
         unheard = name and not name.startswith("-") and name not in known
         if unheard and not ctx.resilient_parsing:  # a shell completing the word does not care
-            raise unknown_word("command", name, known, f"{ctx.command_path} --help")
+            raise unknown_word("command", name, known, f"{ctx.command_path} {{}} --help")
         return super().resolve_command(ctx, args)
 
 
 class NoCommand(click.UsageError):
-    """A group was called alone; its message is the help."""
+    """A group was called alone; its message is what to do then."""
 
 
 def unknown_word(kind: str, word: str, known: list[str], hint: str) -> UsageError:
-    """`unknown_<kind>`, with the nearest of `known`."""
+    """`unknown_<kind>`, with the nearest of `known`, which takes the place of `{}` in `hint`."""
     from orch.model.naming import nearest
 
     similar = nearest(word, known)
+    hint = " ".join(hint.replace("{}", similar[0] if similar else "").split())
     meant = f"; did you mean {similar[0]!r}?" if similar else ""
     return UsageError(f"there is no {kind} {word!r}{meant}", code=f"unknown_{kind}", hint=hint)
 

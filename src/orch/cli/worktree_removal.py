@@ -46,7 +46,8 @@ def delete(
 def tell_deleted(out: Output, done: dict[str, Any]) -> None:
     """What became of one worktree, for people."""
     verb = "would delete" if done["status"] == "planned" else "deleted"
-    out.line(f"{verb} {done['repo']}/{done['slug']} ({done['branch']})")
+    its = "" if done["branch"].endswith(f"/{done['slug']}") else f" ({done['branch']})"
+    out.line(f"{verb} {done['repo']}/{done['slug']}{its}")
     for name, words in (
         ("dirty", "not committed"), ("ignored", "ignored, listed"), ("commits", "on no remote"),
     ):  # fmt: skip

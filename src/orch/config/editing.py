@@ -21,6 +21,7 @@ from orch.config.kinds import Place, Wrong
 from orch.config.layers import Layer, from_file, from_text
 from orch.config.loading import FILE, load
 from orch.config.reading import kinds_of
+from orch.config.service_tree import ModelMap
 from orch.config.tree import NAMED, SECTIONS
 from orch.model.errors import ConfigError, Conflict, NotFound, ToolFailed, UsageError
 from orch.model.naming import nearest
@@ -114,7 +115,7 @@ def _settable(key: str) -> Path:
     length = 2 if path and path[0] in SECTIONS else 3
     known = list(struct.__struct_fields__) if struct else [*SECTIONS, *NAMED]
     word = str(path[min(length, len(path)) - 1]) if struct else key
-    table = len(path) == length + 1 and path[length - 1] == "env"
+    table = len(path) == length + 1 and path[length - 1] in ("env", *ModelMap.__struct_fields__)
     if struct is not None and word in known and (len(path) == length or table):
         return path
     if struct is not None and len(path) < length:

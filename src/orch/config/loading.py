@@ -21,6 +21,15 @@ import msgspec
 from orch.config.keys import Path, dotted
 from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
 from orch.config.reading import Flat, Value, filled, named, overlay, read
+from orch.config.service_tree import (
+    BreakerConfig,
+    BudgetLimits,
+    Metering,
+    ModelMap,
+    PriceConfig,
+    RouterConfig,
+    TimeoutConfig,
+)
 from orch.config.tree import (
     NAMED,
     SECTIONS,
@@ -29,6 +38,7 @@ from orch.config.tree import (
     GitIdentity,
     RetryPolicy,
     RunLimits,
+    Service,
     Trust,
     WorktreeFiles,
 )
@@ -47,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     home: str
     defaults: Defaults
+    service: Service
     retry: RetryPolicy
     run: RunLimits
     git: GitIdentity
@@ -54,6 +65,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     worktree: WorktreeFiles
     agents: dict[str, AgentConfig]
     repos: dict[str, Defaults]
+    router: RouterConfig
+    model_map: ModelMap
+    budget: dict[str, BudgetLimits]
+    metering: Metering
+    breakers: BreakerConfig
+    timeouts: TimeoutConfig
+    prices: dict[str, PriceConfig]
     files: tuple[str, ...]
     origins: dict[str, Origin]
 
@@ -169,8 +187,15 @@ def _assembled(
         flat.update(for_slug)
     names = named(own, "agents") if own else ()
     agents = {name: AgentConfig(**filled(AgentConfig, flat, ("agents", name))) for name in names}
+    tables = {
+        section: {
+            name: NAMED[section][0](**filled(NAMED[section][0], flat, (section, name)))
+            for name in (named(own, section) if own else ())
+        }
+        for section in ("budget", "prices")
+    }
     sections = {name: struct(**filled(struct, flat, (name,))) for name, struct in SECTIONS.items()}
-    values: dict[str, Any] = {**sections, "agents": agents, "repos": repos}
+    values: dict[str, Any] = {**sections, **tables, "agents": agents, "repos": repos}
     return Config(home=home, files=files, origins=_origins(flat, own), **values)
 
 
@@ -229,7 +254,7 @@ def _kinds_with(key: str) -> str:
 
 def _check_chosen_agents(layer: Layer, flat: Flat, agents: list[str]) -> None:
     for path, value in flat.items():
-        if path[-1] == "agent" and path[0] in ("defaults", "repos") and value.value:
+        if _names_an_agent(path) and value.value:
             if value.value in agents:
                 continue
             near = nearest(value.value, agents)
@@ -241,6 +266,10 @@ def _check_chosen_agents(layer: Layer, flat: Flat, agents: list[str]) -> None:
                 code="config_unknown_agent",
                 hint=f"configured agents: {listed}",
             )
+
+
+def _names_an_agent(path: Path) -> bool:
+    return path[-1] in ("agent", "fallback") and path[0] in ("defaults", "repos", "router")
 
 
 def _all_keys(config: Config) -> list[str]:

@@ -24,7 +24,15 @@ _REASONS = {
     "repos": "it speaks for other repositories",
     "retry": "it can raise what a run costs",
     "run": "it can raise what a run costs",
+    "service": "it speaks for other repositories",
     "defaults": "it decides where work is sent",
+    "router": "it decides where work is sent",
+    "model_map": "it can raise what a run costs",
+    "budget": "it can raise what a run costs",
+    "metering": "it can raise what a run costs",
+    "prices": "it can raise what a run costs",
+    "breakers": "it can raise what a run costs",
+    "timeouts": "it can raise what a run costs",
 }
 _PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"
 

@@ -27,8 +27,9 @@ from orch.config.kinds import (
     Whole,
 )
 from orch.config.reading import kinds_of
+from orch.config.service_kinds import MODEL_NAME, AgentModels, Amount
 from orch.config.tokens import NAME
-from orch.config.tree import NAMED, SECTIONS
+from orch.config.tree import AGENT_NAME, NAMED, SECTIONS
 
 _YEAR_S = 31_536_000
 _TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -92,6 +93,24 @@ def _number(kind: Whole) -> dict[str, Any]:
 def _seconds(kind: Seconds) -> dict[str, Any]:
     least = {"minimum": 0} if kind.zero else {"exclusiveMinimum": 0}
     return {"type": "number", **least, "maximum": _YEAR_S, "description": "Seconds."}
+
+
+@_of_kind.register
+def _amount(kind: Amount) -> dict[str, Any]:
+    return {"type": "number", "minimum": 0, "maximum": kind.high}
+
+
+@_of_kind.register
+def _agent_models(kind: AgentModels) -> dict[str, Any]:
+    model = {"type": "string", "pattern": _whole(MODEL_NAME)}
+    return {
+        "type": "object",
+        "description": "Agent = model, or a list of models.",
+        "propertyNames": {"pattern": _whole(AGENT_NAME)},
+        "additionalProperties": {
+            "anyOf": [model, {"type": "array", "minItems": 1, "items": model}]
+        },
+    }
 
 
 @_of_kind.register

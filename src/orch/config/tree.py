@@ -24,6 +24,17 @@ from orch.config.kinds import (
     Whole,
 )
 from orch.config.secret import Secret
+from orch.config.service_kinds import MODEL_NAME
+from orch.config.service_tree import (
+    SCOPES,
+    BreakerConfig,
+    BudgetLimits,
+    Metering,
+    ModelMap,
+    PriceConfig,
+    RouterConfig,
+    TimeoutConfig,
+)
 from orch.model.attempt import IoMode, ReplyMode
 
 AGENT_NAME = r"[a-z][a-z0-9_-]{0,31}"
@@ -41,7 +52,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 
     `workflow` is a template's name or a file. Empty `agent`: the only one configured. Empty
     `base_branch`: the repository's default branch. `test_command` is an argv, or words split like a
-    shell would; empty: the template's own.
+    shell would; empty: the template's own. `max_parallel` tasks of one repository are at work at
+    once; 0: as many as of all.
     """
 
     workflow: Annotated[str, Text("a workflow's name", r".+")] = "basic_pr"
@@ -50,6 +62,13 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     install_dependencies: Annotated[Literal["auto", "never"], Choice(("auto", "never"))] = "auto"
     forge: Annotated[str, _FORGE] = "local"
     test_command: Annotated[tuple[str, ...], Argv(words=True)] = ()
+    max_parallel: Annotated[int, Whole(0, 10_000)] = 0
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """`[service]`: `max_parallel` tasks at work at once, of all repositories together."""
+
+    max_parallel: Annotated[int, Whole(1, 10_000)] = 4
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,11 +138,17 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "defaults": Defaults,
+    "service": Service,
     "retry": RetryPolicy,
     "run": RunLimits,
     "git": GitIdentity,
     "trust": Trust,
     "worktree": WorktreeFiles,
+    "router": RouterConfig,
+    "model_map": ModelMap,
+    "metering": Metering,
+    "breakers": BreakerConfig,
+    "timeouts": TimeoutConfig,
 }
 """Tables of keys."""
 
@@ -134,5 +159,7 @@ NAMED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
         "small letters, digits, _ and -, first a letter, at most 32",
     ),
     "repos": (Defaults, SLUG, "small letters, digits and -, at most 60"),
+    "budget": (BudgetLimits, SCOPES, "run, task, agent, repo or day"),
+    "prices": (PriceConfig, MODEL_NAME, "the name of a model"),
 }
 """Tables of named tables: what each holds, what a name matches, and that in words."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
+from orch.engine.world import World
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
 from orch.model.command import AttemptEnd, Noted
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
+from orch.model.run import Run
 from orch.model.schema import asked
 from orch.model.worktree import Worktree
 from orch.ports import Agent
@@ -49,6 +51,16 @@ TAIL = 4 * 1024 * 1024
 ANSWERS = 3
 """How often an agent is asked in all for an answer of an agreed shape."""
 ASK_AGAIN = frozenset({"answer_absent", "answer_invalid"})
+
+
+def chosen_agent(world: World, run: Run, asked: str | None) -> Agent:
+    """The effect's, else the one the task was routed to, else the run's or the configured one."""
+    routed = ""
+    if run.unattended and not asked:
+        task = world.store.task(run.task)
+        routed = task.agent if task is not None else ""
+    agents = world.agents
+    return agents.get(agents.choose(asked or routed or None, run.agent, run.repo))
 
 
 class AgentProgram:
@@ -122,6 +134,10 @@ class AgentProgram:
         answer = await world.call(
             "terminal.output", terminals.output, directory, "result.json", tail_bytes=TAIL
         )
+        text = answer.decode("utf-8", "replace") if answer else None
+        if not self._effect.env.repo:  # a folder of its own: there is no history to look at
+            facts = Facts(record, stdout, stderr, text, changed=True)
+            return self._agent.judge(self._reply, facts, self._schema)
         try:
             state = await world.call("git.state", world.git.state, self._ctx.repo, self._effect.env)
         except OrchError as error:
@@ -129,7 +145,6 @@ class AgentProgram:
                 raise
             return Verdict(ok=False, code=error.code, message=error.message, retry=False)
         changed = bool(state.dirty) or state.head != self._effect.env.base_commit
-        text = answer.decode("utf-8", "replace") if answer else None
         facts = Facts(record, stdout, stderr, text, changed)
         return self._agent.judge(self._reply, facts, self._schema)
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orch.engine import programs
-from orch.engine.agent_step import AgentProgram
+from orch.engine.agent_step import AgentProgram, chosen_agent
 from orch.engine.step_context import Done, Interrupted, StepContext, done
 from orch.engine.world import World
 from orch.model import effect as fx
@@ -235,6 +235,4 @@ def _asked(ctx: StepContext) -> fx.SpawnAgent:
 
 
 def _program(ctx: StepContext, effect: fx.SpawnAgent) -> AgentProgram:
-    agents = ctx.world.agents
-    agent = agents.get(agents.choose(effect.agent, ctx.run.agent, ctx.run.repo))
-    return AgentProgram(ctx, effect.to_run, agent)
+    return AgentProgram(ctx, effect.to_run, chosen_agent(ctx.world, ctx.run, effect.agent))

@@ -8,8 +8,10 @@ was asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
 
+from orch.engine.dispatcher import Loop
 from orch.engine.runner import Prepare, Runner
 from orch.engine.world import ENGINE, World
 from orch.model.attempt import FINAL
@@ -17,15 +19,20 @@ from orch.model.command import TakeEngine, TakeRun
 from orch.model.errors import Conflict, NotFound
 from orch.model.event import EngineTaken
 from orch.model.naming import terminal
+from orch.model.repo import NOWHERE
 from orch.model.run import TERMINAL, Owner, Run
 
 LOOK_S = 0.05
+Ear = Callable[[], Awaitable[None]]
 
 
 class Engine:
     """Drives runs in this process. `me` identifies the process."""
 
-    def __init__(self, world: World, me: Owner, prepare: Prepare) -> None:
+    def __init__(self, world: World, me: Owner, prepare: Prepare, ear: Ear | None = None) -> None:
+        """`ear` returns when another process may have written; without it we look for that every
+        `LOOK_S`."""
+        self._ear = ear
         self._world = world
         self._me = me
         self._prepare = prepare
@@ -50,6 +57,35 @@ class Engine:
                 await self._wait()
         finally:
             await self.leave()
+
+    async def serve(self, leave: asyncio.Event, loops: Sequence[Loop]) -> None:
+        """Drive everything there is, with `loops` beside, until `leave`; then finish the acts in
+        flight and leave programs in their terminals. Faults of the store are raised."""
+        await self._take_over()
+        beside: list[asyncio.Future[Any]] = [asyncio.ensure_future(loop.run()) for loop in loops]
+        leaving: asyncio.Future[Any] = asyncio.ensure_future(leave.wait())
+        for task in beside:
+            task.add_done_callback(lambda _: self.look())
+        leaving.add_done_callback(lambda _: self.look())
+        try:
+            while not leave.is_set():
+                self._raise_faults()
+                for task in beside:
+                    if task.done():
+                        task.result()
+                self._look_for_runs()
+                for loop in loops:
+                    loop.wake()
+                await self._wait()
+        finally:
+            for task in (*beside, leaving):
+                task.cancel()
+            await asyncio.gather(*beside, leaving, return_exceptions=True)
+            await self.leave()
+
+    def look(self) -> None:
+        """Something was written: look for runs to drive."""
+        self._told.set()
 
     async def leave(self) -> None:
         """Start nothing more, finish the acts in flight, leave programs in their terminals."""
@@ -112,7 +148,7 @@ class Engine:
     async def _drive(self, run: Run) -> None:
         world = self._world
         try:
-            repo = world.store.repo(run.repo)
+            repo = world.store.repo(run.repo) if run.repo else NOWHERE
             if repo is None:
                 raise NotFound(f"run {run.id} names the unknown repository {run.repo}")
             owner = run.owner
@@ -126,11 +162,14 @@ class Engine:
             if self._leaving:
                 return
             self._pass_on(fresh)
+            if run.unattended:
+                world.places.take(run.id, run.repo)
             await runner.drive()
         except Conflict as refusal:
             if refusal.code not in ("run_is_final", "run_owned"):
                 raise
         finally:
+            world.places.leave(run.id)
             self._told.set()
 
     def _raise_faults(self) -> None:
@@ -145,6 +184,16 @@ class Engine:
 
     async def _wait(self) -> None:
         """Until something of ours happened, or another process has written."""
+        if self._ear is not None:
+            heard = asyncio.ensure_future(self._ear())
+            told = asyncio.ensure_future(self._told.wait())
+            try:
+                await asyncio.wait({heard, told}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                heard.cancel()
+                told.cancel()
+            self._told.clear()
+            return
         while not self._told.is_set():
             changes = self._world.store.changes()
             if changes != self._changes:

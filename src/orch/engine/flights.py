@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from orch.engine import beside, handlers
-from orch.engine.agent_step import agent_fields
+from orch.engine.agent_step import agent_fields, chosen_agent
 from orch.engine.command_step import command_fields, words
 from orch.engine.step_context import Done, Interrupted, Mendable, Mode, StepContext, Unknown
 from orch.engine.world import World
@@ -138,9 +138,8 @@ class Flights:
             if isinstance(effect, fx.SpawnAgent):
                 effect = effect.to_run
             if isinstance(effect, fx.RunAgent):
-                name = self._world.agents.choose(effect.agent, self._run.agent, self._run.repo)
-                self._world.agents.get(name)
-                fields = agent_fields(effect, name)
+                agent = chosen_agent(self._world, self._run, effect.agent)
+                fields = agent_fields(effect, agent.name)
             elif isinstance(effect, fx.RunCommand):
                 fields = command_fields(effect.env, effect.name or words(effect.command)[0])
             else:

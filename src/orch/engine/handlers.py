@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from orch.engine import beside, programs
-from orch.engine.agent_step import AgentProgram
+from orch.engine import beside, programs, route_step
+from orch.engine.agent_step import AgentProgram, chosen_agent
 from orch.engine.command_step import CommandProgram, InstallProgram
 from orch.engine.step_context import (
     MENDABLE_CODES,
@@ -98,9 +98,7 @@ async def _install(ctx: StepContext, effect: fx.InstallDependencies) -> Done:
 
 
 async def _run_agent(ctx: StepContext, effect: fx.RunAgent) -> Done:
-    agents = ctx.world.agents
-    agent = agents.get(agents.choose(effect.agent, ctx.run.agent, ctx.run.repo))
-    program = AgentProgram(ctx, effect, agent)
+    program = AgentProgram(ctx, effect, chosen_agent(ctx.world, ctx.run, effect.agent))
     return await programs.carry_out(ctx, program, program.lost)
 
 
@@ -279,4 +277,6 @@ HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.OpenPR: _open_pr,
     fx.MergePR: _merge_pr,
     fx.DeleteWorktree: _delete_worktree,
+    fx.Route: route_step.route,
+    fx.OpenFolder: route_step.open_folder,
 }

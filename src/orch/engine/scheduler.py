@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 from orch.engine.firing import Firings
 from orch.model.errors import OrchError
@@ -23,29 +23,26 @@ machine is suspended, and do not follow a clock that is put right."""
 log = logging.getLogger(__name__)
 
 
-class Changed(Protocol):
-    """`asyncio.Event`, or what behaves like it: set when jobs may have changed."""
-
-    async def wait(self) -> Any: ...
-    def clear(self) -> None: ...
-
-
 class Scheduler:
     """`offload` runs a blocking call off the loop, on a thread of its own: a command may take long
     and must not hold up other jobs. `on_fired` is told what came of each slot."""
 
     def __init__(
-        self, firings: Firings, clock: Clock, changed: Changed,
+        self, firings: Firings, clock: Clock,
         offload: Callable[[Callable[[], Any]], Awaitable[Any]],
         on_fired: Callable[[Told], None] = lambda told: None,
     ) -> None:  # fmt: skip
         self._firings = firings
         self._clock = clock
-        self._changed = changed
+        self._changed = asyncio.Event()
         self._offload = offload
         self._on_fired = on_fired
         self._flying: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._recovered = float("-inf")
+
+    def wake(self) -> None:
+        """Jobs may have changed."""
+        self._changed.set()
 
     async def run(self) -> None:
         """Until it is cancelled. Programs that are at work then are given up: how they ended is
@@ -103,7 +100,7 @@ class Scheduler:
                 each.cancel()
 
 
-async def _told(changed: Changed) -> None:
+async def _told(changed: asyncio.Event) -> None:
     await changed.wait()
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from orch.config.tree import WorktreeFiles
+from orch.engine.slots import Places
 from orch.model.command import Command
+from orch.model.dispatching import Slots
 from orch.model.event import Actor, Event
 from orch.model.run import Owner
 from orch.ports import (
@@ -87,6 +89,7 @@ class World:
     lost_attempts: Callable[[str], int]
     worktree_files: Callable[[str], WorktreeFiles] = lambda slug: WorktreeFiles()
     limits: Limits = Limits()
+    places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a port call off the loop, between the failpoints `<name>.before` and `.after`."""

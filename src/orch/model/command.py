@@ -12,6 +12,7 @@ import msgspec
 from orch.model.attempt import Attempt, AttemptStatus
 from orch.model.delivery import Delivery
 from orch.model.errors import Failure
+from orch.model.event import TaskRouted
 from orch.model.gate import GateAnswer
 from orch.model.job import Job
 from orch.model.pull import PullRequest
@@ -37,7 +38,8 @@ class TakeEngine(Command, frozen=True):
 
 
 class CreateRun(Command, frozen=True, kw_only=True):
-    """A task and its run, planned and owned by the sender. Nothing is acted on yet."""
+    """A run, planned and owned by the sender, for the waiting `task`, or (0) for a task of its own.
+    Nothing is acted on yet."""
 
     id: str
     workflow: str
@@ -49,6 +51,8 @@ class CreateRun(Command, frozen=True, kw_only=True):
     issue: Ticket | None = None
     agent: str = ""
     owner: Owner | None = None
+    task: int = 0
+    unattended: bool = False
 
 
 class WorktreeMade(msgspec.Struct, frozen=True, tag=True):
@@ -77,7 +81,13 @@ class WorktreeGone(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
-Fact = WorktreeMade | WorktreeGone | PullOpened | Noted
+class RouteChosen(msgspec.Struct, frozen=True, tag=True):
+    """Fact: who is to work on the task."""
+
+    routed: TaskRouted
+
+
+Fact = WorktreeMade | WorktreeGone | PullOpened | Noted | RouteChosen
 
 
 class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,6 +304,53 @@ class SettleFiring(Command, frozen=True, kw_only=True):
     disable: bool = False
 
 
+class AddTask(Command, frozen=True, kw_only=True):
+    """Somebody wants something done: into the queue with it. Fields as in `orch.model.task.Task`."""
+
+    title: str
+    body: str = ""
+    repo: str = ""
+    issue: str = ""
+    labels: tuple[str, ...] = ()
+    workflow: str = ""
+    pin: str = ""
+    parent: int = 0
+    priority: int = 0
+    source: str = ""
+
+
+class QueueTask(Command, frozen=True):
+    """Back to the queue: a person wants it tried once more, or what it waited for is there."""
+
+    task: int
+    why: str = ""
+
+
+class CloseTask(Command, frozen=True):
+    """A person ends a task that is not at work, or (`done`) says that it is done."""
+
+    task: int
+    why: str = ""
+    done: bool = False
+
+
+class RefuseTask(Command, frozen=True):
+    """No run can be made of a waiting task; why, and the command that helps a person to mend it."""
+
+    task: int
+    why: str
+    hint: str
+
+
+class NoteTask(Command, frozen=True):
+    """Why a task waits, and until when by itself (seconds since the epoch, 0: not known)."""
+
+    task: int
+    reason: str
+    hint: str = ""
+    wake_at: float = 0.0
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
@@ -303,4 +360,5 @@ Any_ = (
     | StopAttempts
     | StartSession | NoteSession | EndSession
     | AddJob | RemoveJob | EnableJob | DisableJob | FireJob | SettleFiring
+    | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask
 )  # fmt: skip

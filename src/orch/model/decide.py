@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from orch.model import command as cmd, event as ev, job_rules, session_rules
+from orch.model import command as cmd, event as ev, job_rules, session_rules, task_rules
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
-from orch.model.run import TERMINAL, Reason, Run, TaskState
+from orch.model.run import TERMINAL, Reason, Run
 from orch.model.step import SETTLED
 
 Decision = list[ev.EventData] | OrchError
@@ -24,7 +24,10 @@ DECISIONS = ("approve", "reject", "answer")
 
 def decide(state: Reader, command: cmd.Command) -> Decision:
     """The events that `command` causes in `state`, in order, or why it is refused."""
-    return _DECIDE[type(command)](state, command)
+    decision = _DECIDE[type(command)](state, command)
+    if isinstance(decision, OrchError):
+        return decision
+    return [*decision, *task_rules.consequences(state, decision)]
 
 
 def _register_repo(state: Reader, command: cmd.RegisterRepo) -> Decision:
@@ -45,14 +48,22 @@ def _take_engine(state: Reader, command: cmd.TakeEngine) -> Decision:
 def _create_run(state: Reader, command: cmd.CreateRun) -> Decision:
     if state.run(command.id) is not None:
         return Conflict(f"run {command.id} exists already", code="run_exists")
-    task = state.next_task()
-    issue = command.issue.id if command.issue else ""
+    task = command.task or state.next_task()
+    begun: list[ev.EventData] = []
+    if command.task:
+        refusal = task_rules.may_run(state, command.task)
+        if refusal is not None:
+            return refusal
+    else:
+        issue = command.issue.id if command.issue else ""
+        begun.append(ev.TaskCreated(task, command.title, command.repo, issue))
     return [
-        ev.TaskCreated(task, command.title, command.repo, issue),
+        *begun,
         ev.RunCreated(
             id=command.id, workflow=command.workflow, entry=command.entry, repo=command.repo,
             task=task, params=command.params, issue=command.issue, agent=command.agent,
             owner=command.owner, sources=tuple(s.digest for s in command.sources),
+            unattended=command.unattended,
         ),
         ev.TaskMoved(task, "routed"),
     ]  # fmt: skip
@@ -110,7 +121,7 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
         events.append(ev.RunFinished(end.status, end.result, end.error, end.unresolved))
     elif command.blocked is not None:
         events.append(ev.RunBlocked(command.blocked))
-    events.extend(_task_move(state, run, command))
+    events.extend(task_rules.at_step(state, run, command))
     return events
 
 
@@ -162,6 +173,8 @@ def _settled(state: Reader, settle: cmd.Settle) -> Iterator[ev.EventData]:
                 yield ev.PullRecorded(fact.pull)
             case cmd.Noted():
                 yield ev.Logged(fact.message, fact.level)
+            case cmd.RouteChosen():
+                yield fact.routed
     if settle.end is not None:
         yield from _end_once(state, settle.end)
     plan = settle.plan
@@ -185,39 +198,6 @@ def _ended(end: cmd.AttemptEnd) -> ev.AttemptEnded:
         id=end.id, status=end.status, exit_code=end.exit_code, code=end.code,
         message=end.message, usage=end.usage,
     )  # fmt: skip
-
-
-def _task_move(state: Reader, run: Run, command: cmd.Advance) -> Iterator[ev.EventData]:
-    """A task's state is read off its run's current step (ARCHITECTURE §1)."""
-    wanted = _task_state(command)
-    task = state.task(run.task) if wanted else None
-    if wanted and task is not None and task.state != wanted:
-        yield ev.TaskMoved(task.id, wanted)
-
-
-def _task_state(command: cmd.Advance) -> TaskState | None:
-    if command.finish is not None:
-        opened = _names_pull(command.finish.result)
-        ends: dict[str, TaskState] = {
-            "done": "in_review" if opened else "done",
-            "error": "needs_review",
-            "aborted": "cancelled",
-        }
-        return ends[command.finish.status]
-    if command.blocked is not None:
-        return task_state_of(command.blocked)
-    if any(plan.kind.startswith("RunAgent/") for plan in command.planned):
-        return "in_progress"
-    return None
-
-
-def task_state_of(reason: Reason) -> TaskState:
-    """`needs_review` where a human must act, else `blocked`."""
-    return "needs_review" if reason.kind == "human" else "blocked"
-
-
-def _names_pull(result: Any) -> bool:
-    return isinstance(result, dict) and {"number", "head", "base", "url"} <= result.keys()
 
 
 def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
@@ -333,7 +313,8 @@ def _detach_run(state: Reader, command: cmd.DetachRun) -> Decision:
         "detached by a person; programs that were started go on in their terminals",
         f"orch resume {run.id}",
     )
-    return [ev.RunBlocked(reason), ev.TaskMoved(run.task, "needs_review")]
+    moved = ev.TaskMoved(run.task, "needs_review", reason.message, reason.hint)
+    return [ev.RunBlocked(reason), moved]
 
 
 def _answer_gate(state: Reader, command: cmd.AnswerGate) -> Decision:
@@ -475,4 +456,9 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.DisableJob: job_rules.disable,
     cmd.FireJob: job_rules.fire,
     cmd.SettleFiring: job_rules.settle,
+    cmd.AddTask: task_rules.add,
+    cmd.QueueTask: task_rules.queue,
+    cmd.CloseTask: task_rules.close,
+    cmd.NoteTask: task_rules.note,
+    cmd.RefuseTask: task_rules.refuse,
 }

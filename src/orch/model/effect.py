@@ -20,6 +20,7 @@ from orch.model.errors import EffectMisuse, UsageError
 from orch.model.gate import GateAnswer as GateAnswer
 from orch.model.pull import PullRequest
 from orch.model.schema import Schema, schema_of, shaped
+from orch.model.task import Profile
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
 
@@ -274,6 +275,25 @@ class Sleep(Effect[None], frozen=True, tag="Sleep/1", omit_defaults=True):
     seconds: float
 
 
+class Routed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who is to work on the run's task: `by` says what decided."""
+
+    agent: str
+    model: str = ""
+    complexity: str = ""
+    profile: Profile | None = None
+    by: str = ""
+
+
+class Route(Effect[Routed], frozen=True, tag="Route/1"):
+    """Choose the agent, model and profile for the run's task; every `RunAgent` without an agent of
+    its own then takes them."""
+
+
+class OpenFolder(Effect[Worktree], frozen=True, tag="OpenFolder/1"):
+    """An empty folder of the run's own, for work that needs no repository."""
+
+
 def _take_format(effect: RunAgent | SpawnAgent) -> None:
     """A shape becomes its schema; a word must be a reply mode."""
     wanted = effect.output_format
@@ -416,6 +436,7 @@ Any_ = (
     | SpawnAgent | WaitForStatus | CaptureOutput | SendMessage
     | DeleteWorktree | MergePR | CreateIssue | ListIssues | GetIssue | ResolveIssue
     | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
+    | Route | OpenFolder
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()

@@ -16,8 +16,9 @@ from orch.model.gate import GateAnswer
 from orch.model.job import Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
-from orch.model.run import Owner, Reason, RunStatus, TaskState, Unresolved
+from orch.model.run import Owner, Reason, RunStatus, Unresolved
 from orch.model.step import Outcome
+from orch.model.task import Profile, TaskState
 from orch.model.ticket import Ticket
 from orch.model.worktree import Worktree
 
@@ -36,15 +37,50 @@ class RepoAdded(Data, frozen=True):
 
 
 class TaskCreated(Data, frozen=True):
+    """Fields as in `orch.model.task.Task`; `queued`: the service is to take it up."""
+
     id: int
     title: str
     repo: str
     issue: str
+    body: str = ""
+    labels: tuple[str, ...] = ()
+    workflow: str = ""
+    pin: str = ""
+    parent: int = 0
+    depth: int = 0
+    priority: int = 0
+    source: str = ""
+    queued: bool = False
 
 
 class TaskMoved(Data, frozen=True):
+    """`why` is one sentence, `hint` the command that helps a person where one must act."""
+
     id: int
     state: TaskState
+    why: str = ""
+    hint: str = ""
+
+
+class TaskNoted(Data, frozen=True):
+    """Why a task waits in the state it is in, and until when by itself (0: not known)."""
+
+    id: int
+    reason: str
+    hint: str = ""
+    wake_at: float = 0.0
+
+
+class TaskRouted(Data, frozen=True, kw_only=True):
+    """The router's choice; `by` says what decided (`label`, `pin`, `only`, `round_robin`, ...)."""
+
+    id: int
+    agent: str
+    model: str = ""
+    complexity: str = ""
+    profile: Profile | None = None
+    by: str = ""
 
 
 class RunCreated(Data, frozen=True, kw_only=True):
@@ -58,6 +94,7 @@ class RunCreated(Data, frozen=True, kw_only=True):
     agent: str
     owner: Owner | None
     sources: tuple[str, ...]
+    unattended: bool = False
 
 
 class RunTaken(Data, frozen=True):
@@ -235,6 +272,7 @@ EventData = (
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
     | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
+    | TaskNoted | TaskRouted
 )  # fmt: skip
 
 

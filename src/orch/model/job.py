@@ -7,11 +7,12 @@ process that starts later takes up where another one ended.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-from orch.model.run import Owner, TaskState
+from orch.model.run import Owner
+from orch.model.task import TaskState
 
 JobKind = Literal["task", "command"]
 FiringOutcome = Literal["running", "fired", "skipped", "done", "failed", "lost"]
@@ -95,6 +96,15 @@ class Told(msgspec.Struct, frozen=True):
     reason: str = ""
     exit_code: int | None = None
     output: str = ""
+
+
+class JobViews(Protocol):
+    """What `orch.ports.Store` tells of jobs."""
+
+    def job(self, job: str) -> Job | None: ...
+    def jobs(self) -> list[Job]: ...
+    def firings(self, job: str = "", *, limit: int = 100) -> list[Firing]:
+        """Of one job or of all, the last slot first."""
 
 
 def due_slot(job: Job, now: float) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from orch.model import command as cmd, event as ev
+from orch.model import command as cmd, event as ev, task_rules
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.job import BUSY, DAY_S, KEPT_S, OUTPUT_KEPT, Firing, Job
 from orch.model.naming import moment, slug
@@ -154,11 +154,16 @@ def busy(state: Reader, job: Job) -> str:
 
 
 def _task(state: Reader, job: Job, slot: int) -> list[ev.EventData]:
-    task = state.next_task()
-    return [
-        ev.JobFired(job.id, slot, task=task),
-        ev.TaskCreated(task, job.title, job.repo, ""),
-    ]
+    """The slot's task, by the very rules of a task that a person asks for."""
+    asked = cmd.AddTask(
+        title=job.title, body=job.body, repo=job.repo, workflow=job.workflow, pin=job.agent,
+        labels=(*job.labels, "scheduled", f"job:{job.id}"), source=f"job:{job.id}",
+    )  # fmt: skip
+    made = task_rules.add(state, asked)
+    if isinstance(made, OrchError):
+        return [ev.JobSkipped(job.id, slot, f"no task could be made: {made.message}")]
+    number = next(event.id for event in made if isinstance(event, ev.TaskCreated))
+    return [ev.JobFired(job.id, slot, task=number), *made]
 
 
 def settle(state: Reader, command: cmd.SettleFiring) -> list[ev.EventData] | OrchError:

@@ -11,14 +11,15 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from orch.model import event as ev, job_rules, session_rules
+from orch.model import event as ev, job_rules, session_rules, task_rules
 from orch.model.attempt import Attempt
 from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
-from orch.model.run import Run, Source, Task
+from orch.model.run import Run, Source
 from orch.model.session import Session
 from orch.model.step import Step
+from orch.model.task import Task
 from orch.model.worktree import Worktree
 
 
@@ -30,6 +31,7 @@ class Reader(Protocol):
     def repo(self, slug: str) -> Repo | None: ...
     def run(self, run: str) -> Run | None: ...
     def task(self, task: int) -> Task | None: ...
+    def children(self, task: int) -> list[Task]: ...
     def step(self, run: str, path: str) -> Step | None: ...
     def attempt(self, attempt: str) -> Attempt | None: ...
     def worktree(self, repo: str, name: str) -> Worktree | None: ...
@@ -77,17 +79,18 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo = data.repo.slug
         case ev.TaskCreated():
             repo, task = data.repo, data.id
+        case ev.TaskMoved() | ev.TaskNoted() | ev.TaskRouted():
+            known = reader.task(data.id)
+            repo, task = known.repo if known is not None else repo, data.id
         case ev.RunCreated():
             repo, task = data.repo, data.task
-        case ev.WorktreeRecorded():
-            repo = data.worktree.repo
-
+        case ev.WorktreeRecorded() | ev.PullRecorded():
+            made = data.pull if isinstance(data, ev.PullRecorded) else data.worktree
+            repo = made.repo
         case ev.WorktreeForgotten():
             repo = data.repo
         case ev.RepoForgotten():
             repo = data.slug
-        case ev.PullRecorded():
-            repo = data.pull.repo
         case ev.AttemptStarting():
             step = data.attempt.path
         case ev.AttemptRunning() | ev.AttemptEnded() | ev.AttemptStopRequested() | ev.MessageSent():
@@ -136,23 +139,11 @@ def _repo_added(tables: Tables, event: ev.Event, data: ev.RepoAdded) -> None:
     tables.put_repo(data.repo)
 
 
-def _task_created(tables: Tables, event: ev.Event, data: ev.TaskCreated) -> None:
-    tables.put_task(
-        Task(id=data.id, title=data.title, state="new", repo=data.repo, issue=data.issue)
-    )
-
-
-def _task_moved(tables: Tables, event: ev.Event, data: ev.TaskMoved) -> None:
-    task = tables.task(data.id)
-    if task is not None:
-        tables.put_task(replace(task, state=data.state, run=event.run or task.run))
-
-
 def _run_created(tables: Tables, event: ev.Event, data: ev.RunCreated) -> None:
     run = Run(
         id=data.id, workflow=data.workflow, status="pending", repo=data.repo, task=data.task,
         entry=data.entry, params=data.params, issue=data.issue, agent=data.agent, owner=data.owner,
-        created_at=event.at, updated_at=event.at,
+        created_at=event.at, updated_at=event.at, unattended=data.unattended,
     )  # fmt: skip
     tables.put_run(run)
 
@@ -162,9 +153,10 @@ def _run_taken(tables: Tables, event: ev.Event, data: ev.RunTaken) -> None:
     stop = "" if data.resumed and run.stop == "stop" else run.stop
     tables.put_run(
         replace(
-            run, owner=data.owner, status=data.status, reason=None, stop=stop, updated_at=event.at
+            run, owner=data.owner, status=data.status, reason=None, stop=stop, updated_at=event.at,
+            resumed_at=event.at if data.resumed else run.resumed_at,
         )
-    )
+    )  # fmt: skip
 
 
 def _run_cancelling(tables: Tables, event: ev.Event, data: ev.RunCancelling) -> None:
@@ -283,8 +275,10 @@ def _pull_recorded(tables: Tables, event: ev.Event, data: ev.PullRecorded) -> No
 _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.EngineTaken: _engine_taken,
     ev.RepoAdded: _repo_added,
-    ev.TaskCreated: _task_created,
-    ev.TaskMoved: _task_moved,
+    ev.TaskCreated: task_rules.created,
+    ev.TaskMoved: task_rules.moved,
+    ev.TaskNoted: task_rules.noted,
+    ev.TaskRouted: task_rules.routed,
     ev.RunCreated: _run_created,
     ev.RunTaken: _run_taken,
     ev.RunCancelling: _run_cancelling,

@@ -23,6 +23,12 @@ class Repo(msgspec.Struct, frozen=True, kw_only=True):
     remote_url: str = ""
 
 
+NOWHERE = Repo(
+    slug="", local_path="", common_dir="", pinned_dir="", workspace_dir="", default_branch=""
+)
+"""What a run without a repository has in the place of one."""
+
+
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """What git says about a path. `top` is the work tree's root, empty in a bare repository;
     `main_path` is the main checkout (or the bare repository); `branch` is empty when detached."""

@@ -1,4 +1,4 @@
-"""One execution of a workflow, and the task it is for.
+"""One execution of a workflow.
 
 Invariant: `done`, `error` and `aborted` never change again (H106). `blocked` always has a reason
 with a sentence and the command that helps.
@@ -16,9 +16,6 @@ from orch.model.ticket import Ticket
 RunStatus = Literal["pending", "running", "blocked", "done", "error", "aborted"]
 TERMINAL: frozenset[str] = frozenset({"done", "error", "aborted"})
 ReasonKind = Literal["human", "dependency", "quota", "stopped"]
-TaskState = Literal[
-    "new", "routed", "in_progress", "in_review", "done", "blocked", "needs_review", "cancelled"
-]
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -51,7 +48,9 @@ class Unresolved(msgspec.Struct, frozen=True):
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """`repo` is a slug, `issue` the snapshot taken at the start, `params` the workflow's arguments.
-    `entry` names the module and function in the stored sources. Times are seconds since the epoch."""
+    `entry` names the module and function in the stored sources. An `unattended` run was made for a
+    task of the queue: its agents are routed, tried again and replaced by the service's rules;
+    `resumed_at` is when a person last let it go on. Times are seconds since the epoch."""
 
     id: str
     workflow: str
@@ -67,6 +66,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     owner: Owner | None = None
     stop: Literal["", "stop", "abort"] = ""
+    unattended: bool = False
+    resumed_at: float = 0.0
     unresolved: tuple[Unresolved, ...] = ()
     cancel_seq: int = 0
     created_at: float = 0.0
@@ -81,14 +82,3 @@ class Source(msgspec.Struct, frozen=True):
     filename: str
     text: str
     digest: str
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A unit of work. `id` is a whole number; `issue` the ticket's id or empty (internal)."""
-
-    id: int
-    title: str
-    state: TaskState
-    repo: str = ""
-    issue: str = ""
-    run: str = ""

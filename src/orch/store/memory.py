@@ -6,6 +6,7 @@ leaves nothing behind. It can outlive an engine, as a disk would.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -19,9 +20,10 @@ from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
-from orch.model.run import TERMINAL, Run, Source, Task
+from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
 from orch.model.step import SETTLED, Step
+from orch.model.task import Task
 from orch.model.worktree import Worktree
 
 Sent = list[Event] | OrchError
@@ -64,6 +66,9 @@ class MemoryTables:
 
     def task(self, task: int) -> Task | None:
         return self.task_rows.get(task)
+
+    def children(self, task: int) -> list[Task]:
+        return [one for one in self.task_rows.values() if one.parent == task and task]
 
     def step(self, run: str, path: str) -> Step | None:
         return self.step_rows.get((run, path))
@@ -277,8 +282,35 @@ class MemoryStore:
     def sources(self, run: str) -> list[Source]:
         return list(self._tables.source_rows.get(run, ()))
 
-    def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]:
-        found = [e for e in self._events if e.seq > since and (not run or e.run == run)]
+    def tasks(self, state: str = "", limit: int = 1000) -> list[Task]:
+        found = [t for t in self._tables.task_rows.values() if not state or t.state == state]
+        return sorted(found, key=lambda task: -task.id)[:limit]
+
+    def waiting_tasks(self, limit: int = 100) -> list[Task]:
+        found = [t for t in self._tables.task_rows.values() if t.state == "new" and t.queued]
+        found.sort(key=lambda task: (-task.priority, task.id))
+        seen: Counter[str] = Counter()
+        kept = []
+        for task in found:
+            seen[task.repo] += 1
+            if seen[task.repo] <= limit:
+                kept.append(task)
+        return kept
+
+    def children(self, task: int) -> list[Task]:
+        return self._tables.children(task)
+
+    def task_counts(self) -> dict[str, int]:
+        return dict(Counter(task.state for task in self._tables.task_rows.values()))
+
+    def runs_of_task(self, task: int) -> list[Run]:
+        return [run for run in self._tables.run_rows.values() if run.task == task and task]
+
+    def events(self, since: int, *, run: str = "", task: int = 0, limit: int = 1000) -> list[Event]:
+        found = [
+            event for event in self._events
+            if event.seq > since and run in ("", event.run) and task in (0, event.task)
+        ]  # fmt: skip
         return found[:limit]
 
     def last_event(self) -> int:

@@ -20,9 +20,10 @@ from orch.model.errors import OrchError
 from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
-from orch.model.run import Run, Source, Task
+from orch.model.run import Run, Source
 from orch.model.session import Session
 from orch.model.step import Step
+from orch.model.task import Task
 from orch.model.worktree import Worktree
 from orch.store.connection import (
     DatabaseCorrupt,
@@ -157,6 +158,30 @@ class SqliteStore:
         found: Task | None = self._first(Task, "get_task", task)
         return found
 
+    def tasks(self, state: str = "", limit: int = 1000) -> list[Task]:
+        """Newest first; of one state or of all."""
+        if state:
+            return self._all(Task, "tasks_in_state", state, limit)
+        return self._all(Task, "list_tasks", limit)
+
+    def waiting_tasks(self, limit: int = 100) -> list[Task]:
+        """New ones of the queue, at most `limit` of each repository, the most urgent first, then in
+        the order they were asked for."""
+        return self._all(Task, "waiting_tasks", limit)
+
+    def children(self, task: int) -> list[Task]:
+        """In the order they were asked for."""
+        return self._all(Task, "children_of_task", task)
+
+    def task_counts(self) -> dict[str, int]:
+        """How many tasks are in each state that occurs."""
+        with self._lock, translated(self._path):
+            return {str(row[0]): int(row[1]) for row in self._db.execute(statement("count_tasks"))}
+
+    def runs_of_task(self, task: int) -> list[Run]:
+        """Oldest first."""
+        return self._all(Run, "runs_of_task", task)
+
     def steps(self, run: str) -> list[Step]:
         """In the order in which they were planned."""
         return self._steps("list_steps", run)
@@ -219,13 +244,15 @@ class SqliteStore:
             rows = self._db.execute(statement("sources_of_run"), (run,))
             return [source_of(row) for row in rows]
 
-    def events(self, since: int, *, run: str = "", limit: int = 1000) -> list[Event]:
+    def events(self, since: int, *, run: str = "", task: int = 0, limit: int = 1000) -> list[Event]:
         """Events with a number above `since`, oldest first."""
         from orch.store.writing import event_of
 
         with self._lock, translated(self._path):
             if run:
                 rows = self._db.execute(statement("events_of_run_since"), (run, since, limit))
+            elif task:
+                rows = self._db.execute(statement("events_of_task_since"), (task, since, limit))
             else:
                 rows = self._db.execute(statement("events_since"), (since, limit))
             return [event_of(row) for row in rows]

@@ -15,9 +15,10 @@ from orch.model.gate import GateAnswer
 from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
-from orch.model.run import Run, Source, Task
+from orch.model.run import Run, Source
 from orch.model.session import Session
 from orch.model.step import OUTCOME_DECODER, Step
+from orch.model.task import Task
 from orch.model.worktree import Worktree
 from orch.store.connection import value
 from orch.store.statements import statement
@@ -92,6 +93,10 @@ class SqliteTables:
     def task(self, task: int) -> Task | None:
         return self._one(Task, "get_task", task)
 
+    def children(self, task: int) -> list[Task]:
+        rows = self._db.execute(statement("children_of_task"), (task,))
+        return [decoded(Task, row[0]) for row in rows]
+
     def attempt(self, attempt: str) -> Attempt | None:
         return self._one(Attempt, "get_attempt", attempt)
 
@@ -152,14 +157,20 @@ class SqliteTables:
     def put_run(self, run: Run) -> None:
         self._db.execute(
             statement("put_run"),
-            (run.id, run.status, run.repo, run.workflow, run.stop, run.updated_at, encoded(run)),
-        )
+            (
+                run.id, run.status, run.repo, run.workflow, run.stop, run.updated_at, run.task,
+                encoded(run),
+            ),
+        )  # fmt: skip
 
     def put_task(self, task: Task) -> None:
         self._db.execute(
             statement("put_task"),
-            (task.id, task.state, task.repo, task.issue, task.run, encoded(task)),
-        )
+            (
+                task.id, task.state, task.repo, task.issue, task.run, task.parent, task.priority,
+                task.queued, encoded(task),
+            ),
+        )  # fmt: skip
 
     def put_step(self, step: Step) -> None:
         self._db.execute(

@@ -198,7 +198,7 @@ class TrackerContract:
             tracker.get("ISSUE-030")
         assert missing.value.code == "unknown_issue"
         assert "orch issue list" in missing.value.hint
-        assert "ISSUE-00" in missing.value.hint
+        assert "ISSUE-00" in missing.value.message + missing.value.hint
 
     @pytest.mark.parametrize(
         "word",

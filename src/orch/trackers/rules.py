@@ -43,13 +43,13 @@ def unknown(identifier: str, known: Iterable[int]) -> NotFound:
     """The error for an id that nothing has, with the nearest that are there."""
     number = number_of(identifier)
     word = one_line(identifier).upper()[:40] if number is None else issue_id(number)
-    near = naming.nearest(word, [issue_id(number) for number in sorted(known)])
-    listing = "`orch issue list` shows all."
-    hint = f"Did you mean {' or '.join(near)}? {listing}" if near else listing
+    there = [issue_id(number) for number in sorted(known)]
+    near = naming.nearest(word, there)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
     return NotFound(
-        f"There is no issue {one_line(identifier)[:80]!r}.",
+        f"there is no issue {one_line(identifier)[:80]!r}{meant}",
         code="unknown_issue",
-        hint=hint,
+        hint="orch issue list" if there else 'orch issue create "TITLE"',
         near=near,
     )
 

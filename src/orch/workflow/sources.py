@@ -26,6 +26,7 @@ from orch.workflow.program import Workflow
 
 BUILTIN = "orch.workflow.templates."
 COMPOSITES = "orch.workflow.composites"
+ENVELOPE = "orch.workflow.envelope"
 ENTRY_NAMES = ("workflow", "main")
 
 
@@ -106,7 +107,7 @@ def _syntax(source: Source) -> Iterator[None]:
 
 
 def _locate(name: str, root: Path | None) -> Path | None:
-    if name == COMPOSITES or name.startswith(BUILTIN):
+    if name in (COMPOSITES, ENVELOPE) or name.startswith(BUILTIN):
         path = _builtin_path(name)
         return path if path.is_file() else None
     if root is None or not name or name.split(".")[0] == "orch":
@@ -129,7 +130,12 @@ def builtin_names() -> list[str]:
 
 
 def builtin_source(name: str) -> Source:
-    return read_source(BUILTIN + name, _builtin_path(BUILTIN + name))
+    return read_builtin(BUILTIN + name)
+
+
+def read_builtin(module: str) -> Source:
+    """The text of a module that Orch ships."""
+    return read_source(module, _builtin_path(module))
 
 
 class Modules:

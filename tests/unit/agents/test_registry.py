@@ -61,4 +61,9 @@ def test_nothing_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         registry(tmp_path, "").choose(None, "")
     assert caught.value.code == "no_agent"
-    assert "config.toml" in caught.value.hint
+    command = """orch config set agents.{}.command '["PROGRAM", "ARG"]'"""
+    assert caught.value.hint == command.format("mine")
+    for name, offered in (("wholly-other", "wholly-other"), ("a b; rm", "mine")):
+        with pytest.raises(NotFound) as unknown:
+            registry(tmp_path, "").choose(name, "")
+        assert unknown.value.hint == command.format(offered)

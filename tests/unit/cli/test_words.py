@@ -98,10 +98,17 @@ def test_wrong_options(words: tuple[str, ...], code: str, message: str, hint: st
 
 
 def test_unknown_commands_get_the_nearest() -> None:
-    for words, meant in ((("thin",), "thing"), (("thing", "lst"), "list")):
+    cases = (
+        (("thin",), "thing", "top thing --help"),
+        (("thing", "lst"), "list", "top thing list --help"),
+    )
+    for words, meant, hint in cases:
         with pytest.raises(UsageError, match=f"did you mean '{meant}'") as caught:
             call(*words)
-        assert caught.value.code == "unknown_command"
+        assert (caught.value.code, caught.value.hint) == ("unknown_command", hint)
+    with pytest.raises(UsageError) as caught:
+        call("qqq")
+    assert (caught.value.code, caught.value.hint) == ("unknown_command", "top --help")
 
 
 def test_a_group_alone_shows_its_help() -> None:

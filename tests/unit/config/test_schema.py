@@ -22,6 +22,9 @@ SOUND = [
     '[repos.thing]\nbase_branch = "dev"\n',
     "[run]\nlost_attempts = 1000\nstop_grace_s = 0\n",
     '[trust]\nrepos = ["thing"]\n',
+    '[model_map.simple]\na = "x"\nb = ["y", "z"]\n',
+    "[budget.day]\nusd = 2.5\n",
+    '[prices."gpt-5.4"]\ninput = 0\noutput = 1\n',
 ]
 UNSOUND = [
     "[defaults]\nagnet = 'x'\n",
@@ -36,6 +39,13 @@ UNSOUND = [
     "[git]\nname = 42\n",
     "[git]\nname = 'a < b'\n",
     "[repos.thing]\nbase_branch = '-x'\n",
+    "[model_map.simple]\na = []\n",
+    "[model_map.simple]\na = '[]'\n",
+    "[router]\nmodel = '--x'\n",
+    "[model_map.simple]\nA = 'x'\n",
+    "[budget.week]\nusd = 1\n",
+    "[budget.day]\nusd = -1\n",
+    "[metering]\nkeep_for_people = 2\n",
 ]
 
 

@@ -30,7 +30,6 @@ class Stage:
         self.loop, self.offset = loop, 0.0
         self._clock = VirtualClock(loop)
         self.store = MemoryStore(now=self.now)
-        self.changed = asyncio.Event()
         self.told: list[tuple[Told, float]] = []
         self.looks = 0
         self.living: set[Owner] = {ME}
@@ -38,7 +37,7 @@ class Stage:
             store=self.store, actor=ENGINE, owner=ME, alive=self.living.__contains__,
             environ={"PATH": "/usr/bin:/bin"}, person=person,
         )  # fmt: skip
-        self.scheduler = Scheduler(self.firings, self, self.changed, self.offload, self._hear)
+        self.scheduler = Scheduler(self.firings, self, self.offload, self._hear)
 
     def now(self) -> float:
         return self._clock.now() + self.offset
@@ -59,7 +58,7 @@ class Stage:
     def add(self, title: str, schedule: str, **fields: Any) -> None:
         wanted: dict[str, Any] = {"id": "", "title": title, "schedule": schedule} | fields
         self.store.send(cmd.AddJob(Job(**wanted)), PERSON)
-        self.changed.set()
+        self.scheduler.wake()
 
     def play(self, *acts: tuple[float, Callable[[], None]], until: float) -> None:
         async def go() -> None:

@@ -25,6 +25,7 @@ from orch.model.effect import (
     Log,
     MergeBranches,
     Retry,
+    Routed,
     RunAgent,
     RunCommand,
     SpawnAgent,
@@ -36,6 +37,7 @@ from orch.model.effect import (
     result_decoder,
 )
 from orch.model.errors import EffectMisuse, UsageError
+from orch.model.task import Profile
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
 from tests.records import a_pull, a_ticket, a_worktree
@@ -102,6 +104,8 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "GetIssue": {"id": TEXT},
     "ResolveIssue": {"issue": TICKETS | TEXT, "pr_url": maybe(TEXT), "result": maybe(TEXT)},
     "Sleep": {"seconds": SECONDS},
+    "Route": {},
+    "OpenFolder": {},
     "RunCommand": {
         **ENV, "command": TEXT | LABELS, "name": maybe(TEXT), "timeout": maybe(SECONDS),
         "check": st.booleans(), "retry": maybe(RETRIES),
@@ -249,6 +253,8 @@ RESULTS: dict[str, list[Any]] = {
     "GetIssue": [a_ticket()],
     "ResolveIssue": [a_ticket(status="resolved")],
     "Sleep": [None],
+    "Route": [Routed(agent="a"), Routed(agent="a", model="m", profile=Profile(role="docs"))],
+    "OpenFolder": [a_worktree()],
     "RunCommand": [CommandResult(exit_code=1, stderr="no"), CommandResult(exit_code=0)],
     "MergeBranches": [a_worktree()],
     "Merge": ["a" * 40],

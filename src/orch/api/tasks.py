@@ -1,0 +1,336 @@
+"""Tasks: asked for, found, planned as runs, told about.
+
+Invariant: a task is acknowledged only once it is in the books; what it waits for is said in one
+sentence wherever it is shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from orch.model import command as commands
+from orch.model.dispatching import Slots, why_waiting
+from orch.model.errors import NotFound, UsageError
+from orch.model.naming import moment, nearest
+from orch.model.run import TERMINAL, Run
+from orch.model.task import AT_WORK, CLOSED, STATES, Task
+from orch.model.ticket import Ticket
+
+if TYPE_CHECKING:
+    from orch.api.facade import Orch
+    from orch.model.attempt import Attempt
+    from orch.model.command import CreateRun
+
+ALONE = "agent_only"
+"""The workflow of a task without a repository."""
+
+
+class Tasks:
+    """The queue of one home."""
+
+    def __init__(self, orch: Orch) -> None:
+        self._orch = orch
+        self._store = orch.store
+        self._rooms = orch.rooms
+
+    # --- asking
+
+    def add(
+        self, title: str, *, body: str = "", repo: str = "", labels: tuple[str, ...] = (),
+        workflow: str = "", agent: str = "", parent: int = 0, priority: int = 0, source: str = "",
+        issue: str = "", dry_run: bool = False,
+    ) -> Task | None:  # fmt: skip
+        """Into the queue with it. Everything that can be refused is refused now: repository, agent,
+        workflow, labels. With `dry_run` only that; None."""
+        slug = self._orch.repo(repo).slug if repo else ""
+        target = self._store.repo(slug) if slug else None
+        if agent:
+            self._rooms.choose_agent(agent, "", target)
+        task = Task(
+            id=0, title=title, state="new", repo=slug, body=body, labels=labels,
+            workflow=workflow, pin=agent, parent=parent,
+        )  # fmt: skip
+        self._looked_at(task)
+        if dry_run:
+            return None
+        events = self._store.send(
+            commands.AddTask(
+                title=title, body=body, repo=slug, issue=issue, labels=labels, workflow=workflow,
+                pin=agent, parent=parent, priority=priority,
+                source=source or f"person:{self._rooms.person.id}",
+            ),
+            self._rooms.person,
+        )  # fmt: skip
+        return self.get(events[0].task)
+
+    def _looked_at(self, task: Task) -> None:
+        """A task that could never run is refused when it is asked for."""
+        from orch.api.planning import RunPlan
+
+        plan = RunPlan(self._workflow(task), self._orch.home, self._orch.workflows(task.repo))
+        if plan.used & {"CreateWorktree", "AddWorktree"} and not task.repo:
+            raise UsageError(
+                f"the workflow {plan.name} works in a repository, and the task has none",
+                code="repo_needed", hint="orch task add TITLE --repo SLUG",
+            )  # fmt: skip
+        if task.repo:
+            repo = self._orch.repo(task.repo)
+            plan.needs_remote(repo)
+
+    def _workflow(self, task: Task) -> str:
+        if task.workflow:
+            return task.workflow
+        if not task.repo:
+            return ALONE
+        return self._rooms.config(self._orch.repo(task.repo)).defaults.workflow
+
+    def plan_run(self, task: Task) -> CreateRun:
+        """The command that gives a waiting task its run; a refusal is raised."""
+        from orch.api.planning import RunPlan
+
+        rooms = self._rooms
+        repo = self._orch.repo(task.repo) if task.repo else None
+        plan = RunPlan(self._workflow(task), self._orch.home, self._orch.workflows(task.repo))
+        if repo is not None:
+            plan.needs_remote(repo)
+        params = plan.with_defaults({}, rooms.config(repo).defaults)
+        return plan.command(
+            run=rooms.ids.run_id(), repo=task.repo, issue=self._ticket(task), agent="",
+            params=params, owner=rooms.me, task=task.id,
+        )  # fmt: skip
+
+    def _ticket(self, task: Task) -> Ticket:
+        """What the workflow gets as its issue: the ticket, or the task itself in its form."""
+        if task.issue:
+            return self._orch.issue(task.issue)
+        return Ticket(
+            id=f"task-{task.id}", title=task.title, body=task.body, labels=task.labels,
+            repo=task.repo, created=moment(task.created_at), tracker="task",
+        )  # fmt: skip
+
+    # --- looking
+
+    def get(self, number: int) -> Task:
+        task = self._store.task(number)
+        if task is None:
+            raise NotFound(f"there is no task {number}", code="unknown_task", hint="orch task list")
+        return task
+
+    def find(self, word: str) -> Task:
+        """By number (`12`, `#12`, `task-12`) or `@` for the newest."""
+        if word == "@":
+            newest = self._store.tasks(limit=1)
+            if newest:
+                return newest[0]
+        digits = word.lower().removeprefix("task-").removeprefix("internal:").removeprefix("#")
+        if digits.isascii() and digits.isdigit() and len(digits) < 16:
+            return self.get(int(digits))
+        raise NotFound(f"there is no task {word!r}", code="unknown_task", hint="orch task list")
+
+    def find_all(
+        self, *, state: str = "", repo: str = "", label: str = "", source: str = "",
+        agent: str = "", text: str = "", limit: int = 1000, here: bool = False,
+    ) -> list[Task]:  # fmt: skip
+        """Newest first; with `here` only those of the repository that the caller stands in, if it is
+        one of ours."""
+        if state and state not in STATES:
+            near = nearest(state, list(STATES))
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(
+                f"there is no state {state!r}{meant}", code="bad_state",
+                hint=f"one of {', '.join(STATES)}",
+            )  # fmt: skip
+        slug = self._orch.repo(repo).slug if repo else self._here() if here else ""
+        lowered = text.lower()
+        return [
+            task for task in self._store.tasks(state, limit)
+            if (not slug or task.repo == slug)
+            and (not label or label in task.labels)
+            and (not agent or agent in (task.agent, task.pin))
+            and (not source or task.source.startswith(source))
+            and (not lowered or lowered in f"{task.title}\n{task.body}".lower())
+        ]  # fmt: skip
+
+    def _here(self) -> str:
+        cwd = self._rooms.cwd
+        for repo in self._store.repos():
+            place = repo.local_path
+            if place and (str(cwd) == place or str(cwd).startswith(place + "/")):
+                return repo.slug
+        return ""
+
+    def tops(self) -> list[Task]:
+        """Tasks without a parent (or whose parent is gone), newest first."""
+        return [task for task in self._store.tasks() if not task.parent]
+
+    def counts(self) -> dict[str, int]:
+        """How many are in each state that occurs, in the order of a task's life."""
+        found = self._store.task_counts()
+        return {state: found[state] for state in STATES if state in found}
+
+    def reason(self, task: Task) -> str:
+        """Why it stands where it stands; of a waiting one, what it waits for."""
+        if task.reason or task.state != "new":
+            return task.reason
+        if not self._rooms.engine_pid():
+            return "waits for the service (orch service start)"
+        return why_waiting(task, self._busy(), self.slots())
+
+    def _busy(self) -> Counter[str]:
+        return Counter(run.repo for run in self._store.live_runs() if run.unattended
+                       and run.status != "blocked")  # fmt: skip
+
+    def slots(self) -> Slots:
+        """How much may be at work at once, as configured now."""
+        config = self._rooms.config(None)
+        return Slots(
+            config.service.max_parallel,
+            {
+                repo.slug: limit
+                for repo in self._store.repos()
+                if (limit := self._rooms.config(repo).defaults.max_parallel)
+            },
+        )
+
+    def short(self, task: Task) -> dict[str, Any]:
+        """One line of a listing."""
+        return {
+            "id": task.id, "title": task.title, "status": task.state,
+            "reason": self.reason(task), "repo": task.repo or None, "agent": task.agent or task.pin,
+            "labels": list(task.labels), "parent": task.parent or None, "run": task.run or None,
+            "source": task.source, "created_at": moment(task.created_at),
+            "updated_at": moment(task.updated_at),
+        }  # fmt: skip
+
+    def record(self, task: Task) -> dict[str, Any]:
+        """Everything about one task, as `task get --json` tells it."""
+        store = self._store
+        runs = store.runs_of_task(task.id)
+        attempts = [attempt for run in runs for attempt in store.attempts(run.id)]
+        worktree = next((a for a in reversed(attempts) if a.role == "work" and a.worktree), None)
+        return {
+            **self.short(task),
+            "hint": task.hint,
+            "body": task.body,
+            "issue": task.issue or None,
+            "workflow": task.workflow or None,
+            "pin": task.pin or None,
+            "agent": task.agent or task.pin or None,
+            "model": task.model or None,
+            "complexity": task.complexity or None,
+            "priority": task.priority,
+            "wake_at": moment(task.wake_at) or None,
+            "attempts": [_attempt(attempt) for attempt in attempts],
+            "runs": [_run(run) for run in runs],
+            "branch": worktree.branch if worktree else None,
+            "worktree": worktree.worktree if worktree else None,
+            "prs": [
+                {
+                    "repo": pull.repo, "number": pull.number, "url": pull.url,
+                    "state": pull.state, "head": pull.head,
+                }
+                for run in runs for pull in store.pulls(run.id)
+            ],
+            "children": [child.id for child in store.children(task.id)],
+            "cost": cost_of(attempts),
+            "history": self.history(task),
+        }  # fmt: skip
+
+    def history(self, task: Task) -> list[dict[str, Any]]:
+        """Its states in order: `at`, `from`, `to`, `why`."""
+        from orch.model import event as ev
+
+        found: list[dict[str, Any]] = []
+        before: str | None = None
+        since = 0
+        while events := self._store.events(since, task=task.id):
+            for event in events:
+                data = event.data
+                if isinstance(data, ev.TaskCreated):
+                    to, why = "new", data.source
+                elif isinstance(data, ev.TaskMoved) and data.id == task.id:
+                    to, why = data.state, data.why
+                    if to == before and not why:
+                        continue
+                else:
+                    continue
+                found.append({"at": moment(event.at), "from": before, "to": to, "why": why})
+                before = to
+            since = events[-1].seq
+        return found
+
+    def tree(self, task: Task) -> dict[str, Any]:
+        """The task with its children below it, in order."""
+        return {
+            **self.short(task),
+            "children": [self.tree(child) for child in self._store.children(task.id)],
+        }
+
+    # --- a person's wishes
+
+    def retry(self, task: Task, why: str = "") -> Task:
+        """Once more: a run that waits for a person goes on, else the task is queued again."""
+        run = self._live_run(task)
+        person = self._rooms.person
+        why = why or f"tried again by {person.id}"
+        if run is not None and run.status == "blocked":
+            self._store.send(commands.TakeRun(run.id, self._driver(), resume=True), person)
+        elif run is None:
+            self._store.send(commands.QueueTask(task.id, why), person)
+        return self.get(task.id)
+
+    def _driver(self) -> Any:
+        return self._rooms.me
+
+    def close(self, task: Task, *, why: str = "", done: bool = False) -> Task:
+        """End it: its run is ended, its agents are stopped; what they wrote stays."""
+        run = self._live_run(task)
+        person = self._rooms.person
+        if run is not None:
+            self._store.send(commands.RequestStop(run.id, abort=True), person)
+            return self.get(task.id)
+        told = why or f"closed by {person.id}"
+        self._store.send(commands.CloseTask(task.id, told, done), person)
+        return self.get(task.id)
+
+    def _live_run(self, task: Task) -> Run | None:
+        run = self._store.run(task.run) if task.run else None
+        return run if run is not None and run.status not in TERMINAL else None
+
+    def unblock(self, task: Task) -> Task:
+        """Let a task go on that waits for a person or for something outside."""
+        if task.state in CLOSED or task.state in AT_WORK:
+            raise UsageError(
+                f"task {task.id} is {task.state}: there is nothing to unblock",
+                code="not_blocked", hint=f"orch task get {task.id}",
+            )  # fmt: skip
+        return self.retry(task, f"unblocked by {self._rooms.person.id}")
+
+
+def cost_of(attempts: list[Attempt]) -> dict[str, Any]:
+    """What attempts have used, as far as they told: tokens, and US dollars (None: not known)."""
+    known = [attempt.usage for attempt in attempts if attempt.usage]
+    dollars = [usage["usd"] for usage in known if usage.get("usd") is not None]
+    return {
+        "tokens_in": sum(int(usage.get("input_tokens") or 0) for usage in known),
+        "tokens_out": sum(int(usage.get("output_tokens") or 0) for usage in known),
+        "usd": round(sum(dollars), 6) if dollars else None,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "id": attempt.id, "run": attempt.run, "step": attempt.path, "n": attempt.n,
+        "role": attempt.role, "agent": attempt.agent, "status": attempt.status,
+        "code": attempt.code, "message": attempt.message, "exit_code": attempt.exit_code,
+        "started_at": moment(attempt.started_at), "ended_at": moment(attempt.ended_at),
+        "usage": attempt.usage,
+    }  # fmt: skip
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id, "workflow": run.workflow, "status": run.status,
+        "reason": run.reason.message if run.reason else run.error.message if run.error else "",
+    }  # fmt: skip

@@ -1,0 +1,248 @@
+"""`orch task`: work for agents: asked for, listed, shown, retried, closed.
+
+Invariant: every command that changes a task says what became of it and what it waits for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orch.cli.options import dry, examples, home, output, shared, text_or_file
+from orch.cli.words import Noun
+from orch.model.task import STATES
+
+if TYPE_CHECKING:
+    from orch.api.tasks import Tasks
+    from orch.cli.output import Output
+    from orch.model.task import Task
+
+
+@click.group(cls=Noun)
+def task() -> None:
+    """Ask for work; list, show, retry and close tasks."""
+
+
+def queue() -> Tasks:
+    from orch.api.tasks import Tasks
+
+    return Tasks(home())
+
+
+@task.command(
+    epilog=examples(
+        'orch task add "Add a --json flag" --repo thing',
+        'orch task add "Plan the release" --body @plan.md --labels plan,docs',
+        'orch task add "Mend the build" --repo thing --agent claude --json',
+    )
+)
+@click.argument("title")
+@click.option("--body", default="", help="Text, @FILE, or - for standard input.")
+@click.option("--repo", default="", help="The repository it is for; without it the agent works in"
+              " an empty folder.")  # fmt: skip
+@click.option("--labels", "-l", multiple=True, help="A,B (repeatable).")
+@click.option("--workflow", default="", help="Instead of the configured one ([defaults] workflow).")
+@click.option(
+    "--agent", default="", help="This agent and no other: it is tried again, not replaced."
+)
+@click.option("--parent", default=0, type=int, help="The task that this one is a part of.")
+@click.option("--priority", default=0, type=int, help="Higher ones begin first.")
+@dry
+@shared
+def add(
+    title: str, body: str, repo: str, labels: tuple[str, ...], workflow: str, agent: str,
+    parent: int, priority: int, dry_run: bool, as_json: bool, quiet: bool, no_color: bool,
+) -> None:  # fmt: skip
+    """Ask for work. Exit 0 means that it is written down and will be done once."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    words = tuple(dict.fromkeys(w.strip() for one in labels for w in one.split(",") if w.strip()))
+    made = tasks.add(
+        title, body=text_or_file(body), repo=repo, labels=words, workflow=workflow, agent=agent,
+        parent=parent, priority=priority, dry_run=dry_run,
+    )  # fmt: skip
+    if made is None:
+        out.note("nothing was added; it would be taken")
+        return
+    tell(out, tasks, made, f"task {made.id}: {made.title}")
+
+
+def tell(out: Output, tasks: Tasks, found: Task, sentence: str) -> None:
+    """What became of a task."""
+    if out.json:
+        out.data(tasks.short(found))
+    elif out.quiet:
+        out.line(str(found.id))
+    else:
+        out.line(sentence)
+        reason = tasks.reason(found)
+        if reason:
+            out.note(reason)
+
+
+@task.command(
+    "list", epilog=examples("orch task list --status needs_review", "orch task list --json")
+)
+@click.option("--status", default="", help=f"One of {', '.join(STATES)}.")
+@click.option("--repo", default="", help="Only those of one repository.")
+@click.option("--label", default="", help="Only with this label.")
+@click.option("--agent", default="", help="Only those of this agent.")
+@click.option("--source", default="", help="Only those asked for by this (person, job, agent).")
+@click.option("--text", default="", help="Only those that say this, in title or body.")
+@click.option("--limit", type=click.IntRange(1), default=1000, help="At most so many.")
+@click.option("--global", "everywhere", is_flag=True, help="Those of every repository.")
+@shared
+def list_(
+    status: str, everywhere: bool, as_json: bool, quiet: bool, no_color: bool, **wanted: Any
+) -> None:
+    """List tasks, newest first: of the repository you stand in, else all."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    found = tasks.find_all(state=status, here=not everywhere, **wanted)
+    if out.json:
+        out.data([tasks.short(one) for one in found])
+    elif out.quiet:
+        for one in found:
+            out.line(str(one.id))
+    elif found:
+        rows = [
+            [str(one.id), out.state(one.state), one.repo or "-", one.agent or one.pin or "-",
+             one.title + (f"  ({reason})" if (reason := tasks.reason(one)) else "")]
+            for one in found
+        ]  # fmt: skip
+        out.table(["task", "status", "repo", "agent", "title"], rows)
+    else:
+        out.note('no task is like that; ask for one: orch task add "TITLE"')
+
+
+@task.command(epilog=examples("orch task get 12", "orch task get @ --json"))
+@click.argument("number")
+@shared
+def get(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Show a task: state and reason, attempts, pull requests, cost, history."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    found = tasks.find(number)
+    record = tasks.record(found)
+    if out.json:
+        out.data(record)
+    elif out.quiet:
+        out.line(str(found.id))
+    else:
+        _show(out, record)
+
+
+def _show(out: Output, record: dict[str, Any]) -> None:
+    out.line(f"task {record['id']}: {record['title']}")
+    out.line(f"status: {out.state(record['status'])}" + (
+        f"   {record['reason']}" if record["reason"] else ""))  # fmt: skip
+    if record["hint"]:
+        out.line(f"  try: {record['hint']}")
+    facts = {
+        "repo": record["repo"], "agent": record["agent"], "model": record["model"],
+        "complexity": record["complexity"], "workflow": record["workflow"],
+        "labels": ", ".join(record["labels"]), "parent": record["parent"],
+        "children": ", ".join(map(str, record["children"])), "branch": record["branch"],
+        "worktree": record["worktree"], "run": record["run"], "asked by": record["source"],
+    }  # fmt: skip
+    for name, value in facts.items():
+        if value:
+            out.line(f"{name}: {value}")
+    for pull in record["prs"]:
+        out.line(f"pull request: {pull['url']} ({pull['state']})")
+    cost = record["cost"]
+    if cost["tokens_in"] or cost["tokens_out"]:
+        dollars = f", {cost['usd']:.4f} USD" if cost["usd"] is not None else ""
+        out.line(f"cost: {cost['tokens_in']} tokens in, {cost['tokens_out']} out{dollars}")
+    if record["attempts"]:
+        out.line()
+        rows = [
+            [a["id"], a["role"], a["agent"], a["status"], a["message"] or a["code"]]
+            for a in record["attempts"]
+        ]
+        out.table(["attempt", "role", "agent", "status", "message"], rows)
+    out.line()
+    rows = [[step["at"], step["to"], step["why"]] for step in record["history"]]
+    out.table(["at", "state", "why"], rows)
+
+
+@task.command(epilog=examples("orch task status", "orch task status --json"))
+@click.argument("number", required=False)
+@shared
+def status(number: str | None, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """How many tasks are in each state; with a number, the state of that one."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    if number is not None:
+        found = tasks.find(number)
+        tell(out, tasks, found, f"task {found.id} is {found.state}")
+        return
+    counts = tasks.counts()
+    if out.json:
+        out.data(counts)
+    elif counts:
+        out.table(["state", "tasks"], [[state, str(n)] for state, n in counts.items()])
+    else:
+        out.note('no task yet; ask for one: orch task add "TITLE"')
+
+
+@task.command(epilog=examples("orch task retry 12", "orch task retry @"))
+@click.argument("number")
+@shared
+def retry(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Try a task once more, in the same worktree where it has one."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    found = tasks.retry(tasks.find(number))
+    tell(out, tasks, found, f"task {found.id} is {found.state}")
+
+
+@task.command(epilog=examples("orch task unblock 12", "orch task unblock all"))
+@click.argument("number")
+@shared
+def unblock(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Let a task go on that waits; `all`: every blocked one."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    waiting = tasks.find_all(state="blocked") if number == "all" else [tasks.find(number)]
+    moved = [tasks.unblock(one) for one in waiting]
+    if out.json:
+        out.data([tasks.short(one) for one in moved])
+    elif not moved:
+        out.note("no task is blocked")
+    for one in () if out.json else moved:
+        out.line(str(one.id) if out.quiet else f"task {one.id} is {one.state}")
+
+
+@task.command(
+    epilog=examples("orch task close 12 --note 'not needed'", "orch task close 12 --done")
+)
+@click.argument("number")
+@click.option("--note", default="", help="Why, for the books.")
+@click.option("--done", is_flag=True, help="It is done, rather than given up.")
+@shared
+def close(number: str, note: str, done: bool, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """End a task. Its agents are stopped; what they wrote stays in its worktree."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    found = tasks.close(tasks.find(number), why=note, done=done)
+    ending = "is being ended" if found.state not in ("done", "cancelled") else f"is {found.state}"
+    tell(out, tasks, found, f"task {found.id} {ending}")
+
+
+@task.command(epilog=examples("orch task tree", "orch task tree 12"))
+@click.argument("number", required=False)
+@shared
+def tree(number: str | None, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Show a task, or all of them, with the tasks that they were cut into."""
+    out, tasks = output(as_json, quiet, no_color), queue()
+    tops = [tasks.find(number)] if number else tasks.tops()
+    found = [tasks.tree(one) for one in tops]
+    if out.json:
+        out.data(found[0] if number else found)
+        return
+    for top in found:
+        _branch(out, top, "")
+
+
+def _branch(out: Output, node: dict[str, Any], indent: str) -> None:
+    if out.quiet:
+        out.line(str(node["id"]))
+    else:
+        out.line(f"{indent}{node['id']} {out.state(node['status'])} {node['title']}")
+    for child in node["children"]:
+        _branch(out, child, f"{indent}  ")

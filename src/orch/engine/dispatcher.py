@@ -1,0 +1,108 @@
+"""The dispatcher: gives waiting tasks their runs while there are free places.
+
+Invariant: a task gets one run, however often it is looked at (the run's creation is refused for a
+task that is not new); what cannot get one says why and waits for a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from orch.engine.world import World
+from orch.model.command import CreateRun, RefuseTask
+from orch.model.dispatching import choose
+from orch.model.errors import OrchError
+from orch.model.task import Task
+
+LONGEST_S = 60.0
+"""Seconds between looks at the clock: it may have been set."""
+FAULTS = frozenset({"disk_full", "engine_replaced", "database_corrupt", "database_io", "busy"})
+PlanRun = Callable[[Task], CreateRun]
+
+
+class Loop(Protocol):
+    """A small service of the engine."""
+
+    async def run(self) -> None:
+        """Until cancelled. Faults of the store are raised."""
+
+    def wake(self) -> None:
+        """Something was written."""
+
+
+class Dispatcher:
+    """`plan` makes the command that plans a task's run (blocking; a refusal is raised); `begun` is
+    called when runs were made."""
+
+    def __init__(self, world: World, plan: PlanRun, begun: Callable[[], None]) -> None:
+        self._world = world
+        self._plan = plan
+        self._begun = begun
+        self._woken = asyncio.Event()
+        self._woken.set()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        self._world.places.freed = self.wake
+        while True:
+            self._woken.clear()
+            while await self._begin_one():
+                pass
+            await self._wait()
+
+    async def _begin_one(self) -> bool:
+        """Give the next task its run; whether it is worth looking again."""
+        world = self._world
+        busy, limits = world.places.busy(), world.places.limits()
+        if sum(busy.values()) >= limits.total:
+            return False
+        waiting = world.store.waiting_tasks(limits.total)
+        task = choose(waiting, busy, limits, world.clock.now())
+        if task is None:
+            return False
+        try:
+            command: CreateRun = await world.call("task.plan", self._plan, task)
+        except OrchError as refusal:
+            if refusal.code in FAULTS:
+                raise
+            await self._refuse(task, refusal)
+            return True
+        world.places.take(command.id, task.repo)
+        try:
+            await world.journal.send(command)
+        except OrchError as refusal:
+            world.places.leave(command.id)
+            if refusal.code not in ("task_taken", "task_waits", "unknown_task"):
+                raise
+        self._begun()
+        return True
+
+    async def _refuse(self, task: Task, refusal: OrchError) -> None:
+        """No run can be made: a person has to see to it, and the others go on (H35)."""
+        hint = refusal.hint.rstrip(".") if refusal.hint else ""
+        again = f"orch task retry {task.id}"
+        await self._world.journal.send(
+            RefuseTask(
+                task.id, f"{refusal.message} [{refusal.code}]",
+                f"{hint}; then: {again}" if hint else again,
+            )
+        )  # fmt: skip
+
+    async def _wait(self) -> None:
+        """Until something was written, or the next task's time has come."""
+        now = self._world.clock.now()
+        later = [
+            task.wake_at - now for task in self._world.store.waiting_tasks(100)
+            if task.wake_at > now
+        ]  # fmt: skip
+        timer = asyncio.ensure_future(self._world.clock.sleep(min([*later, LONGEST_S])))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            woken.cancel()

@@ -1,0 +1,50 @@
+"""Which waiting task begins next: by urgency, fair between repositories, within the slots. Pure.
+
+Invariant: never more at work than there are slots, of all and of one repository; the most urgent
+first; among equals the repository with the least at work, then whoever asked first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from orch.model.task import Task
+
+
+class Slots(msgspec.Struct, frozen=True):
+    """How much may be at work at once: in all, and in one repository (0: as in all)."""
+
+    total: int
+    of_repo: Mapping[str, int] = {}
+
+    def free(self, repo: str, busy: Mapping[str, int]) -> bool:
+        """Whether one more of `repo` may begin while `busy` counts what is at work of each."""
+        if sum(busy.values()) >= self.total:
+            return False
+        limit = self.of_repo.get(repo, 0)
+        return not limit or busy.get(repo, 0) < limit
+
+
+def choose(
+    waiting: Sequence[Task], busy: Mapping[str, int], slots: Slots, now: float
+) -> Task | None:
+    """The task that begins next; None where none may."""
+    ready = [
+        task for task in waiting if task.wake_at <= now and slots.free(task.repo, busy)
+    ]  # fmt: skip
+    return min(
+        ready, key=lambda task: (-task.priority, busy.get(task.repo, 0), task.id), default=None
+    )
+
+
+def why_waiting(task: Task, busy: Mapping[str, int], slots: Slots) -> str:
+    """One sentence on why a new task has not begun; empty where nothing holds it back."""
+    at_work = sum(busy.values())
+    if at_work >= slots.total:
+        return f"waits for a free slot: {at_work} of {slots.total} are taken"
+    limit = slots.of_repo.get(task.repo, 0)
+    if limit and busy.get(task.repo, 0) >= limit:
+        return f"waits for a free slot of {task.repo}: {limit} of {limit} are taken"
+    return ""

@@ -1,0 +1,66 @@
+"""A unit of work for agents, from the moment somebody asks for it to its end.
+
+Invariant: a task's state is read off its run's current step; what is not at work has a reason in one
+sentence and, where a person must act, the command that helps. `needs_review` waits for a human and
+is never resumed by itself (H22); `done` and `cancelled` have an exit too: a retry by a person.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+TaskState = Literal[
+    "new", "routed", "in_progress", "in_review", "done", "blocked", "needs_review", "cancelled"
+]
+STATES: tuple[TaskState, ...] = (
+    "new", "routed", "in_progress", "in_review", "done", "blocked", "needs_review", "cancelled",
+)  # fmt: skip
+CLOSED: frozenset[str] = frozenset({"done", "cancelled"})
+AT_WORK: frozenset[str] = frozenset({"routed", "in_progress"})
+Complexity = Literal["simple", "medium", "complex"]
+
+
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an agent is to see itself for a task."""
+
+    role: str = ""
+    skills: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`id` is a whole number; `issue` the ticket's id or empty (internal); `repo` a slug or empty
+    (then its agent works without a repository). `pin` is the agent asked for with `--agent`; `agent`,
+    `model`, `complexity` and `profile` are the router's choice. `source` says who asked:
+    `person:NAME`, `job:ID`, `agent:TASK`, `ticket:ID`. `depth` counts the tasks above it. `run` is
+    its last run.
+    `reason` and `hint` stand for the present state; `wake_at` is the time before which nothing will
+    happen by itself, 0 for none. Times are seconds since the epoch."""
+
+    id: int
+    title: str
+    state: TaskState
+    repo: str = ""
+    issue: str = ""
+    run: str = ""
+    body: str = ""
+    labels: tuple[str, ...] = ()
+    workflow: str = ""
+    pin: str = ""
+    agent: str = ""
+    model: str = ""
+    complexity: str = ""
+    profile: Profile | None = None
+    parent: int = 0
+    depth: int = 0
+    priority: int = 0
+    source: str = ""
+    reason: str = ""
+    hint: str = ""
+    wake_at: float = 0.0
+    queued: bool = False
+    created_at: float = 0.0
+    updated_at: float = 0.0

@@ -1,0 +1,311 @@
+"""What may be asked of tasks, what follows for their parents, and what their events change. Pure.
+
+Invariant: a task is in exactly one state, every state but `done` and `cancelled` is left by a rule or
+has a reason with the command that leaves it, and clearing a state clears the route with it (H25).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from orch.model import command as cmd, event as ev
+from orch.model.errors import Conflict, NotFound, OrchError, UsageError
+from orch.model.run import Reason, Run
+from orch.model.task import CLOSED, Task, TaskState
+
+if TYPE_CHECKING:
+    from orch.model.ledger import Reader, Tables
+
+LIVE = frozenset({"pending", "running", "blocked"})
+"""Runs that are not over."""
+LONGEST_TITLE = 500
+"""Characters."""
+LONGEST_BODY = 256 * 1024
+MOST_CHILDREN = 50
+"""Children of one task, ever: what delegates without end is stopped."""
+DEEPEST = 4
+"""Tasks above a task."""
+
+
+def add(state: Reader, command: cmd.AddTask) -> list[ev.EventData] | OrchError:
+    title = " ".join(command.title.split())
+    refusal = _unfit(state, title, command)
+    if refusal is not None:
+        return refusal
+    depth = 0
+    if command.parent:
+        parent = state.task(command.parent)
+        refusal = _may_have_child(state, command.parent, parent)
+        if refusal is not None:
+            return refusal
+        assert parent is not None
+        depth = parent.depth + 1
+    return [
+        ev.TaskCreated(
+            id=state.next_task(), title=title, repo=command.repo, issue=command.issue,
+            body=command.body, labels=command.labels, workflow=command.workflow, pin=command.pin,
+            parent=command.parent, depth=depth, priority=command.priority, source=command.source,
+            queued=True,
+        )
+    ]  # fmt: skip
+
+
+def _unfit(state: Reader, title: str, command: cmd.AddTask) -> OrchError | None:
+    again = 'orch task add "TITLE"'
+    if not title:
+        return UsageError("a task needs a title", code="empty_title", hint=again)
+    if len(title) > LONGEST_TITLE:
+        told = f"the title has {len(title)} characters, at most {LONGEST_TITLE} are kept"
+        return UsageError(told, code="title_too_long", hint=f"{again} --body @FILE")
+    if len(command.body) > LONGEST_BODY:
+        told = f"the body has {len(command.body)} characters, at most {LONGEST_BODY} are kept"
+        return UsageError(told, code="body_too_long", hint="put it into a file of the repository")
+    if command.repo and state.repo(command.repo) is None:
+        return NotFound(
+            f"there is no repository {command.repo!r}", code="unknown_repo", hint="orch repo list"
+        )
+    return None
+
+
+def _may_have_child(state: Reader, number: int, parent: Task | None) -> OrchError | None:
+    if parent is None:
+        return unknown(number)
+    if parent.state in CLOSED:
+        return Conflict(
+            f"task {number} is {parent.state}: it gets no children any more",
+            code="task_closed", hint=f"orch task retry {number}",
+        )  # fmt: skip
+    if parent.depth >= DEEPEST:
+        return Conflict(
+            f"task {number} has {parent.depth} tasks above it already: deeper is not allowed",
+            code="too_deep", hint=f"orch task tree {number}",
+        )  # fmt: skip
+    if len(state.children(number)) >= MOST_CHILDREN:
+        return Conflict(
+            f"task {number} has {MOST_CHILDREN} children already", code="too_many_children",
+            hint=f"orch task tree {number}",
+        )  # fmt: skip
+    return None
+
+
+def unknown(number: int) -> NotFound:
+    return NotFound(f"there is no task {number}", code="unknown_task", hint="orch task list")
+
+
+def may_run(state: Reader, number: int) -> OrchError | None:
+    """Only a waiting task gets a run; so two who look at once make one (H21)."""
+    task = state.task(number)
+    if task is None:
+        return unknown(number)
+    if task.state != "new":
+        return Conflict(
+            f"task {number} is {task.state}, not new", code="task_taken",
+            hint=f"orch task get {number}",
+        )  # fmt: skip
+    if open_children(state, number):
+        return Conflict(
+            f"task {number} waits for its children", code="task_waits",
+            hint=f"orch task tree {number}",
+        )  # fmt: skip
+    return None
+
+
+def open_children(state: Reader, number: int) -> list[Task]:
+    return [child for child in state.children(number) if child.state not in CLOSED]
+
+
+def queue(state: Reader, command: cmd.QueueTask) -> list[ev.EventData] | OrchError:
+    """To the queue once more. Its run, if it has one, must be over."""
+    task = state.task(command.task)
+    if task is None:
+        return unknown(command.task)
+    run = state.run(task.run) if task.run else None
+    if run is not None and run.status in LIVE:
+        return Conflict(
+            f"run {run.id} of task {task.id} is not over", code="task_at_work",
+            hint=f"orch task get {task.id}",
+        )  # fmt: skip
+    waiting = open_children(state, task.id)
+    if waiting:
+        return [_waits_for(task.id, waiting)]
+    if task.state == "new" and task.queued:
+        return [ev.TaskNoted(task.id, "")] if task.wake_at else []
+    return [ev.TaskMoved(task.id, "new", command.why)]
+
+
+def close(state: Reader, command: cmd.CloseTask) -> list[ev.EventData] | OrchError:
+    """A person ended it, or (`done`) says that it is done."""
+    task = state.task(command.task)
+    if task is None:
+        return unknown(command.task)
+    run = state.run(task.run) if task.run else None
+    if run is not None and run.status in LIVE:
+        return Conflict(
+            f"run {run.id} of task {task.id} is not over", code="task_at_work",
+            hint=f"orch stop {run.id} --abort",
+        )  # fmt: skip
+    wanted: TaskState = "done" if command.done else "cancelled"
+    return [] if task.state == wanted else [ev.TaskMoved(task.id, wanted, command.why)]
+
+
+def refuse(state: Reader, command: cmd.RefuseTask) -> list[ev.EventData] | OrchError:
+    task = state.task(command.task)
+    if task is None:
+        return unknown(command.task)
+    if task.state != "new":
+        return []
+    return [ev.TaskMoved(task.id, "needs_review", command.why, command.hint)]
+
+
+def note(state: Reader, command: cmd.NoteTask) -> list[ev.EventData] | OrchError:
+    """Why it waits: one event for one reason (H32)."""
+    task = state.task(command.task)
+    if task is None:
+        return unknown(command.task)
+    same = (task.reason, task.hint) == (command.reason, command.hint)
+    if task.state in CLOSED or (same and abs(task.wake_at - command.wake_at) < 1):
+        return []
+    return [ev.TaskNoted(task.id, command.reason, command.hint, command.wake_at)]
+
+
+def at_step(state: Reader, run: Run, command: cmd.Advance) -> Iterator[ev.EventData]:
+    """A task's state is read off its run's current step (ARCHITECTURE §1)."""
+    moved = _move_of(command)
+    task = state.task(run.task) if moved is not None else None
+    if moved is None or task is None:
+        return
+    wanted, why, hint = moved
+    if command.finish is not None and wanted in ("done", "in_review"):
+        waiting = open_children(state, task.id)
+        if waiting:
+            yield _waits_for(task.id, waiting)
+            return
+    if task.state != wanted or (task.reason, task.hint) != (why, hint):
+        yield ev.TaskMoved(task.id, wanted, why, hint)
+
+
+def _move_of(command: cmd.Advance) -> tuple[TaskState, str, str] | None:
+    """(state, why, hint) that a move of the run means for its task."""
+    finish = command.finish
+    if finish is not None:
+        if finish.status == "done":
+            opened = _names_pull(finish.result)
+            why = f"pull request {finish.result['url']} is open" if opened else ""
+            return ("in_review" if opened else "done"), why, ""
+        if finish.status == "aborted":
+            return "cancelled", "ended by a person", ""
+        error = finish.error
+        told = f"{error.message} [{error.code}]" if error else "its run failed"
+        return "needs_review", told, error.hint if error else ""
+    if command.blocked is not None:
+        return task_state_of(command.blocked), command.blocked.message, command.blocked.hint
+    if any(plan.kind.startswith("RunAgent/") for plan in command.planned):
+        return "in_progress", "", ""
+    return None
+
+
+def task_state_of(reason: Reason) -> TaskState:
+    """`needs_review` where a human must act, else `blocked`."""
+    return "needs_review" if reason.kind == "human" else "blocked"
+
+
+def _names_pull(result: Any) -> bool:
+    return isinstance(result, dict) and {"number", "head", "base", "url"} <= result.keys()
+
+
+def consequences(state: Reader, events: Sequence[ev.EventData]) -> Iterator[ev.EventData]:
+    """What follows for parents, in the same transaction: a new child holds its parent back, the last
+    one that ends lets it go on (H41: the links are in the store)."""
+    for data in events:
+        if isinstance(data, ev.TaskCreated) and data.parent:
+            parent = state.task(data.parent)
+            if parent is not None and _at_rest(state, parent):
+                children = [child.id for child in open_children(state, parent.id)]
+                yield _waits(parent.id, [*children, data.id])
+        elif isinstance(data, ev.TaskMoved) and data.state in CLOSED:
+            yield from _let_go_on(state, data.id)
+
+
+def _at_rest(state: Reader, task: Task) -> bool:
+    """It waits, and no run of it does."""
+    run = state.run(task.run) if task.run else None
+    over = run is None or run.status not in LIVE
+    return task.state in ("new", "blocked") and over
+
+
+def _let_go_on(state: Reader, child: int) -> Iterator[ev.EventData]:
+    task = state.task(child)
+    parent = state.task(task.parent) if task is not None and task.parent else None
+    if parent is None or parent.state != "blocked" or task is None or task.state in CLOSED:
+        return
+    if not _at_rest(state, parent):
+        return  # its run waits for something else
+    waiting = [other.id for other in open_children(state, parent.id) if other.id != child]
+    if waiting:
+        yield _waits(parent.id, waiting)
+    else:
+        yield ev.TaskMoved(parent.id, "new", "all its children are done")
+
+
+def _waits_for(number: int, children: Sequence[Task]) -> ev.TaskMoved:
+    return _waits(number, [child.id for child in children])
+
+
+def _waits(number: int, children: Sequence[int]) -> ev.TaskMoved:
+    listed = ", ".join(map(str, children[:10])) + (", ..." if len(children) > 10 else "")
+    several = f"{len(children)} children: {listed}" if len(children) > 1 else f"task {listed}"
+    return ev.TaskMoved(number, "blocked", f"waits for {several}", f"orch task tree {number}")
+
+
+# --- what the events change
+
+
+def created(tables: Tables, event: ev.Event, data: ev.TaskCreated) -> None:
+    tables.put_task(
+        Task(
+            id=data.id, title=data.title, state="new", repo=data.repo, issue=data.issue,
+            body=data.body, labels=data.labels, workflow=data.workflow, pin=data.pin,
+            parent=data.parent, depth=data.depth, priority=data.priority, source=data.source,
+            queued=data.queued, created_at=event.at, updated_at=event.at,
+        )
+    )  # fmt: skip
+
+
+def moved(tables: Tables, event: ev.Event, data: ev.TaskMoved) -> None:
+    task = tables.task(data.id)
+    if task is None:
+        return
+    own = event.task == data.id and event.run  # a parent's move may stand in its child's run
+    run = tables.run(event.run) if own else None
+    task = replace(
+        task, state=data.state, reason=data.why, hint=data.hint, wake_at=0.0,
+        run=event.run if run is not None and run.task == data.id else task.run,
+        updated_at=event.at,
+    )  # fmt: skip
+    if data.state == "new":
+        task = replace(task, agent="", model="", complexity="", profile=None, queued=True)
+    tables.put_task(task)
+
+
+def noted(tables: Tables, event: ev.Event, data: ev.TaskNoted) -> None:
+    task = tables.task(data.id)
+    if task is not None:
+        tables.put_task(
+            replace(
+                task, reason=data.reason, hint=data.hint, wake_at=data.wake_at, updated_at=event.at
+            )
+        )
+
+
+def routed(tables: Tables, event: ev.Event, data: ev.TaskRouted) -> None:
+    task = tables.task(data.id)
+    if task is not None:
+        tables.put_task(
+            replace(
+                task, agent=data.agent, model=data.model, complexity=data.complexity,
+                profile=data.profile, updated_at=event.at,
+            )
+        )  # fmt: skip

@@ -1,0 +1,10 @@
+alter table tasks add column parent integer not null default 0;
+alter table tasks add column priority integer not null default 0;
+alter table tasks add column queued integer not null default 0;
+create index tasks_by_state on tasks (state, id);
+create index tasks_by_parent on tasks (parent, id) where parent <> 0;
+create index tasks_waiting on tasks (repo, priority desc, id) where state = 'new' and queued = 1;
+alter table runs add column task integer not null default 0;
+update runs set task = coalesce(json_extract(body, '$.task'), 0);
+create index runs_of_task on runs (task, n) where task <> 0;
+create index events_of_task on events (task, seq) where task <> 0;

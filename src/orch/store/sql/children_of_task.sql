@@ -1,0 +1,1 @@
+select body from tasks where parent = ? and parent <> 0 order by id

@@ -1,0 +1,1 @@
+select body from tasks order by id desc limit ?

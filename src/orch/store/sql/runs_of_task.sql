@@ -1,0 +1,1 @@
+select body from runs where task = ? and task <> 0 order by n

@@ -1,0 +1,1 @@
+select body from tasks where state = ? order by id desc limit ?
