@@ -449,8 +449,7 @@ class Agent(Protocol):
 
 
 class Store(JobViews, Protocol):
-    """The books. Commands in, events out, in one transaction; views to read. Doubles and databases
-    behave alike (`tests/contract/store_contract.py`)."""
+    """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property
     def install(self) -> str:
