@@ -18,9 +18,9 @@ from orch.model.attempt import AgentResult, AttemptStatus, ReplyMode
 from orch.model.delivery import Delivery
 from orch.model.errors import EffectMisuse, UsageError
 from orch.model.gate import GateAnswer as GateAnswer
+from orch.model.profile import Profile
 from orch.model.pull import PullRequest
 from orch.model.schema import Schema, schema_of, shaped
-from orch.model.task import Profile
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
 

@@ -14,11 +14,12 @@ from orch.model.attempt import Attempt, AttemptStatus
 from orch.model.errors import Failure
 from orch.model.gate import GateAnswer
 from orch.model.job import Job
+from orch.model.profile import Profile
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, RunStatus, Unresolved
 from orch.model.step import Outcome
-from orch.model.task import Profile, TaskState
+from orch.model.task import TaskState
 from orch.model.ticket import Ticket
 from orch.model.worktree import Worktree
 

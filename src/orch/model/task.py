@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from orch.model.profile import Profile
+
 TaskState = Literal[
     "new", "routed", "in_progress", "in_review", "done", "blocked", "needs_review", "cancelled"
 ]
@@ -19,16 +21,6 @@ STATES: tuple[TaskState, ...] = (
 )  # fmt: skip
 CLOSED: frozenset[str] = frozenset({"done", "cancelled"})
 AT_WORK: frozenset[str] = frozenset({"routed", "in_progress"})
-Complexity = Literal["simple", "medium", "complex"]
-
-
-class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How an agent is to see itself for a task."""
-
-    role: str = ""
-    skills: tuple[str, ...] = ()
-    tools: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

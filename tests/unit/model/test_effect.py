@@ -37,7 +37,7 @@ from orch.model.effect import (
     result_decoder,
 )
 from orch.model.errors import EffectMisuse, UsageError
-from orch.model.task import Profile
+from orch.model.profile import Profile
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
 from tests.records import a_pull, a_ticket, a_worktree
