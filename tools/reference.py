@@ -18,12 +18,14 @@ import msgspec
 
 import orch
 from orch.api import records
+from orch.api.jobs import firing_record, job_record
 from orch.api.sessions import session_record
 from orch.cli.app import COMMANDS, cli
 from orch.config.schema import schema
 from orch.config.tree import NAMED, SECTIONS
 from orch.model.attempt import Attempt
 from orch.model.effect import Effect
+from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run
@@ -104,6 +106,14 @@ SHAPES = {
     "trust": "`{repo, directory, digest, at, by, files, changes, trusted}`; with `--list` array of"
     " the first six and `state`",
     "validate": "array of `{file, line, column, level, code, message, hint}`",
+    "job add": "[job](#job)",
+    "job list": "array of [job](#job)",
+    "job remove": "`{id, removed}`",
+    "job enable": "[job](#job)",
+    "job disable": "[job](#job)",
+    "job tick": "array of `{job, slot, outcome, task, reason, exit_code, output, next}`",
+    "job runs": "array of [firing](#firing)",
+    "cron": "`{expression, zone, at, since, due, slot, next[]}`",
     "session start": "[session](#session)",
     "session note": "[session](#session)",
     "session end": "[session](#session)",
@@ -154,6 +164,8 @@ def examples() -> dict[str, dict[str, Any]]:
         directory="",
     )
     pull = PullRequest(repo="", number=1, url="", state="", head="", base="", title="")
+    job = Job(id="", title="", schedule="@daily")
+    firing = Firing(job="", slot=0, at=0.0, outcome="fired")
     session = Session(id=1, name="", started_at=0.0, first_seq=1, notes=(Note(0.0, ""),))
     store = MemoryStore(now=lambda: 0.0)
     return {
@@ -165,6 +177,8 @@ def examples() -> dict[str, dict[str, Any]]:
         "worktree": records.worktree_record(tree, TreeState(head="", branch="")),
         "pull request": records.pull_record(pull),
         "session": session_record(session),
+        "job": job_record(job, 0.0),
+        "firing": firing_record(firing),
     }
 
 

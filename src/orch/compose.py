@@ -26,10 +26,13 @@ from orch.terminals.process import alive, this_process
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
+    from orch.engine.firing import Firings
+    from orch.engine.scheduler import Scheduler
     from orch.engine.slots import Places
     from orch.engine.world import World
     from orch.git.cli import GitCli
     from orch.model.event import Actor, Event
+    from orch.model.job import Told
     from orch.ports import Agent, Forge, Tracker
     from orch.terminals.tmux import Tmux
 
@@ -305,7 +308,8 @@ class ServiceParts:
         self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
         self.engine = Engine(self.world, orch.me, program_of)
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
-        self.loops: list[Loop] = [self.dispatcher]
+        scheduler = make_scheduler(orch, lambda told: self.engine.look())
+        self.loops: list[Loop] = [self.dispatcher, scheduler]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:
@@ -356,6 +360,29 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         ),
         **bounds,
     )  # fmt: skip
+
+
+def make_firings(orch: Orch, actor: Actor) -> Firings:
+    """How due slots of jobs are fired in this home: what the scheduler and `orch job tick` share."""
+    from orch.agents.environment import base_environment
+    from orch.engine.firing import Firings
+
+    home = _home_of(orch)
+    environ = {**base_environment(home.environ), "ORCH_HOME": str(home.path)}
+    return Firings(
+        store=home.store, actor=actor, owner=home.me, alive=home.alive, environ=environ,
+        person=Path(environ.get("HOME", home.path)),
+    )  # fmt: skip
+
+
+def make_scheduler(orch: Orch, on_fired: Callable[[Told], None]) -> Scheduler:
+    """The loop that fires jobs; `on_fired` hears, on its loop, what came of a slot."""
+    from orch.engine.scheduler import Scheduler
+    from orch.engine.seams import SystemClock
+    from orch.model.event import Actor
+
+    firings = make_firings(orch, Actor("engine", "scheduler"))
+    return Scheduler(firings, SystemClock(), own_thread, on_fired)
 
 
 def back_up(orch: Orch, target: Path) -> None:

@@ -23,13 +23,13 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
+from orch.model.job import JobViews
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
-from orch.model.standing import Standing
 from orch.model.step import Step
-from orch.model.task import Task
+from orch.model.task import TaskViews
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
@@ -449,8 +449,8 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(Protocol):
-    """The books. Commands in, events out, in one transaction; views to read."""
+class Store(JobViews, TaskViews, Protocol):
+    """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property
     def install(self) -> str:
@@ -468,20 +468,6 @@ class Store(Protocol):
     def live_runs(self) -> list[Run]: ...
     def find_runs(self, prefix: str) -> list[Run]: ...
     def last_run(self) -> Run | None: ...
-    def task(self, task: int) -> Task | None: ...
-    def tasks(self, state: str = "", limit: int = 1000) -> list[Task]:
-        """Newest first."""
-
-    def waiting_tasks(self, limit: int = 100) -> list[Task]:
-        """New ones of the queue, at most `limit` of each repository, the most urgent first."""
-
-    def children(self, task: int) -> list[Task]: ...
-    def task_counts(self) -> dict[str, int]: ...
-    def standings(self) -> list[Standing]: ...
-    def last_routed(self) -> str: ...
-    def runs_of_task(self, task: int) -> list[Run]:
-        """Oldest first."""
-
     def steps(self, run: str) -> list[Step]: ...
     def step(self, run: str, path: str) -> Step | None: ...
     def open_gates(self, run: str = "") -> list[Step]: ...

@@ -325,7 +325,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "id": attempt.id, "run": attempt.run, "step": attempt.path, "n": attempt.n,
         "role": attempt.role, "agent": attempt.agent, "status": attempt.status,
-        "code": attempt.code, "message": attempt.message, "exit_code": attempt.exit_code, "model": attempt.model or None,
+        "code": attempt.code, "message": attempt.message, "exit_code": attempt.exit_code,
+        "model": attempt.model or None,
         "started_at": moment(attempt.started_at), "ended_at": moment(attempt.ended_at),
         "usage": attempt.usage,
     }  # fmt: skip

@@ -49,6 +49,8 @@ COMMANDS = {
     "service": ("orch.cli.service:service", "Start, stop, install and look at the service."),
     "events": ("orch.cli.events:events", "Print what happened, one event a line."),
     "log": ("orch.cli.log:log", "Print the service's log, or watch it."),
+    "job": ("orch.cli.job:job", "Schedule tasks and commands."),
+    "cron": ("orch.cli.cron:cron", "Explain a schedule: is it due, and when next."),
     "demo": ("orch.cli.demo:demo", "Play the main job in a throwaway place, offline."),
     "config": ("orch.cli.config:config", "Show and change the configuration."),
     "completion": ("orch.cli.completion:completion", "Print the completion script of a shell."),

@@ -11,7 +11,14 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from orch.model import command as cmd, event as ev, session_rules, standing_rules, task_rules
+from orch.model import (
+    command as cmd,
+    event as ev,
+    job_rules,
+    session_rules,
+    standing_rules,
+    task_rules,
+)
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
@@ -451,6 +458,12 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.StartSession: session_rules.start,
     cmd.NoteSession: session_rules.note,
     cmd.EndSession: session_rules.end,
+    cmd.AddJob: job_rules.add,
+    cmd.RemoveJob: job_rules.remove,
+    cmd.EnableJob: job_rules.enable,
+    cmd.DisableJob: job_rules.disable,
+    cmd.FireJob: job_rules.fire,
+    cmd.SettleFiring: job_rules.settle,
     cmd.AddTask: task_rules.add,
     cmd.QueueTask: task_rules.queue,
     cmd.CloseTask: task_rules.close,

@@ -7,11 +7,15 @@ is never resumed by itself (H22); `done` and `cancelled` have an exit too: a ret
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from orch.model.profile import Profile
+
+if TYPE_CHECKING:
+    from orch.model.run import Run
+    from orch.model.standing import Standing
 
 TaskState = Literal[
     "new", "routed", "in_progress", "in_review", "done", "blocked", "needs_review", "cancelled"
@@ -56,3 +60,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     queued: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0
+
+
+class TaskViews(Protocol):
+    """What a store tells about the queue."""
+
+    def task(self, task: int) -> Task | None: ...
+    def tasks(self, state: str = "", limit: int = 1000) -> list[Task]:
+        """Newest first."""
+
+    def waiting_tasks(self, limit: int = 100) -> list[Task]:
+        """New ones of the queue, at most `limit` of each repository, the most urgent first."""
+
+    def children(self, task: int) -> list[Task]: ...
+    def task_counts(self) -> dict[str, int]: ...
+    def standings(self) -> list[Standing]: ...
+    def last_routed(self) -> str: ...
+    def runs_of_task(self, task: int) -> list[Run]:
+        """Oldest first."""

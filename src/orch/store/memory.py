@@ -16,6 +16,7 @@ from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event, EventData
+from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
@@ -44,6 +45,8 @@ class MemoryTables:
         self.session_rows: dict[int, Session] = {}
         self.standing_rows: dict[str, Standing] = {}
         self.routed = ""
+        self.job_rows: dict[str, Job] = {}
+        self.firing_rows: dict[tuple[str, int], Firing] = {}
         self.source_rows: dict[str, tuple[Source, ...]] = {}
 
     def copy(self) -> MemoryTables:
@@ -110,6 +113,26 @@ class MemoryTables:
 
     def put_session(self, session: Session) -> None:
         self.session_rows[session.id] = session
+
+    def job(self, job: str) -> Job | None:
+        return self.job_rows.get(job)
+
+    def firing(self, job: str, slot: int) -> Firing | None:
+        return self.firing_rows.get((job, slot))
+
+    def put_job(self, job: Job) -> None:
+        self.job_rows[job.id] = job
+
+    def drop_job(self, job: str) -> None:
+        self.job_rows.pop(job, None)
+        self.drop_firings(job, 2**62)
+
+    def put_firing(self, firing: Firing) -> None:
+        self.firing_rows[firing.job, firing.slot] = firing
+
+    def drop_firings(self, job: str, before: int) -> None:
+        for key in [key for key in self.firing_rows if key[0] == job and key[1] < before]:
+            del self.firing_rows[key]
 
     def put_epoch(self, epoch: int) -> None:
         self.epoch_number = epoch
@@ -251,6 +274,16 @@ class MemoryStore:
 
     def open_session(self) -> Session | None:
         return self._tables.open_session()
+
+    def job(self, job: str) -> Job | None:
+        return self._tables.job(job)
+
+    def jobs(self) -> list[Job]:
+        return sorted(self._tables.job_rows.values(), key=lambda job: job.id)
+
+    def firings(self, job: str = "", *, limit: int = 100) -> list[Firing]:
+        rows = [row for row in self._tables.firing_rows.values() if job in ("", row.job)]
+        return sorted(rows, key=lambda row: (-row.slot, row.job))[:limit]
 
     def pulls(self, run: str = "") -> list[PullRequest]:
         rows = self._tables.pull_rows.values()

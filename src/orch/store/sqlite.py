@@ -17,6 +17,7 @@ import apsw
 
 from orch.model.attempt import Attempt
 from orch.model.errors import OrchError
+from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
@@ -228,6 +229,18 @@ class SqliteStore:
     def open_session(self) -> Session | None:
         found: Session | None = self._first(Session, "open_session")
         return found
+
+    def job(self, job: str) -> Job | None:
+        found: Job | None = self._first(Job, "get_job", job)
+        return found
+
+    def jobs(self) -> list[Job]:
+        """By id."""
+        return self._all(Job, "list_jobs")
+
+    def firings(self, job: str = "", *, limit: int = 100) -> list[Firing]:
+        """Of one job or of all, the last slot first."""
+        return self._all(Firing, "list_firings", job, limit)
 
     def pulls(self, run: str = "") -> list[PullRequest]:
         """Newest first; those of one run oldest first."""
