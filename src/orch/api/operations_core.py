@@ -13,6 +13,7 @@ import msgspec
 from orch._version import __version__
 from orch.api import records
 from orch.api.happened import event_record, events_page
+from orch.api.jobs import next_jobs
 from orch.api.operations import Operation, Params
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def status(orch: Orch, params: Nothing) -> dict[str, Any]:
     return {
         "tasks": orch.store.task_counts(),
         "attempts_live": len(orch.store.live_attempts()),
-        "next_jobs": [],
+        "next_jobs": next_jobs(orch),
     }
 
 
