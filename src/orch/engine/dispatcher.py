@@ -40,6 +40,7 @@ class Dispatcher:
         self._world = world
         self._plan = plan
         self._begun = begun
+        self._turns: dict[str, int] = {}
         self._woken = asyncio.Event()
         self._woken.set()
 
@@ -61,9 +62,19 @@ class Dispatcher:
         if sum(busy.values()) >= limits.total:
             return False
         waiting = world.store.waiting_tasks(limits.total)
-        task = choose(waiting, busy, limits, world.clock.now())
+        task = choose(waiting, busy, limits, world.clock.now(), self._turns)
         if task is None:
             return False
+        self._turns[task.repo] = max(self._turns.values(), default=0) + 1
+        place = f"task {task.id}"
+        world.places.take(place, task.repo)  # nobody else gets it while the run is planned
+        try:
+            return await self._begin(task)
+        finally:
+            world.places.leave(place)
+
+    async def _begin(self, task: Task) -> bool:
+        world = self._world
         try:
             command: CreateRun = await world.call("task.plan", self._plan, task)
         except OrchError as refusal:
