@@ -47,7 +47,7 @@ def world(person: Path) -> Iterator[World]:
 
 
 def test_of_twenty_services_started_at_once_one_lives(world: World) -> None:
-    """H91: the others say who does, and leave nothing."""
+    """H89: the others say who does, and leave nothing."""
     started = [world.start("serve", "--json") for _ in range(20)]
 
     def over() -> bool:
@@ -75,7 +75,7 @@ def test_of_twenty_services_started_at_once_one_lives(world: World) -> None:
 def test_a_service_that_is_held_still_longer_than_its_limits_does_nothing_twice(
     world: World,
 ) -> None:
-    """H24: a suspended machine, or a stopped process; nobody else takes its lock."""
+    """H30: a suspended machine, or a stopped process; nobody else takes its lock."""
     service = serving(world)
     world.ask("task", "add", "Long", "--repo", "thing", "--agent", "one")
     world.ask("task", "add", "Also long", "--repo", "thing", "--agent", "one")
@@ -97,7 +97,7 @@ def test_a_service_that_is_held_still_longer_than_its_limits_does_nothing_twice(
 
 @pytest.mark.slow
 def test_books_that_another_program_keeps_locked_lose_nothing(world: World) -> None:
-    """H84: ten seconds, while an agent ends and somebody asks for more."""
+    """Ten seconds, while an agent ends and somebody asks for more."""
     service = serving(world)
     world.ask("task", "add", "Long", "--repo", "thing", "--agent", "one")
     world.until(world.terminals, "the agent")
@@ -119,7 +119,7 @@ def test_books_that_another_program_keeps_locked_lose_nothing(world: World) -> N
 
 
 def test_books_of_an_older_schema_are_taken_over_with_their_unfinished_runs(world: World) -> None:
-    """One run whose agent is at work while its engine is dead, and one that waits for a person."""
+    """H86: one run whose agent is at work while its engine is dead, and one that waits for a person."""
     waiting = world.run(world.flow(GATED), code=6)
     running = world.start("run", "basic_pr", "--issue", "1", "--agent", "one")
     world.until(world.terminals, "the agent")
