@@ -190,6 +190,9 @@ class _Agents:
 
         return Registry(self._home.config(None)).get(name)
 
+    def names(self) -> list[str]:
+        return sorted(self._home.config(None).agents)
+
 
 def _make_folders(home: Path) -> None:
     try:
@@ -290,6 +293,7 @@ class ServiceParts:
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
         from orch.engine.lock import EngineLock
+        from orch.engine.pulls import PullWatch
         from orch.engine.seams import failpoints_from
         from orch.engine.slots import Places
 
@@ -301,7 +305,7 @@ class ServiceParts:
         self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
         self.engine = Engine(self.world, orch.me, program_of)
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
-        self.loops: list[Loop] = [self.dispatcher]
+        self.loops: list[Loop] = [self.dispatcher, PullWatch(self.world, orch.me)]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:
@@ -318,6 +322,7 @@ def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
 def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None = None) -> World:
     """Everything the engine may touch, for real. `places` bound how much is at work at once."""
     from orch.agents.environment import base_environment
+    from orch.config.review_tree import ReviewConfig
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
     from orch.engine.world import Limits, World, in_thread
@@ -335,6 +340,9 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
+    def review(slug: str) -> ReviewConfig:
+        return home.config(home.store.repo(slug)).review
+
     bounds = {} if places is None else {"places": places}
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
@@ -343,7 +351,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
-        worktree_files=worktree_files,
+        worktree_files=worktree_files, review=review,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

@@ -171,7 +171,7 @@ class AgentProgram:
 def agent_fields(effect: RunAgent, agent: str) -> dict[str, Any]:
     """What an attempt's record says about it."""
     return {
-        "role": "work",
+        "role": effect.role,
         "agent": agent,
         "name": effect.name or "",
         "worktree": effect.env.path,

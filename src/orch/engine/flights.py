@@ -15,7 +15,15 @@ import msgspec
 from orch.engine import beside, handlers
 from orch.engine.agent_step import agent_fields, chosen_agent
 from orch.engine.command_step import command_fields, words
-from orch.engine.step_context import Done, Interrupted, Mendable, Mode, StepContext, Unknown
+from orch.engine.step_context import (
+    Done,
+    Interrupted,
+    Mendable,
+    Mode,
+    PutAway,
+    StepContext,
+    Unknown,
+)
 from orch.engine.world import World
 from orch.model import effect as fx
 from orch.model.attempt import Attempt
@@ -35,7 +43,7 @@ Post = Callable[[str, Any], None]
 class Flights:
     """The steps of one run that are being carried out, and the gates that wait. `post` gets
     (`done`, (path, Done)), (`left`, path), (`unknown`, (path, kind, why)), (`mend`, (path,
-    kind, error)) or (`fault`, error)."""
+    kind, error)), (`away`, (path, kind, reason)) or (`fault`, error)."""
 
     def __init__(self, world: World, run: Run, repo: Repo, epoch: int, post: Post) -> None:
         self._world = world
@@ -177,6 +185,8 @@ class Flights:
                 reason = str(unknown)
             except Mendable as broken:
                 return "mend", (request.path, request.kind, broken.error)
+            except PutAway as waiting:
+                return "away", (request.path, request.kind, waiting.reason)
         return "unknown", (request.path, request.kind, reason)
 
     async def _pause(self, ctx: StepContext, seconds: float) -> None:

@@ -196,10 +196,16 @@ class Runner:
             elif word == "end" and self._leaving is None:
                 for attempt in content:
                     self._flights.end(attempt)
-            elif word == "unknown":
-                await self._unreachable(*content)
-            elif word == "mend":
-                await self._mend(*content)
+            elif word in ("unknown", "mend", "away"):
+                await self._cannot_go_on(word, *content)
+
+    async def _cannot_go_on(self, word: str, path: str, kind: str, what: Any) -> None:
+        if word == "unknown":
+            await self._unreachable(path, kind, what)
+        elif word == "mend":
+            await self._mend(path, kind, what)
+        else:
+            await self._wait_or_end(path, kind, what)
 
     async def _advance(self, work: Callable[[], Move]) -> Move:
         """Run the workflow's own code: off the loop, with a deadline."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from orch.config.review_tree import ReviewConfig
 from orch.config.tree import WorktreeFiles
 from orch.engine.slots import Places
 from orch.model.command import Command
@@ -49,6 +50,9 @@ class Agents(Protocol):
         one. `repo` is a slug."""
 
     def get(self, name: str) -> Agent: ...
+
+    def names(self) -> list[str]:
+        """All that are configured."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class World:
     dependencies: Callable[[str, str], Any]
     lost_attempts: Callable[[str], int]
     worktree_files: Callable[[str], WorktreeFiles] = lambda slug: WorktreeFiles()
+    review: Callable[[str], ReviewConfig] = lambda slug: ReviewConfig()
     limits: Limits = Limits()
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 

@@ -13,12 +13,15 @@ from msgspec.structs import replace
 
 from orch.model import command as cmd, event as ev
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
+from orch.model.pull import PullRequest
+from orch.model.pull_rules import IN_REVIEW, closing
 from orch.model.run import Reason, Run
 from orch.model.task import CLOSED, Task, TaskState
 
 if TYPE_CHECKING:
     from orch.model.ledger import Reader, Tables
 
+_ENDED: dict[TaskState, str] = {"done": "merged", "cancelled": "closed without being merged"}
 LIVE = frozenset({"pending", "running", "blocked"})
 """Runs that are not over."""
 LONGEST_TITLE = 500
@@ -175,9 +178,9 @@ def at_step(state: Reader, run: Run, command: cmd.Advance) -> Iterator[ev.EventD
     """A task's state is read off its run's current step (ARCHITECTURE §1)."""
     moved = _move_of(command)
     task = state.task(run.task) if moved is not None else None
-    if moved is None or task is None:
-        return
-    wanted, why, hint = moved
+    if moved is None or task is None or task.state in CLOSED:
+        return  # a closed one stays closed, whatever its run still tidies up
+    wanted, why, hint = _by_pull(state, command, moved)
     if command.finish is not None and wanted in ("done", "in_review"):
         waiting = open_children(state, task.id)
         if waiting:
@@ -202,14 +205,34 @@ def _move_of(command: cmd.Advance) -> tuple[TaskState, str, str] | None:
         return "needs_review", told, error.hint if error else ""
     if command.blocked is not None:
         return task_state_of(command.blocked), command.blocked.message, command.blocked.hint
-    if any(plan.kind.startswith("RunAgent/") for plan in command.planned):
-        return "in_progress", "", ""
+    for plan in command.planned:
+        if plan.kind.startswith("RunAgent/"):
+            attempt = plan.attempt
+            if attempt is not None and attempt.role == "review":
+                return "in_review", f"the agent {attempt.agent} reviews it", ""
+            return "in_progress", "", ""
     return None
 
 
 def task_state_of(reason: Reason) -> TaskState:
-    """`needs_review` where a human must act, else `blocked`."""
-    return "needs_review" if reason.kind == "human" else "blocked"
+    """`needs_review` where a human must act, `in_review` while a pull request waits to be merged,
+    else `blocked`."""
+    if reason.kind == "human":
+        return "needs_review"
+    return "in_review" if reason.code == IN_REVIEW else "blocked"
+
+
+def _by_pull(
+    state: Reader, command: cmd.Advance, moved: tuple[TaskState, str, str]
+) -> tuple[TaskState, str, str]:
+    """The same, unless the pull request that a run ends with is merged or closed already."""
+    finish = command.finish
+    if finish is None or finish.status != "done" or not _names_pull(finish.result):
+        return moved
+    given = finish.result
+    known = state.pull(str(given.get("repo", "")), int(given["number"]))
+    was = closing(known.state if known is not None else str(given.get("state", "")))
+    return (was, f"pull request {given['url']} is {_ENDED[was]}", "") if was else moved
 
 
 def _names_pull(result: Any) -> bool:
@@ -227,6 +250,28 @@ def consequences(state: Reader, events: Sequence[ev.EventData]) -> Iterator[ev.E
                 yield _waits(parent.id, [*children, data.id])
         elif isinstance(data, ev.TaskMoved) and data.state in CLOSED:
             yield from _let_go_on(state, data.id)
+        elif isinstance(data, ev.PullRecorded):
+            for follows in _pull_ended(state, data.pull):
+                yield follows
+                yield from _let_go_on(state, follows.id)
+
+
+def _pull_ended(state: Reader, pull: PullRequest) -> Iterator[ev.TaskMoved]:
+    """A merged pull request closes its task in whatever state that is; one that a person closes
+    without merging ends it. A run that is at work hears of it at its next look, and so does one
+    with another pull request that is still open."""
+    ended = closing(pull.state)
+    by, beside = state.pulls_beside(pull.repo, pull.number)
+    opened_by = state.run(by) if by else None
+    task = state.task(opened_by.task) if opened_by is not None else None
+    if ended is None or task is None or task.state == ended:
+        return
+    run = state.run(task.run) if task.run else None
+    at_work = run is not None and run.status in ("pending", "running")
+    if at_work or any(one.state == "open" and one.number != pull.number for one in beside):
+        return
+    if ended == "done" or task.state in ("in_review", "needs_review"):
+        yield ev.TaskMoved(task.id, ended, f"pull request {pull.url} is {_ENDED[ended]}")
 
 
 def _at_rest(state: Reader, task: Task) -> bool:
