@@ -305,7 +305,7 @@ class ServiceParts:
         self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
         self.engine = Engine(self.world, orch.me, program_of)
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
-        self.loops: list[Loop] = [self.dispatcher, PullWatch(self.world, orch.me)]
+        self.loops: list[Loop] = [self.dispatcher, PullWatch(self.world, orch.me, self.engine.look)]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:

@@ -9,6 +9,7 @@ nothing; the remote itself is asked only every `[review] refresh_s`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from orch.engine.dispatcher import FAULTS
 from orch.engine.world import ENGINE, World
@@ -26,10 +27,11 @@ SHORTEST_S = 0.2
 
 
 class PullWatch:
-    """A loop of the service; `me` is the process that takes runs up."""
+    """A loop of the service; `me` is the process that takes runs up, `taken` is called after that."""
 
-    def __init__(self, world: World, me: Owner) -> None:
+    def __init__(self, world: World, me: Owner, taken: Callable[[], None]) -> None:
         self._world = world
+        self._taken = taken
         self._me = me
         self._woken = asyncio.Event()
         self._seen = 0
@@ -116,6 +118,7 @@ class PullWatch:
                 continue
             try:
                 await world.journal.send(TakeRun(run.id, self._me), ENGINE)
+                self._taken()
             except OrchError as refusal:
                 if refusal.code != "run_is_final":
                     raise
