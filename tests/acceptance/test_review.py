@@ -24,6 +24,13 @@ else:
     print('{{"approved": false, "findings": [{{"file": "work.txt", "line": 1,'
           ' "comment": "say it better"}}, {{"file": "far/away.txt", "comment": "not yours"}}]}}')
 """
+SLOW_YES = """
+import time
+with open({ledger!r}, "a") as file:
+    file.write("looked\\n")
+time.sleep(3)
+print('{{"approved": true}}')
+"""
 AUTHOR = """
 import os, subprocess, sys
 prompt = open(os.environ["ORCH_PROMPT_FILE"]).read()
@@ -192,3 +199,50 @@ def test_a_branch_that_was_pushed_without_a_pull_request_gets_one(place: Any) ->
     record = in_state(world, "in_review")
     assert [pull["state"] for pull in record["prs"]] == ["open"]
     assert left(service) == 0
+
+
+def test_checks_of_others_are_waited_for_but_not_for_ever(place: Any) -> None:
+    """H79: the time counts from when they were first seen pending, over a restart."""
+    world = place('agent = "judge"\nauto_merge = true\ntimeout_s = 6', "import time; time.sleep(1)")
+    (world.root / "judge.py").write_text(SLOW_YES.format(ledger=str(world.root / "judge")))
+    service = add(world)
+    world.until(lambda: lines(world, "judge"), "the review")
+    world.ask("pr", "check", "thing#1", "outside", "pending")
+    record = in_state(world, "in_review", reason="have not ended")
+    service.kill()
+    service.wait(timeout=20)
+    again = serving(world)
+    record = in_state(world, "needs_review")
+    assert "have not ended within 6 s" in record["reason"]
+    assert [a["role"] for a in record["attempts"]] == ["work", "review"]
+    world.ask("pr", "check", "thing#1", "outside", "success")
+    world.ask("task", "retry", "1")
+    assert in_state(world, "done")["prs"][0]["state"] == "merged"
+    assert len(lines(world, "judge")) == 1, "H77: a head that is approved stays approved"
+    assert left(again) == 0
+
+
+def test_a_merge_by_hand_is_seen_at_the_remote(place: Any) -> None:
+    """H81: whoever merged it, and whatever became of its run."""
+    world = place("refresh_s = 1")
+    service = add(world)
+    record = in_state(world, "in_review")
+    world.git("fetch", "--quiet", "origin")
+    world.git("merge", "--quiet", "--no-edit", f"origin/{record['branch']}")
+    world.git("push", "--quiet", "origin", "HEAD:main")
+    assert "merged" in in_state(world, "done")["reason"]
+    assert left(service) == 0
+
+
+def test_a_review_that_was_killed_with_the_service_goes_on(place: Any) -> None:
+    world = place('agent = "judge"')
+    (world.root / "judge.py").write_text(SLOW_YES.format(ledger=str(world.root / "judge")))
+    service = add(world)
+    record = in_state(world, "in_review", reason="reviews it")
+    assert record["attempts"][-1]["role"] == "review"
+    service.kill()
+    service.wait(timeout=20)
+    again = serving(world)
+    in_state(world, "in_review", reason="is open")
+    assert len(lines(world, "judge")) == 1
+    assert left(again) == 0
