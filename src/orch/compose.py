@@ -328,6 +328,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
+    from orch.engine.spending import Spending
     from orch.engine.world import Limits, World, in_thread
     from orch.model.dependencies import Install, plan, wanted
 
@@ -339,11 +340,15 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
             return None
         return plan(_root_files(Path(path), wanted()), trusted=chosen.trusted(slug))
 
+    def configured(slug: str) -> Config:
+        return home.config(home.store.repo(slug) if slug else None)
+
     def worktree_files(slug: str) -> WorktreeFiles:
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
     bounds: dict[str, Any] = {} if places is None else {"places": places}
+    spending = Spending(home.store, configured)
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -352,7 +357,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         worktree_files=worktree_files,
-        config=lambda slug: home.config(home.store.repo(slug) if slug else None),
+        config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from orch.model.attempt import Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
+from orch.model.attempt import Activity, Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
 from orch.model.command import Command
 from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
@@ -255,6 +255,9 @@ class Terminals(Protocol):
 
     async def ended(self, name: str, directory: str) -> None:
         """Return as soon as the terminal has ended or is gone. Told by the kernel, not polled."""
+
+    def activity(self, name: str, directory: str, worktree: str) -> Activity:
+        """Signs of life of the program, and of what it writes below `worktree`."""
 
     def exit_record(self, directory: str) -> ExitRecord | None:
         """The exit file, or None while there is none. A broken one is `ToolFailed`."""

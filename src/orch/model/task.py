@@ -14,6 +14,7 @@ import msgspec
 from orch.model.profile import Profile
 
 if TYPE_CHECKING:
+    from orch.model.attempt import Attempt
     from orch.model.run import Run
     from orch.model.standing import Standing
 
@@ -74,6 +75,9 @@ class TaskViews(Protocol):
 
     def children(self, task: int) -> list[Task]: ...
     def task_counts(self) -> dict[str, int]: ...
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        """With each run's repository, oldest first."""
+
     def standings(self) -> list[Standing]: ...
     def last_routed(self) -> str: ...
     def runs_of_task(self, task: int) -> list[Run]:

@@ -262,6 +262,14 @@ class MemoryStore:
         found = [a for a in self._tables.attempt_rows.values() if a.run == run]
         return sorted(found, key=lambda a: (a.started_at, a.path, a.n))
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        runs = self._tables.run_rows
+        found = [
+            (one, runs[one.run].repo) for one in self._tables.attempt_rows.values()
+            if one.started_at >= at and one.run in runs
+        ]  # fmt: skip
+        return sorted(found, key=lambda pair: pair[0].started_at)
+
     def live_attempts(self) -> list[Attempt]:
         found = [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
         return sorted(found, key=lambda a: (a.started_at, a.id))

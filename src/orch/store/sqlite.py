@@ -215,6 +215,12 @@ class SqliteStore:
     def attempts(self, run: str) -> list[Attempt]:
         return self._all(Attempt, "list_attempts", run)
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        """Those that began then or later, each with its run's repository, oldest first."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("attempts_since"), (at,))
+            return [(decoded(Attempt, row[0]), str(row[1])) for row in rows]
+
     def live_attempts(self) -> list[Attempt]:
         return self._all(Attempt, "live_attempts")
 
