@@ -293,6 +293,7 @@ class ServiceParts:
     def __init__(self, orch: Orch) -> None:
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
+        from orch.engine.breaking import Breakers
         from orch.engine.dispatcher import Dispatcher, Loop
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
@@ -307,7 +308,8 @@ class ServiceParts:
         self.journal = GroupJournal(home.store, failpoints)
         self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
         self.engine = Engine(self.world, orch.me, program_of)
-        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
+        breakers = Breakers(home.store, self.world.config)
+        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look, breakers)
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
         self.loops: list[Loop] = [self.dispatcher, scheduler]
 

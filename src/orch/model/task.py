@@ -35,7 +35,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `person:NAME`, `job:ID`, `agent:TASK`, `ticket:ID`. `depth` counts the tasks above it. `run` is
     its last run.
     `reason` and `hint` stand for the present state; `wake_at` is the time before which nothing will
-    happen by itself, 0 for none. Times are seconds since the epoch."""
+    happen by itself, 0 for none; `asked_at` when somebody last asked for it. Times
+    are seconds since the epoch."""
 
     id: int
     title: str
@@ -61,6 +62,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     queued: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0
+    asked_at: float = 0.0
+
+    @property
+    def by_person(self) -> bool:
+        """A person asked for it."""
+        return self.source.startswith("person:")
 
 
 class TaskViews(Protocol):
@@ -75,6 +82,8 @@ class TaskViews(Protocol):
 
     def children(self, task: int) -> list[Task]: ...
     def task_counts(self) -> dict[str, int]: ...
+    def runs_of_source(self, source: str, since: float) -> int: ...
+    def tasks_by_machine(self, since: float) -> int: ...
     def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
         """With each run's repository, oldest first."""
 

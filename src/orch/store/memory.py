@@ -326,6 +326,21 @@ class MemoryStore:
     def last_routed(self) -> str:
         return self._tables.routed
 
+    def runs_of_source(self, source: str, since: float) -> int:
+        tasks = self._tables.task_rows
+        return sum(
+            1 for run in self._tables.run_rows.values()
+            if run.task in tasks and tasks[run.task].source == source
+            and tasks[run.task].created_at >= since
+        )  # fmt: skip
+
+    def tasks_by_machine(self, since: float) -> int:
+        return sum(
+            1
+            for task in self._tables.task_rows.values()
+            if task.created_at >= since and task.source and not task.by_person
+        )
+
     def task_counts(self) -> dict[str, int]:
         return dict(Counter(task.state for task in self._tables.task_rows.values()))
 

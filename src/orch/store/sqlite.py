@@ -183,6 +183,18 @@ class SqliteStore:
         with self._lock, translated(self._path):
             return str(value(self._db, statement("get_meta"), ("routed",)) or "")
 
+    def runs_of_source(self, source: str, since: float) -> int:
+        """Runs of the tasks that `source` has asked for since then."""
+        return self._count("runs_of_source", source, since)
+
+    def tasks_by_machine(self, since: float) -> int:
+        """Tasks that were asked for since then by anything but a person."""
+        return self._count("tasks_by_machine", since)
+
+    def _count(self, name: str, *keys: Any) -> int:
+        with self._lock, translated(self._path):
+            return int(value(self._db, statement(name), keys))
+
     def task_counts(self) -> dict[str, int]:
         """How many tasks are in each state that occurs."""
         with self._lock, translated(self._path):

@@ -190,7 +190,7 @@ class SqliteTables:
             statement("put_task"),
             (
                 task.id, task.state, task.repo, task.issue, task.run, task.parent, task.priority,
-                task.queued, encoded(task),
+                task.queued, task.source, task.created_at, encoded(task),
             ),
         )  # fmt: skip
 
