@@ -18,7 +18,7 @@ from orch.model.pull_rules import news_of, reason_of
 
 async def policy(ctx: StepContext, effect: fx.TaskPolicy) -> Done:
     world, run = ctx.world, ctx.run
-    config = world.review(run.repo)
+    config = world.config(run.repo).review
     task = world.store.task(run.task)
     author = task.agent if task is not None else ""
     issue = run.issue
@@ -27,7 +27,7 @@ async def policy(ctx: StepContext, effect: fx.TaskPolicy) -> Done:
     return done(
         fx.ReviewPolicy(
             repo=run.repo, title=title, text=f"{title}\n\n{body}".strip(), author=author,
-            reviewer=_reviewer(config.agent, author, world.agents.names()),
+            reviewer=_reviewer(config.agent, author, world.agents.startable(run.repo)),
             checks=list(config.checks), max_cycles=config.max_cycles,
             conflict_cap=config.conflict_cap, auto_merge=config.auto_merge,
             strategy=config.strategy, delete_branch=config.delete_branch, drafts=config.drafts,

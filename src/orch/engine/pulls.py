@@ -59,7 +59,7 @@ class PullWatch:
             await self._wait()
 
     def _pace(self) -> float:
-        return self._world.review("").look_s
+        return self._world.config("").review.look_s
 
     def _told(self) -> bool:
         """Whether the books have learned of a pull request since the last look, and which bases
@@ -90,7 +90,7 @@ class PullWatch:
         repo = world.store.repo(pull.repo)
         if repo is None:
             return
-        every, key = world.review(pull.repo).refresh_s, (pull.repo, pull.number)
+        every, key = world.config(pull.repo).review.refresh_s, (pull.repo, pull.number)
         due = bool(every) and now - self._asked.setdefault(key, now) >= every
         look = world.forge.refresh_pr if due else world.forge.get_pr
         if due:
