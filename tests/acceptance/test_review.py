@@ -238,6 +238,7 @@ def test_a_review_that_was_killed_with_the_service_goes_on(place: Any) -> None:
     world = place('agent = "judge"')
     (world.root / "judge.py").write_text(SLOW_YES.format(ledger=str(world.root / "judge")))
     service = add(world)
+    world.until(lambda: lines(world, "judge"), "the review")
     record = in_state(world, "in_review", reason="reviews it")
     assert record["attempts"][-1]["role"] == "review"
     service.kill()

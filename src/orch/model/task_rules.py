@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 
 from orch.model import command as cmd, event as ev
@@ -226,11 +227,21 @@ def _move_of(command: cmd.Advance) -> tuple[TaskState, str, str] | None:
         return task_state_of(command.blocked), command.blocked.message, command.blocked.hint
     for plan in command.planned:
         if plan.kind.startswith("RunAgent/"):
-            attempt = plan.attempt
-            if attempt is not None and attempt.role == "review":
-                return "in_review", f"the agent {attempt.agent} reviews it", ""
+            asked = _asked.decode(plan.request)
+            if asked.role == "review":
+                return "in_review", f"the agent {asked.agent or 'asked'} reviews it", ""
             return "in_progress", "", ""
     return None
+
+
+class _Asked(msgspec.Struct):
+    """What the state of a task needs to know of a `RunAgent`."""
+
+    role: str = "work"
+    agent: str | None = None
+
+
+_asked = msgspec.json.Decoder(_Asked)
 
 
 def task_state_of(reason: Reason) -> TaskState:

@@ -228,7 +228,7 @@ def mend(env: Worktree, complaint: Complaint, policy: ReviewPolicy, number: int)
         f"The work in this directory is not accepted yet. Mend it:\n\n{complaint.told}\n\n"
         f"The task was:\n\n{policy.text}"
     )
-    yield RunAgent(env=env, prompt=prompt, agent=policy.author or None, name=f"mend-{number}")
+    yield RunAgent(env=env, prompt=prompt, name=f"mend-{number}")
     yield Commit(env=env, message=f"{policy.title}: mended")
     yield Push(env=env)
 
@@ -253,7 +253,7 @@ def repair(env: Worktree, seen: PullLook, policy: ReviewPolicy, number: int) -> 
         " that both sides keep what they were meant to do, and commit the merge."
         f"\n\nThe branch was made for this task:\n\n{policy.text}"
     )
-    yield RunAgent(env=env, prompt=prompt, agent=policy.author or None, name=f"merge-{number}")
+    yield RunAgent(env=env, prompt=prompt, name=f"merge-{number}")
     yield Commit(env=env, message=f"Merge {seen.pull.base}")
     yield Push(env=env)
 
