@@ -27,6 +27,7 @@ from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.spending import Accounts
 from orch.model.step import Step
 from orch.model.task import Task
 from orch.model.ticket import Ticket
@@ -447,7 +448,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(Protocol):
+class Store(Accounts, Protocol):
     """The books. Commands in, events out, in one transaction; views to read. Doubles and databases
     behave alike (`tests/contract/store_contract.py`)."""
 
@@ -476,9 +477,7 @@ class Store(Protocol):
 
     def children(self, task: int) -> list[Task]: ...
     def task_counts(self) -> dict[str, int]: ...
-    def runs_of_task(self, task: int) -> list[Run]:
-        """Oldest first."""
-
+    def runs_of_task(self, task: int) -> list[Run]: ...
     def steps(self, run: str) -> list[Step]: ...
     def step(self, run: str, path: str) -> Step | None: ...
     def open_gates(self, run: str = "") -> list[Step]: ...

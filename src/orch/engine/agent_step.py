@@ -12,7 +12,8 @@ from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
 from orch.engine.world import World
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
-from orch.model.command import AttemptEnd, Noted
+from orch.model.command import AttemptEnd, Fact, Noted
+from orch.model.delegating import wished
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
 from orch.model.run import Run
@@ -116,11 +117,22 @@ class AgentProgram:
         )
         if verdict.ok:
             notes = (Noted(verdict.message),) if verdict.message else ()
-            return Judged(end, lambda e: done(verdict.value, *notes, end=e), retry=False)
+            facts = (*notes, *self._handed_on(verdict))
+            return Judged(end, lambda e: done(verdict.value, *facts, end=e), retry=False)
         error = _error(verdict, self._agent.name)
+        handed = self._handed_on(verdict) if verdict.code == "no_change" else ()
+        if handed:
+            return Judged(end, lambda e: failed(error, *handed, end=e), retry=False)
         if verdict.code in ASK_AGAIN:
             return Judged(end, lambda e: failed(error, end=e), retry=True, tries=ANSWERS, pause=0.0)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
+
+    def _handed_on(self, verdict: Verdict) -> tuple[Fact, ...]:
+        """What the agent of a queued task wants others to do."""
+        if verdict.result is None or not self._ctx.run.unattended:
+            return ()
+        fact = wished(verdict.result.delegations)
+        return (fact,) if fact is not None else ()
 
     async def _verdict(self, attempt: Attempt, record: ExitRecord) -> Verdict:
         world, directory = self._ctx.world, attempt.directory
@@ -176,6 +188,7 @@ def agent_fields(effect: RunAgent, agent: str) -> dict[str, Any]:
         "name": effect.name or "",
         "worktree": effect.env.path,
         "branch": effect.env.branch,
+        "model": effect.model or "",
     }
 
 

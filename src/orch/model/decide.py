@@ -11,7 +11,14 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from orch.model import command as cmd, event as ev, session_rules, task_rules
+from orch.model import (
+    command as cmd,
+    delegating,
+    event as ev,
+    session_rules,
+    task_rules,
+    task_wishes,
+)
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
@@ -105,6 +112,7 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
             return refusal
         seen.add(settle.path)
         events.extend(_settled(state, settle))
+        events.extend(list(delegating.handed_on(state, run, settle, events)))
     if command.cancel:
         events.append(ev.RunCancelling())
     for plan in command.planned:
@@ -121,7 +129,7 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
         events.append(ev.RunFinished(end.status, end.result, end.error, end.unresolved))
     elif command.blocked is not None:
         events.append(ev.RunBlocked(command.blocked))
-    events.extend(task_rules.at_step(state, run, command))
+    events.extend(list(task_rules.at_step(state, run, command, events)))
     return events
 
 
@@ -455,4 +463,8 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.CloseTask: task_rules.close,
     cmd.NoteTask: task_rules.note,
     cmd.RefuseTask: task_rules.refuse,
+    cmd.RerouteTask: task_wishes.reroute,
+    cmd.LinkTask: task_wishes.link,
+    cmd.SetTaskNote: task_wishes.keep_note,
+    cmd.MoveTask: task_wishes.move,
 }
