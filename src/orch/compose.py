@@ -190,6 +190,10 @@ class _Agents:
 
         return Registry(self._home.config(None)).get(name)
 
+    def startable(self, repo: str) -> list[str]:
+        config = self._home.config(self._home.store.repo(repo))
+        return [name for name in config.agents if not self._home.agent_lacks(name)]
+
 
 def _make_folders(home: Path) -> None:
     try:
@@ -335,7 +339,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
-    bounds = {} if places is None else {"places": places}
+    bounds: dict[str, Any] = {} if places is None else {"places": places}
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -344,6 +348,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         worktree_files=worktree_files,
+        config=lambda slug: home.config(home.store.repo(slug) if slug else None),
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

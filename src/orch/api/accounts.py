@@ -9,10 +9,13 @@ import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orch.api.tasks import Tasks
+from orch.model import standing_rules
+from orch.model.cooldown import cooling
 from orch.model.errors import NotFound, OrchError, UsageError
 from orch.model.naming import moment
 from orch.model.run import Run
 from orch.model.spending import AgentStats, Spending, Spent, total
+from orch.model.standing import Standing
 from orch.model.task import Task
 
 if TYPE_CHECKING:
@@ -29,11 +32,15 @@ class Cooldowns(Protocol):
         """Until when (seconds since the epoch) and why; None when it can be used."""
 
 
-class NoCooldowns:
-    """Nobody cools."""
+class BookedCooldowns:
+    """As the books have them."""
+
+    def __init__(self, standings: list[Standing]) -> None:
+        self._cooldowns = standing_rules.cooldowns(standings)
 
     def cooling(self, agent: str, now: float) -> tuple[float, str] | None:
-        return None
+        found = cooling(self._cooldowns, agent, "", now)
+        return (found.until, found.why) if found is not None else None
 
 
 def meant(orch: Orch, word: str) -> Task | Run:

@@ -38,8 +38,11 @@ def summary(store: Store, task: Task) -> str:
     if run is None:
         return ""
     words = [pull.url for pull in store.pulls(run.id)]
-    said = [_said(step.outcome.value) for step in store.steps(run.id)
-            if step.kind.startswith("RunAgent/") and step.outcome is not None and step.outcome.ok]  # fmt: skip
+    said = [
+        _said(step.outcome.value)
+        for step in store.steps(run.id)
+        if step.kind.startswith("RunAgent/") and step.outcome is not None and step.outcome.ok
+    ]
     whole = "\n".join([*words, *filter(None, said[-1:])])
     return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 1]}…"
 

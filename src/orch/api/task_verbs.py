@@ -6,21 +6,22 @@ one that has a run that run goes on. Nothing is planned before everything was ch
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Any
 
 from orch.api.tasks import Tasks
-from orch.model import command as commands
+from orch.model import command as commands, routing, standing_rules
 from orch.model.attempt import FINAL
-from orch.model.errors import Conflict, NotFound, OrchError, UsageError
+from orch.model.errors import Conflict, NotFound, UsageError
+from orch.model.event import TaskRouted
 from orch.model.naming import moment
+from orch.model.onward import Defer
 from orch.model.run import TERMINAL, Run
 from orch.model.task import CLOSED, Task
 from orch.model.task_wishes import published
 
 if TYPE_CHECKING:
     from orch.api.facade import Orch
-
-LABEL = "agent:"
 
 
 def next_to_run(orch: Orch) -> Task:
@@ -70,23 +71,54 @@ def _begun(orch: Orch, task: Task) -> Run:
 
 
 def route_of(orch: Orch, task: Task) -> dict[str, Any]:
-    """Who was chosen, or who would be if it began now: `task, status, agent, model, complexity, by,
-    chosen, refused`. `refused` says why there is none."""
+    """Who was chosen, or what the router would say if the task began now: `task, status, agent,
+    model, complexity, by, reason, chosen, until, refused`. `by` is `llm` with the classifier in
+    `reason` where one would be asked. `refused` says why there is nobody, `until` how long."""
     told: dict[str, Any] = {
         "task": task.id, "status": task.state, "agent": task.agent or None,
-        "model": task.model or None, "complexity": task.complexity or None, "by": None,
-        "chosen": bool(task.agent), "refused": None,
+        "model": task.model or None, "complexity": task.complexity or None,
+        "by": None, "reason": None, "chosen": bool(task.agent), "until": None, "refused": None,
     }  # fmt: skip
-    labelled = next((one[len(LABEL) :] for one in task.labels if one.startswith(LABEL)), "")
-    told["by"] = "pin" if task.pin else "label" if labelled else "configuration"
     if task.agent:
-        return told
-    repo = orch.store.repo(task.repo) if task.repo else None
-    try:
-        told["agent"] = orch.rooms.choose_agent(task.pin or labelled or None, "", repo)
-    except OrchError as refusal:
-        told["refused"] = refusal.message
+        return {**told, **_said_of_choice(orch, task)}
+    answer = _routed_now(orch, task)
+    if isinstance(answer, routing.Routed):
+        told |= {
+            "agent": answer.agent, "model": answer.model or None, "complexity": answer.complexity,
+            "by": answer.how, "reason": answer.reason,
+        }  # fmt: skip
+    elif isinstance(answer, routing.AskLlm):
+        among = ", ".join(answer.agents)
+        told |= {"by": "llm", "reason": f"{answer.agent} is asked to choose among {among}"}
+    elif isinstance(answer, Defer):
+        told |= {"until": moment(answer.until), "refused": answer.why}
+    else:
+        told |= {"refused": answer.message}
     return told
+
+
+def _said_of_choice(orch: Orch, task: Task) -> dict[str, Any]:
+    """How the last choice was made."""
+    last: dict[str, Any] = {}
+    for event in orch.store.events(0, task=task.id, limit=10_000):
+        if isinstance(event.data, TaskRouted):
+            last = {"by": event.data.by, "reason": event.data.reason or None}
+    return last
+
+
+def _routed_now(orch: Orch, task: Task) -> Any:
+    """The rule that the service goes by, on what it would look at."""
+    repo = orch.store.repo(task.repo) if task.repo else None
+    config, standings = orch.rooms.config(repo), orch.store.standings()
+    around = routing.Around(
+        agents=tuple(name for name in config.agents if not orch.rooms.agent_lacks(name)),
+        now=orch.rooms.clock.now(), models=config.model_map.tiers(),
+        cooldowns=standing_rules.cooldowns(standings), default_agent=config.defaults.agent,
+        last_agent=orch.store.last_routed(), weights=standing_rules.weighed(standings),
+        zone=datetime.datetime.now().astimezone().tzinfo or datetime.UTC,
+    )  # fmt: skip
+    asked = routing.ToRoute(id=str(task.id), labels=task.labels, pin=task.pin)
+    return routing.route(asked, config.router, around)
 
 
 def reroute(orch: Orch, task: Task, agent: str) -> Task:
@@ -168,4 +200,3 @@ def place(orch: Orch, task: Task, parent: int) -> Task:
     """Below another task, or (0) to the top."""
     orch.store.send(commands.MoveTask(task.id, parent), orch.rooms.person)
     return Tasks(orch).get(task.id)
-

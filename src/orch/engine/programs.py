@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from orch.engine.step_context import Done, Interrupted, StepContext, Unknown
+from orch.engine.unattended import Unattended
 from orch.model.attempt import FINAL, Attempt, ExitRecord, Launch
 from orch.model.command import AttemptEnd
 from orch.model.effect import Retry
@@ -22,6 +23,8 @@ class Program(Protocol):
 
     fields: dict[str, Any]
     retry: Retry
+    queue: Unattended | None
+    """The rules of the queue, for a task of it; None: `retry` alone decides."""
 
     async def launch(self, attempt: Attempt) -> Launch:
         """The command line; made only if the program never started."""
@@ -76,12 +79,22 @@ async def _tries(ctx: StepContext, program: Program, lost: Callable[[Attempt], D
                 id=attempt.id, status="lost", code="lost",
                 message="its terminal went away without a result",
             )  # fmt: skip
+            if program.queue is not None:
+                attempt = await program.queue.next(program, end)
+                continue
             if _count(ctx, "lost") + 1 >= max(1, program.retry.lost):
                 finished = lost(attempt)
                 return Done(finished.outcome, finished.facts, end)
             attempt = await _next(ctx, program, end)
             continue
         judged = await program.judge(attempt, record)
+        if program.queue is not None and judged.end.status == "failed":
+            asked_again = judged.retry and _count(ctx, "failed") + 1 < judged.tries
+            if ctx.interrupted == "end":
+                return judged.settle()
+            if not asked_again:
+                attempt = await program.queue.next(program, judged.end)
+                continue
         failures = _count(ctx, "failed")
         spent = failures + 1 >= max(judged.tries, program.retry.attempts)
         if not judged.retry or spent or ctx.interrupted == "end":
@@ -105,6 +118,8 @@ async def _current(ctx: StepContext, program: Program) -> Attempt:
     """The attempt to work on: the last one if it has not ended, else a new one."""
     if ctx.attempts and ctx.attempts[-1].status not in FINAL:
         return ctx.attempts[-1]
+    if program.queue is not None:
+        return await program.queue.next(program, None)
     attempt = ctx.new_attempt(len(ctx.attempts) + 1, **program.fields)
     await ctx.begin(attempt)
     return attempt

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from orch.config import Config
 from orch.config.tree import WorktreeFiles
 from orch.engine.slots import Places
+from orch.model.budget import Exceeded
 from orch.model.command import Command
 from orch.model.dispatching import Slots
 from orch.model.event import Actor, Event
-from orch.model.run import Owner
+from orch.model.run import Owner, Run
 from orch.ports import (
     Agent,
     Clock,
@@ -32,6 +34,13 @@ from orch.ports import (
 
 T = TypeVar("T")
 ENGINE = Actor("engine")
+
+
+def _defaults() -> Config:
+    """What holds where nothing is configured."""
+    from orch.config import load
+
+    return load(Path("/nonexistent"), None, {}, {})
 
 
 class Journal(Protocol):
@@ -49,6 +58,8 @@ class Agents(Protocol):
         one. `repo` is a slug."""
 
     def get(self, name: str) -> Agent: ...
+    def startable(self, repo: str) -> list[str]:
+        """Those that are configured and can be started here, in the configuration's order."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,8 @@ class World:
     """See the module. `offload` runs a blocking call off the loop; `advance` runs the workflow's
     own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
-    limit of tries when terminals go away."""
+    limit of tries when terminals go away; `config` gives what is configured now for a repository;
+    `may_spend` what forbids one more attempt of an agent."""
 
     home: Path
     store: Store
@@ -89,6 +101,8 @@ class World:
     lost_attempts: Callable[[str], int]
     worktree_files: Callable[[str], WorktreeFiles] = lambda slug: WorktreeFiles()
     limits: Limits = Limits()
+    config: Callable[[str], Config] = lambda slug: _defaults()
+    may_spend: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -43,6 +43,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, Any] = {}
     stop: bool = False
     model: str = ""
+    reset_at: float | None = None
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):

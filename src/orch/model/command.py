@@ -17,6 +17,7 @@ from orch.model.gate import GateAnswer
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, Source, Unresolved
+from orch.model.standing import Standing
 from orch.model.step import Outcome
 from orch.model.ticket import Ticket
 from orch.model.worktree import Worktree
@@ -96,7 +97,8 @@ Fact = WorktreeMade | WorktreeGone | PullOpened | Noted | RouteChosen | Delegate
 
 
 class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended; `status` is final."""
+    """How an attempt ended; `status` is final. `reset_at`: when the vendor's limit is over, as it
+    said; `stood`: how agents stand after it."""
 
     id: str
     status: AttemptStatus
@@ -104,6 +106,8 @@ class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     message: str = ""
     usage: dict[str, Any] = {}
+    reset_at: float | None = None
+    stood: tuple[Standing, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -304,6 +308,21 @@ class RefuseTask(Command, frozen=True):
     hint: str
 
 
+class HoldTask(Command, frozen=True):
+    """A task at work waits for something outside until `wake_at` (seconds since the epoch)."""
+
+    task: int
+    why: str
+    wake_at: float = 0.0
+    hint: str = ""
+
+
+class ClearCooldown(Command, frozen=True):
+    """A person lets an agent (or `agent:model`) be used again; empty: all of them."""
+
+    subject: str = ""
+
+
 class NoteTask(Command, frozen=True):
     """Why a task waits, and until when by itself (seconds since the epoch, 0: not known)."""
 
@@ -352,4 +371,5 @@ Any_ = (
     | StartSession | NoteSession | EndSession
     | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask
     | RerouteTask | LinkTask | SetTaskNote | MoveTask
+    | HoldTask | ClearCooldown
 )  # fmt: skip

@@ -16,6 +16,7 @@ from orch.model import (
     delegating,
     event as ev,
     session_rules,
+    standing_rules,
     task_rules,
     task_wishes,
 )
@@ -204,7 +205,7 @@ def _verdict(settle: cmd.Settle) -> Any:
 def _ended(end: cmd.AttemptEnd) -> ev.AttemptEnded:
     return ev.AttemptEnded(
         id=end.id, status=end.status, exit_code=end.exit_code, code=end.code,
-        message=end.message, usage=end.usage,
+        message=end.message, usage=end.usage, reset_at=end.reset_at,
     )  # fmt: skip
 
 
@@ -227,6 +228,7 @@ def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
         *ended,
         ev.StepIntended(command.path, command.attempt.n),
         ev.AttemptStarting(command.attempt),
+        *task_rules.goes_on(state, run, command.attempt),
     ]
 
 
@@ -247,7 +249,7 @@ def _end_once(state: Reader, end: cmd.AttemptEnd) -> list[ev.EventData]:
     attempt = state.attempt(end.id)
     if attempt is None or attempt.status in FINAL:
         return []
-    return [_ended(end)]
+    return [_ended(end), *(ev.AgentStood(one) for one in end.stood)]
 
 
 def _note_attempt(state: Reader, command: cmd.NoteAttempt) -> Decision:
@@ -467,4 +469,6 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.LinkTask: task_wishes.link,
     cmd.SetTaskNote: task_wishes.keep_note,
     cmd.MoveTask: task_wishes.move,
+    cmd.HoldTask: task_rules.hold,
+    cmd.ClearCooldown: standing_rules.clear,
 }

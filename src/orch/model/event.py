@@ -17,6 +17,7 @@ from orch.model.profile import Profile
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, RunStatus, Unresolved
+from orch.model.standing import Standing
 from orch.model.step import Outcome
 from orch.model.task import TaskState
 from orch.model.ticket import Ticket
@@ -61,6 +62,7 @@ class TaskMoved(Data, frozen=True):
     state: TaskState
     why: str = ""
     hint: str = ""
+    wake_at: float = 0.0
 
 
 class TaskNoted(Data, frozen=True):
@@ -81,6 +83,7 @@ class TaskRouted(Data, frozen=True, kw_only=True):
     complexity: str = ""
     profile: Profile | None = None
     by: str = ""
+    reason: str = ""
 
 
 class TaskRerouted(Data, frozen=True):
@@ -187,6 +190,13 @@ class AttemptEnded(Data, frozen=True, kw_only=True):
     code: str = ""
     message: str = ""
     usage: dict[str, Any] = {}
+    reset_at: float | None = None
+
+
+class AgentStood(Data, frozen=True):
+    """An agent's cooldown or weight is another one now."""
+
+    standing: Standing
 
 
 class AttemptStopRequested(Data, frozen=True):
@@ -254,7 +264,7 @@ EventData = (
     | PullRecorded | Logged | MessageSent
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
-    | TaskNoted | TaskRouted
+    | TaskNoted | TaskRouted | AgentStood
     | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
 )  # fmt: skip
 

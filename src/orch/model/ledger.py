@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from orch.model import event as ev, session_rules, task_rules, task_wishes
+from orch.model import event as ev, session_rules, standing_rules, task_rules, task_wishes
 from orch.model.attempt import Attempt
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -31,6 +32,7 @@ class Reader(Protocol):
     def run(self, run: str) -> Run | None: ...
     def task(self, task: int) -> Task | None: ...
     def children(self, task: int) -> list[Task]: ...
+    def standings(self) -> list[Standing]: ...
     def step(self, run: str, path: str) -> Step | None: ...
     def attempt(self, attempt: str) -> Attempt | None: ...
     def worktree(self, repo: str, name: str) -> Worktree | None: ...
@@ -57,6 +59,10 @@ class Tables(Reader, Protocol):
     def drop_worktree(self, repo: str, name: str) -> None: ...
     def drop_repo(self, slug: str) -> None: ...
     def put_pull(self, pull: PullRequest, run: str) -> None: ...
+    def put_standing(self, standing: Standing) -> None: ...
+    def put_routed(self, agent: str) -> None:
+        """The router's last choice."""
+
     def put_session(self, session: Session) -> None: ...
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None: ...
 
@@ -228,7 +234,7 @@ def _attempt_ended(tables: Tables, event: ev.Event, data: ev.AttemptEnded) -> No
     tables.put_attempt(
         replace(
             attempt, status=data.status, exit_code=data.exit_code, code=data.code,
-            message=data.message, usage=data.usage, ended_at=event.at,
+            message=data.message, usage=data.usage, ended_at=event.at, reset_at=data.reset_at,
         )
     )  # fmt: skip
 
@@ -265,6 +271,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.TaskCreated: task_rules.created,
     ev.TaskMoved: task_rules.moved,
     ev.TaskNoted: task_rules.noted,
+    ev.AgentStood: standing_rules.stood,
     ev.TaskRouted: task_rules.routed,
     ev.TaskRerouted: task_wishes.rerouted,
     ev.TaskLinked: task_wishes.linked,

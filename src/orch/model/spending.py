@@ -20,7 +20,7 @@ _LARGEST = 2**62
 
 class Spent(NamedTuple):
     """`tokens_in`, `tokens_out` and `usd` are None where no attempt reported any; `usd_unknown` and
-    `tokens_unknown` count the attempts that did not. `seconds` of agents' time; `live` are at work."""
+    `tokens_unknown` count the attempts that did not. `seconds` of agents' time; `live`: at work."""
 
     name: str
     attempts: int = 0

@@ -30,7 +30,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `person:NAME`, `job:ID`, `agent:TASK`, `ticket:ID`. `depth` counts the tasks above it. `run` is
     its last run.
     `reason` and `hint` stand for the present state; `wake_at` is the time before which nothing will
-    happen by itself, 0 for none. `notes` are JSON values that scripts keep with it. Times are seconds since the epoch."""
+    happen by itself, 0 for none. `notes` are JSON values that scripts keep
+    with it. Times are seconds since the epoch."""
 
     id: int
     title: str

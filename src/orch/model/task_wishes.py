@@ -79,15 +79,12 @@ def keep_note(state: Reader, command: cmd.SetTaskNote) -> Decision:
     if size > LARGEST_NOTE:
         told = f"the value has {size} bytes as JSON, at most {LARGEST_NOTE} are kept"
         return UsageError(told, code="note_too_large", hint="keep the name of a file instead")
-    if command.value is not None and command.key not in task.notes:
-        if len(task.notes) >= MOST_NOTES:
-            told = f"task {task.id} has {MOST_NOTES} notes already"
-            hint = f"orch task sidecar set {task.id} {next(iter(task.notes))} null"
-            return Conflict(told, code="too_many_notes", hint=hint)
-    if command.key in task.notes and task.notes[command.key] == command.value:
+    if task.notes.get(command.key) == command.value:
         return []
-    if command.value is None and command.key not in task.notes:
-        return []
+    if command.key not in task.notes and len(task.notes) >= MOST_NOTES:
+        told = f"task {task.id} has {MOST_NOTES} notes already"
+        hint = f"orch task sidecar set {task.id} {next(iter(task.notes))} null"
+        return Conflict(told, code="too_many_notes", hint=hint)
     return [ev.TaskNoteSet(task.id, command.key, command.value)]
 
 

@@ -23,6 +23,7 @@ from orch.model.repo import Repo
 from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
 from orch.model.spending import AgentStats, Spending, Spent, spent_by, stats_of
+from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -43,6 +44,8 @@ class MemoryTables:
         self.worktree_rows: dict[tuple[str, str], Worktree] = {}
         self.pull_rows: dict[tuple[str, int], tuple[PullRequest, str]] = {}
         self.session_rows: dict[int, Session] = {}
+        self.standing_rows: dict[str, Standing] = {}
+        self.routed = ""
         self.source_rows: dict[str, tuple[Source, ...]] = {}
 
     def copy(self) -> MemoryTables:
@@ -68,6 +71,15 @@ class MemoryTables:
 
     def children(self, task: int) -> list[Task]:
         return [one for one in self.task_rows.values() if one.parent == task and task]
+
+    def standings(self) -> list[Standing]:
+        return [self.standing_rows[subject] for subject in sorted(self.standing_rows)]
+
+    def put_standing(self, standing: Standing) -> None:
+        self.standing_rows[standing.subject] = standing
+
+    def put_routed(self, agent: str) -> None:
+        self.routed = agent
 
     def step(self, run: str, path: str) -> Step | None:
         return self.step_rows.get((run, path))
@@ -291,6 +303,12 @@ class MemoryStore:
 
     def children(self, task: int) -> list[Task]:
         return self._tables.children(task)
+
+    def standings(self) -> list[Standing]:
+        return self._tables.standings()
+
+    def last_routed(self) -> str:
+        return self._tables.routed
 
     def task_counts(self) -> dict[str, int]:
         return dict(Counter(task.state for task in self._tables.task_rows.values()))

@@ -22,6 +22,7 @@ from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
 from orch.model.spending import AgentStats, Spending, Spent
+from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -172,6 +173,15 @@ class SqliteStore:
     def children(self, task: int) -> list[Task]:
         """In the order they were asked for."""
         return self._all(Task, "children_of_task", task)
+
+    def standings(self) -> list[Standing]:
+        """How agents stand, by subject."""
+        return self._all(Standing, "list_standings")
+
+    def last_routed(self) -> str:
+        """The router's last choice; empty before the first."""
+        with self._lock, translated(self._path):
+            return str(value(self._db, statement("get_meta"), ("routed",)) or "")
 
     def task_counts(self) -> dict[str, int]:
         """How many tasks are in each state that occurs."""

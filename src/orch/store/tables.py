@@ -17,6 +17,7 @@ from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.standing import Standing
 from orch.model.step import OUTCOME_DECODER, Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -27,7 +28,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
     cls: msgspec.json.Decoder(cls)
-    for cls in (Repo, Run, Task, Attempt, Worktree, PullRequest, GateAnswer, Session)
+    for cls in (Repo, Run, Task, Attempt, Worktree, PullRequest, GateAnswer, Session, Standing)
 }
 
 
@@ -96,6 +97,15 @@ class SqliteTables:
     def children(self, task: int) -> list[Task]:
         rows = self._db.execute(statement("children_of_task"), (task,))
         return [decoded(Task, row[0]) for row in rows]
+
+    def standings(self) -> list[Standing]:
+        return [decoded(Standing, row[0]) for row in self._db.execute(statement("list_standings"))]
+
+    def put_standing(self, standing: Standing) -> None:
+        self._db.execute(statement("put_standing"), (standing.subject, encoded(standing)))
+
+    def put_routed(self, agent: str) -> None:
+        self._db.execute(statement("put_meta"), ("routed", agent))
 
     def attempt(self, attempt: str) -> Attempt | None:
         return self._one(Attempt, "get_attempt", attempt)
