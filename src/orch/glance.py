@@ -33,7 +33,7 @@ class Names:
     def tasks(self) -> list[Name]:
         from orch.store.glance import Glance
 
-        return [*Glance(self._home / "orch.db").tasks(), ("@", "the newest task")]
+        return Glance(self._home / "orch.db").tasks()
 
     def repos(self) -> list[Name]:
         from orch.store.glance import Glance

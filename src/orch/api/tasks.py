@@ -174,6 +174,9 @@ class Tasks:
         """Tasks without a parent (or whose parent is gone), newest first."""
         return [task for task in self._store.tasks() if not task.parent]
 
+    def now(self) -> float:
+        return self._rooms.clock.now()
+
     def counts(self) -> dict[str, int]:
         """How many are in each state that occurs, in the order of a task's life."""
         found = self._store.task_counts()
