@@ -99,10 +99,12 @@ def dollars(usd: float | None) -> str:
 
 
 def spell(seconds: float | None) -> str:
-    """`45s`, `3m20s`, `2h05m`."""
+    """`0.4s`, `45s`, `3m20s`, `2h05m`."""
     if seconds is None:
         return UNKNOWN
     whole = round(seconds)
+    if 0 < seconds < 10:
+        return f"{seconds:.1f}s"
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:

@@ -6,6 +6,7 @@ before a title is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 INDENT = 4
+SEVERAL = 3
+"""A reason that more tasks than these have is told once, below them."""
 
 
 def lines(found: Sequence[dict[str, Any]], out: Output, *, wide: bool) -> None:
@@ -36,6 +39,7 @@ def lines(found: Sequence[dict[str, Any]], out: Output, *, wide: bool) -> None:
     room = max(20, columns() - sum(sizes.values()) - 2 * len(kept))
     head = "  ".join(heads[i].upper().ljust(sizes[i]) for i in kept)
     out.raw(out.paint(f"{head}  TITLE", "dim") + "\n")
+    shared = {why: n for why, n in Counter(one["reason"] for one in found).items() if n > SEVERAL}
     for row, one in zip(rows, found, strict=True):
         cells = [
             (out.state(row[i]) if i == 1 else row[i]) + " " * (sizes[i] - width(row[i]))
@@ -44,9 +48,12 @@ def lines(found: Sequence[dict[str, Any]], out: Output, *, wide: bool) -> None:
         title = clean(one["title"])
         cells.append(title if wide else shortened(title, room))
         out.raw("  ".join(cells).rstrip() + "\n")
-        if one["reason"]:
+        if one["reason"] and one["reason"] not in shared:
             for line in folded(clean(one["reason"]), columns() - INDENT, most=99 if wide else 2):
                 out.raw(" " * INDENT + out.paint(line, "dim") + "\n")
+    for why, count in shared.items():
+        if why:
+            out.note(f"{count} of these: {why}")
 
 
 def folded(text: str, room: int, *, most: int) -> list[str]:
@@ -88,17 +95,41 @@ def story(record: dict[str, Any], out: Output, now: float) -> None:
             ]
             for a in record["attempts"]
         ]
-        out.table(["attempt", "agent", "status", "took", "message"], rows)
+        _told(["attempt", "agent", "status", "took", "message"], rows, out)
     out.line()
-    rows = [[step["at"], step["to"], step["why"]] for step in record["history"]]
-    out.table(["at", "state", "why"], rows)
+    rows = [[_moment(step["at"]), step["to"], step["why"]] for step in record["history"]]
+    _told(["at (utc)", "state", "why"], rows, out)
+
+
+def _told(heads: Sequence[str], rows: Sequence[Sequence[str]], out: Output) -> None:
+    """A table whose last column, a sentence, goes on in lines of its own."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    sizes = [max(map(width, column)) for column in zip(heads, *cells, strict=True)][:-1]
+    room = max(24, columns() - sum(sizes) - 2 * len(sizes))
+    indent = " " * (sum(sizes) + 2 * len(sizes))
+    head = "  ".join(head.upper().ljust(size) for head, size in zip(heads, sizes, strict=False))
+    out.raw(out.paint(f"{head}  {heads[-1].upper()}", "dim") + "\n")
+    stated = [i for i, name in enumerate(heads) if name in ("status", "state")]
+    for row in cells:
+        first, *more = folded(row[-1], room, most=99) or [""]
+        painted = [
+            (out.state(cell) if i in stated else cell) + " " * (size - width(cell))
+            for i, (cell, size) in enumerate(zip(row, sizes, strict=False))
+        ]
+        out.raw("  ".join([*painted, first]).rstrip() + "\n")
+        for line in more:
+            out.raw(f"{indent}{line}\n")
+
+
+def _moment(at: str) -> str:
+    """`2026-11-20 14:05:09`."""
+    return at[:19].replace("T", " ")
 
 
 def _facts(record: dict[str, Any], out: Output) -> None:
     who = " ".join(filter(None, (record["agent"], record["model"], record["complexity"])))
     pinned = " (asked for)" if record["pin"] else ""
     cost = record["cost"]
-    spent = bool(record["attempts"])
     facts = {
         "repo": record["repo"], "agent": f"{who}{pinned}" if who else "",
         "workflow": record["workflow"], "labels": ", ".join(record["labels"]),
@@ -106,8 +137,7 @@ def _facts(record: dict[str, Any], out: Output) -> None:
         "children": ", ".join(map(str, record["children"])), "branch": record["branch"],
         "worktree": record["worktree"], "run": record["run"], "asked by": record["source"],
         "notes": ", ".join(record["notes"]),
-        "cost": f"{number(cost['tokens_in'])} tokens in, {number(cost['tokens_out'])} out,"
-        f" {dollars(cost['usd'])} USD" if spent else "",
+        "cost": _cost(cost, len(record["attempts"])),
     }  # fmt: skip
     told = {name: str(value) for name, value in facts.items() if value}
     for pull in record["prs"]:
@@ -117,6 +147,15 @@ def _facts(record: dict[str, Any], out: Output) -> None:
         out.line()
     for name, value in told.items():
         out.line(f"{name:<{longest}}  {value}")
+
+
+def _cost(cost: dict[str, Any], attempts: int) -> str:
+    """Empty where nothing is known: `orch cost` says so."""
+    if not attempts or (cost["usd"] is None and not cost["tokens_in"] and not cost["tokens_out"]):
+        return ""
+    tokens = f"{number(cost['tokens_in'])} tokens in, {number(cost['tokens_out'])} out"
+    missing = cost["usd_unknown"] or cost["tokens_unknown"]
+    return f"{tokens}, {dollars(cost['usd'])} USD" + (" (some of it unknown)" if missing else "")
 
 
 def _took(attempt: dict[str, Any], now: float) -> str:

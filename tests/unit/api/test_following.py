@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from orch.api import tails
 from orch.api.following import Following
 from orch.api.tails import Wrote
 from orch.model import command as cmd
