@@ -26,10 +26,13 @@ from orch.terminals.process import alive, this_process
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
+    from orch.engine.firing import Firings
+    from orch.engine.scheduler import Scheduler
     from orch.engine.slots import Places
     from orch.engine.world import World
     from orch.git.cli import GitCli
     from orch.model.event import Actor, Event
+    from orch.model.job import Told
     from orch.ports import Agent, Forge, Tracker
     from orch.terminals.tmux import Tmux
 
@@ -290,6 +293,7 @@ class ServiceParts:
     def __init__(self, orch: Orch) -> None:
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
+        from orch.engine.breaking import Breakers
         from orch.engine.dispatcher import Dispatcher, Loop
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
@@ -304,8 +308,10 @@ class ServiceParts:
         self.journal = GroupJournal(home.store, failpoints)
         self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
         self.engine = Engine(self.world, orch.me, program_of)
-        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
-        self.loops: list[Loop] = [self.dispatcher]
+        breakers = Breakers(home.store, self.world.config)
+        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look, breakers)
+        scheduler = make_scheduler(orch, lambda told: self.engine.look())
+        self.loops: list[Loop] = [self.dispatcher, scheduler]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:
@@ -324,6 +330,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
+    from orch.engine.spending import Spending
     from orch.engine.world import Limits, World, in_thread
     from orch.model.dependencies import Install, plan, wanted
 
@@ -335,11 +342,15 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
             return None
         return plan(_root_files(Path(path), wanted()), trusted=chosen.trusted(slug))
 
+    def configured(slug: str) -> Config:
+        return home.config(home.store.repo(slug) if slug else None)
+
     def worktree_files(slug: str) -> WorktreeFiles:
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
     bounds: dict[str, Any] = {} if places is None else {"places": places}
+    spending = Spending(home.store, configured)
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -348,7 +359,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         worktree_files=worktree_files,
-        config=lambda slug: home.config(home.store.repo(slug) if slug else None),
+        config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,
@@ -356,6 +367,29 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         ),
         **bounds,
     )  # fmt: skip
+
+
+def make_firings(orch: Orch, actor: Actor) -> Firings:
+    """How due slots of jobs are fired in this home: what the scheduler and `orch job tick` share."""
+    from orch.agents.environment import base_environment
+    from orch.engine.firing import Firings
+
+    home = _home_of(orch)
+    environ = {**base_environment(home.environ), "ORCH_HOME": str(home.path)}
+    return Firings(
+        store=home.store, actor=actor, owner=home.me, alive=home.alive, environ=environ,
+        person=Path(environ.get("HOME", home.path)),
+    )  # fmt: skip
+
+
+def make_scheduler(orch: Orch, on_fired: Callable[[Told], None]) -> Scheduler:
+    """The loop that fires jobs; `on_fired` hears, on its loop, what came of a slot."""
+    from orch.engine.scheduler import Scheduler
+    from orch.engine.seams import SystemClock
+    from orch.model.event import Actor
+
+    firings = make_firings(orch, Actor("engine", "scheduler"))
+    return Scheduler(firings, SystemClock(), own_thread, on_fired)
 
 
 def back_up(orch: Orch, target: Path) -> None:

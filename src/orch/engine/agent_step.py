@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from orch.engine import unattended
 from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
@@ -111,12 +113,12 @@ class AgentProgram:
             attempt=attempt.id, reply=self._reply(agent),
         )  # fmt: skip
         launch = await ctx.world.call("agent.launch", agent.launch, request, ctx.world.environ)
-        if effect.timeout is None:
+        limit = effect.timeout
+        if limit is None and self.queue is not None:
+            limit = self.queue.timeout_s(launch.timeout_s)
+        if limit is None:
             return launch
-        return Launch(
-            argv=launch.argv, cwd=launch.cwd, env=launch.env, stdin=launch.stdin, io=launch.io,
-            timeout_s=effect.timeout, files=launch.files,
-        )  # fmt: skip
+        return msgspec.structs.replace(launch, timeout_s=limit)
 
     def _prompt(self, attempt: Attempt) -> str:
         """The effect's words; where a shape is asked for also that, and what was wrong before."""

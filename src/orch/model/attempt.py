@@ -89,6 +89,16 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     stderr_dropped: int = 0
 
 
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """Signs of life of a program; None: could not be read. `cpu_s`: seconds that its processes have
+    used; `files` and `output`: texts that differ when something was written."""
+
+    process: Literal["alive", "dead", "unknown"]
+    cpu_s: float | None = None
+    files: str | None = None
+    output: str | None = None
+
+
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
     """The normalised answer of an agent, from `ORCH_RESULT_FILE` or from its output.
 

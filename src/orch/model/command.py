@@ -14,6 +14,7 @@ from orch.model.delivery import Delivery
 from orch.model.errors import Failure
 from orch.model.event import TaskRouted
 from orch.model.gate import GateAnswer
+from orch.model.job import Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, Source, Unresolved
@@ -270,6 +271,49 @@ class EndSession(Command, frozen=True):
     postmortem: str = ""
 
 
+class AddJob(Command, frozen=True):
+    """A person (or the configuration) wants a job. Its id and what it remembers are made here."""
+
+    job: Job
+
+
+class RemoveJob(Command, frozen=True):
+    id: str
+
+
+class EnableJob(Command, frozen=True):
+    """It fires again, at its next slot."""
+
+    id: str
+
+
+class DisableJob(Command, frozen=True):
+    id: str
+    reason: str = ""
+
+
+class FireJob(Command, frozen=True):
+    """A slot of a job is due. Taken once; its task is made in the same transaction, unless a
+    pre-check or command has to run first: that is then `owner`'s to do and to settle."""
+
+    id: str
+    slot: int
+    owner: Owner | None = None
+
+
+class SettleFiring(Command, frozen=True, kw_only=True):
+    """How the pre-check (`passed`, `skipped`) or command (`done`, `failed`) of a taken slot ended;
+    `lost` where its owner died. `disable`: it cannot work next time either."""
+
+    id: str
+    slot: int
+    outcome: Literal["passed", "skipped", "done", "failed", "lost"]
+    reason: str = ""
+    exit_code: int | None = None
+    output: str = ""
+    disable: bool = False
+
+
 class AddTask(Command, frozen=True, kw_only=True):
     """Somebody wants something done: into the queue with it. Fields as in `orch.model.task.Task`."""
 
@@ -369,6 +413,7 @@ Any_ = (
     | ForgetWorktree | ForgetRepo
     | StopAttempts
     | StartSession | NoteSession | EndSession
+    | AddJob | RemoveJob | EnableJob | DisableJob | FireJob | SettleFiring
     | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask
     | RerouteTask | LinkTask | SetTaskNote | MoveTask
     | HoldTask | ClearCooldown

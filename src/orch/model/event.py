@@ -13,6 +13,7 @@ import msgspec
 from orch.model.attempt import Attempt, AttemptStatus
 from orch.model.errors import Failure
 from orch.model.gate import GateAnswer
+from orch.model.job import Job
 from orch.model.profile import Profile
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
@@ -257,6 +258,51 @@ class SessionEnded(Data, frozen=True):
     postmortem: str = ""
 
 
+class JobAdded(Data, frozen=True):
+    job: Job
+
+
+class JobRemoved(Data, frozen=True):
+    id: str
+
+
+class JobEnabled(Data, frozen=True):
+    id: str
+
+
+class JobDisabled(Data, frozen=True):
+    id: str
+    reason: str = ""
+
+
+class JobFired(Data, frozen=True):
+    """A slot was taken: with a `task`, or for `owner`, who runs its pre-check or command first."""
+
+    id: str
+    slot: int
+    task: int = 0
+    owner: Owner | None = None
+
+
+class JobSkipped(Data, frozen=True):
+    """A slot was taken, and nothing comes of it."""
+
+    id: str
+    slot: int
+    reason: str
+
+
+class JobRan(Data, frozen=True, kw_only=True):
+    """The command of a taken slot is over."""
+
+    id: str
+    slot: int
+    outcome: Literal["done", "failed", "lost"]
+    reason: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
 EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
@@ -264,6 +310,7 @@ EventData = (
     | PullRecorded | Logged | MessageSent
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
+    | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
     | TaskNoted | TaskRouted | AgentStood
     | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
 )  # fmt: skip

@@ -319,7 +319,7 @@ def created(tables: Tables, event: ev.Event, data: ev.TaskCreated) -> None:
             id=data.id, title=data.title, state="new", repo=data.repo, issue=data.issue,
             body=data.body, labels=data.labels, workflow=data.workflow, pin=data.pin,
             parent=data.parent, depth=data.depth, priority=data.priority, source=data.source,
-            queued=data.queued, created_at=event.at, updated_at=event.at,
+            queued=data.queued, created_at=event.at, updated_at=event.at, asked_at=event.at,
         )
     )  # fmt: skip
 
@@ -336,7 +336,10 @@ def moved(tables: Tables, event: ev.Event, data: ev.TaskMoved) -> None:
         updated_at=event.at,
     )  # fmt: skip
     if data.state == "new":
-        task = replace(task, agent="", model="", complexity="", profile=None, queued=True)
+        asked = event.at if event.actor.kind == "person" else task.asked_at
+        task = replace(
+            task, asked_at=asked, agent="", model="", complexity="", profile=None, queued=True
+        )
     tables.put_task(task)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from orch.model import spending
 from orch.model.attempt import Attempt
 from orch.model.gate import GateAnswer
+from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
@@ -28,7 +29,19 @@ S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
     cls: msgspec.json.Decoder(cls)
-    for cls in (Repo, Run, Task, Attempt, Worktree, PullRequest, GateAnswer, Session, Standing)
+    for cls in (
+        Repo,
+        Run,
+        Task,
+        Attempt,
+        Worktree,
+        PullRequest,
+        GateAnswer,
+        Session,
+        Standing,
+        Job,
+        Firing,
+    )
 }
 
 
@@ -134,6 +147,25 @@ class SqliteTables:
     def put_session(self, session: Session) -> None:
         self._db.execute(statement("put_session"), (session.id, session.last_seq, encoded(session)))
 
+    def job(self, job: str) -> Job | None:
+        return self._one(Job, "get_job", job)
+
+    def firing(self, job: str, slot: int) -> Firing | None:
+        return self._one(Firing, "get_firing", job, slot)
+
+    def put_job(self, job: Job) -> None:
+        self._db.execute(statement("put_job"), (job.id, encoded(job)))
+
+    def drop_job(self, job: str) -> None:
+        self._db.execute(statement("drop_job"), (job,))
+        self.drop_firings(job, 2**62)
+
+    def put_firing(self, firing: Firing) -> None:
+        self._db.execute(statement("put_firing"), (firing.job, firing.slot, encoded(firing)))
+
+    def drop_firings(self, job: str, before: int) -> None:
+        self._db.execute(statement("drop_firings"), (job, before))
+
     def step(self, run: str, path: str) -> Step | None:
         for row in self._db.execute(statement("get_step"), (run, path)):
             return step_of(row)
@@ -159,7 +191,7 @@ class SqliteTables:
             statement("put_task"),
             (
                 task.id, task.state, task.repo, task.issue, task.run, task.parent, task.priority,
-                task.queued, encoded(task),
+                task.queued, task.source, task.created_at, encoded(task),
             ),
         )  # fmt: skip
 
