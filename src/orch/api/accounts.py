@@ -35,12 +35,18 @@ class Cooldowns(Protocol):
 class BookedCooldowns:
     """As the books have them."""
 
-    def __init__(self, standings: list[Standing]) -> None:
-        self._cooldowns = standing_rules.cooldowns(standings)
+    def __init__(self, standings: list[Standing], now: float, keep: float) -> None:
+        self._cooldowns = standing_rules.cooldowns(standings, now, keep)
 
     def cooling(self, agent: str, now: float) -> tuple[float, str] | None:
         found = cooling(self._cooldowns, agent, "", now)
         return (found.until, found.why) if found is not None else None
+
+
+def booked(orch: Orch) -> BookedCooldowns:
+    """As the books have them now."""
+    keep = orch.rooms.config(None).metering.keep_for_people
+    return BookedCooldowns(orch.store.standings(), orch.rooms.clock.now(), keep)
 
 
 def meant(orch: Orch, word: str) -> Task | Run:
