@@ -25,7 +25,10 @@ def agents(as_json: bool, quiet: bool, no_color: bool) -> None:
     from orch.api import accounts
 
     out, orch = output(as_json, quiet, no_color), home()
-    found = accounts.agents(orch, accounts.BookedCooldowns(orch.store.standings()))
+    rooms, standings = orch.rooms, orch.store.standings()
+    keep = rooms.config(None).metering.keep_for_people
+    cooldowns = accounts.BookedCooldowns(standings, rooms.clock.now(), keep)
+    found = accounts.agents(orch, cooldowns)
     if out.json:
         out.data(found)
     elif out.quiet:
