@@ -6,6 +6,7 @@ Invariant: a cost that nobody reported is null and counted as unknown, never zer
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orch.api.tasks import Tasks
@@ -33,9 +34,9 @@ class Cooldowns(Protocol):
 
 
 class BookedCooldowns:
-    """As the books have them."""
+    """As the books have them; `keep`: the share of a window that is left to people."""
 
-    def __init__(self, standings: list[Standing], now: float, keep: float) -> None:
+    def __init__(self, standings: Sequence[Standing], now: float, keep: float) -> None:
         self._cooldowns = standing_rules.cooldowns(standings, now, keep)
 
     def cooling(self, agent: str, now: float) -> tuple[float, str] | None:

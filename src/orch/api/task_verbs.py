@@ -110,8 +110,8 @@ def _routed_now(orch: Orch, task: Task) -> Any:
     """The rule that the service goes by, on what it would look at."""
     repo = orch.store.repo(task.repo) if task.repo else None
     config, standings = orch.rooms.config(repo), orch.store.standings()
-    now, keep = orch.rooms.clock.now(), config.metering.keep_for_people
-    held = standing_rules.cooldowns(standings, now, keep)
+    now = orch.rooms.clock.now()
+    held = standing_rules.cooldowns(standings, now, config.metering.keep_for_people)
     around = routing.Around(
         agents=tuple(name for name in config.agents if not orch.rooms.agent_lacks(name)),
         now=now, models=config.model_map.tiers(),
