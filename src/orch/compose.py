@@ -298,6 +298,7 @@ class ServiceParts:
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
         from orch.engine.lock import EngineLock
+        from orch.engine.pulls import PullWatch
         from orch.engine.seams import failpoints_from
         from orch.engine.slots import Places
 
@@ -311,7 +312,8 @@ class ServiceParts:
         breakers = Breakers(home.store, self.world.config)
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look, breakers)
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
-        self.loops: list[Loop] = [self.dispatcher, scheduler]
+        pulls = PullWatch(self.world, orch.me, self.engine.look)
+        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:

@@ -23,6 +23,7 @@ from orch.config.kinds import (
     Text,
     Whole,
 )
+from orch.config.review_tree import ReviewConfig
 from orch.config.secret import Secret
 from orch.config.service_kinds import MODEL_NAME
 from orch.config.service_tree import (
@@ -149,6 +150,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "metering": Metering,
     "breakers": BreakerConfig,
     "timeouts": TimeoutConfig,
+    "review": ReviewConfig,
 }
 """Tables of keys."""
 
