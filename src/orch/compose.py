@@ -284,6 +284,7 @@ class ServiceParts:
     """What `orch serve` runs: made once, before the lock is taken; nothing has happened yet."""
 
     def __init__(self, orch: Orch) -> None:
+        from orch.api.briefing import Briefings
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
         from orch.engine.dispatcher import Dispatcher, Loop
@@ -298,7 +299,11 @@ class ServiceParts:
         self.orch = orch
         self.lock = EngineLock(home.path / "run" / "engine.lock")
         self.journal = GroupJournal(home.store, failpoints)
-        self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
+        told = Briefings(orch).of
+        self.world = make_world(
+            home, self.journal, failpoints, Places(tasks.slots),
+            lambda task, attempt: told(task, before=attempt),
+        )  # fmt: skip
         self.engine = Engine(self.world, orch.me, program_of)
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
         self.loops: list[Loop] = [self.dispatcher]
@@ -315,7 +320,10 @@ def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
     return min(first) - 1 if first else store.last_event()
 
 
-def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None = None) -> World:
+def make_world(
+    home: Home, journal: Any, failpoints: Any, places: Places | None = None,
+    briefing: Any = lambda task, attempt: (),
+) -> World:  # fmt: skip
     """Everything the engine may touch, for real. `places` bound how much is at work at once."""
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
@@ -343,7 +351,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
-        worktree_files=worktree_files,
+        worktree_files=worktree_files, briefing=briefing,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

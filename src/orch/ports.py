@@ -2,7 +2,7 @@
 
 Invariants for every port:
 
-- Calls block; the engine runs them off its loop. Nothing here is a coroutine but `Terminals.ended`.
+- Calls block, off the engine's loop. Nothing here is a coroutine but `Terminals.ended`.
 - Each act takes the step's `key` (or a name made from it) and is safe to repeat: it looks for its
   effect first, so that a crash between act and confirm is answered by the same call again.
 - Expected outcomes are values; faults are `OrchError`s with a code and a hint, translated once.
@@ -23,6 +23,8 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
+from orch.model.history import CommitViews
+from orch.model.outreach import HasOutreach
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
@@ -65,7 +67,7 @@ class Failpoints(Protocol):
     def hit(self, name: str) -> None: ...
 
 
-class Git(Protocol):
+class Git(CommitViews, Protocol):
     """The only way to git. Names are validated, refs are full, configuration is pinned (RELIABILITY
     §0.4): nothing that an agent can write makes the service run anything. All commit ids are full.
 
@@ -209,8 +211,7 @@ class Git(Protocol):
         """All that is kept of removed worktrees, oldest first."""
 
     def purge_trash(self, repo: Repo, *, older_than: float) -> Sequence[Saved]:
-        """Give up the entries saved before `older_than` (seconds since the epoch); which they
-        were."""
+        """Give up the entries saved before `older_than` (seconds); which they were."""
 
     def made_from(self, repo: Repo, branch: str) -> str:
         """The commit that we made `branch` from, empty when it is not ours."""
@@ -447,9 +448,8 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(Protocol):
-    """The books. Commands in, events out, in one transaction; views to read. Doubles and databases
-    behave alike (`tests/contract/store_contract.py`)."""
+class Store(HasOutreach, Protocol):
+    """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property
     def install(self) -> str:

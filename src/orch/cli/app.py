@@ -43,6 +43,7 @@ COMMANDS = {
     "env": ("orch.cli.env:env", "List the worktrees of runs, and tidy them up."),
     "pr": ("orch.cli.pr:pr", "Show, check, merge and close pull requests."),
     "task": ("orch.cli.task:task", "Ask for work; list, show, retry and close tasks."),
+    "context": ("orch.cli.context:context", "Show what an agent is told about a task."),
     "serve": ("orch.cli.serve:serve", "Work the queue until a signal says to leave."),
     "session": ("orch.cli.session:session", "Begin, end and look back at work sessions."),
     "demo": ("orch.cli.demo:demo", "Play the main job in a throwaway place, offline."),

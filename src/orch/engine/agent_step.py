@@ -5,13 +5,17 @@ Invariant: what an agent says never counts for more than what its exit, its resu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
 from orch.engine.world import World
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
+from orch.model.briefing import Section, whole
 from orch.model.command import AttemptEnd, Noted
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
@@ -47,6 +51,7 @@ class Facts:
     changed: bool
 
 
+CONTEXT_FILE = "context.md"
 TAIL = 4 * 1024 * 1024
 ANSWERS = 3
 """How often an agent is asked in all for an answer of an agreed shape."""
@@ -81,14 +86,19 @@ class AgentProgram:
 
     async def launch(self, attempt: Attempt) -> Launch:
         ctx, effect = self._ctx, self._effect
+        told: tuple[Section, ...] = ()
+        if ctx.run.unattended:
+            told = await ctx.world.call("briefing", ctx.world.briefing, ctx.run.task, attempt.id)
         request = Asked(
-            worktree=effect.env, prompt=self._prompt(attempt), model=effect.model or "",
+            worktree=effect.env, prompt=self._prompt(attempt, told), model=effect.model or "",
             directory=attempt.directory, run=ctx.run.id, task=str(ctx.run.task),
             attempt=attempt.id, reply=self._reply,
         )  # fmt: skip
         launch = await ctx.world.call(
             "agent.launch", self._agent.launch, request, ctx.world.environ
         )
+        if told:
+            launch = with_context(launch, attempt.directory, told)
         if effect.timeout is None:
             return launch
         return Launch(
@@ -96,13 +106,16 @@ class AgentProgram:
             timeout_s=effect.timeout, files=launch.files,
         )  # fmt: skip
 
-    def _prompt(self, attempt: Attempt) -> str:
-        """The effect's words; where a shape is asked for also that, and what was wrong before."""
+    def _prompt(self, attempt: Attempt, told: Sequence[Section]) -> str:
+        """The effect's words, of a task's later attempt also what the earlier ones learned; where a
+        shape is asked for also that, and what was wrong before."""
+        lessons = next((section.text for section in told if section.name == "tries"), "")
+        prompt = f"{self._effect.prompt}\n\n{lessons}\n" if lessons else self._effect.prompt
         if self._schema is None:
-            return self._effect.prompt
+            return prompt
         before = self._ctx.attempts[attempt.n - 2] if attempt.n > 1 else None
         complaint = before.message if before is not None and before.code in ASK_AGAIN else ""
-        return asked(self._effect.prompt, self._schema, complaint)
+        return asked(prompt, self._schema, complaint)
 
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
         verdict = await self._verdict(attempt, record)
@@ -166,6 +179,15 @@ class AgentProgram:
                 hint=f"orch logs {self._ctx.run.id}",
             )
         )
+
+
+def with_context(launch: Launch, directory: str, told: Sequence[Section]) -> Launch:
+    """The launch with the whole briefing in a file of the attempt, outside of any worktree: it can
+    never be committed."""
+    return replace(
+        launch, files={**launch.files, CONTEXT_FILE: whole(told)},
+        env={**launch.env, "ORCH_CONTEXT_FILE": f"{directory}/{CONTEXT_FILE}"},
+    )  # fmt: skip
 
 
 def agent_fields(effect: RunAgent, agent: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from orch.config.tree import WorktreeFiles
 from orch.engine.slots import Places
+from orch.model.briefing import Section
 from orch.model.command import Command
 from orch.model.dispatching import Slots
 from orch.model.event import Actor, Event
@@ -67,7 +68,7 @@ class World:
     """See the module. `offload` runs a blocking call off the loop; `advance` runs the workflow's
     own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
-    limit of tries when terminals go away."""
+    limit of tries when terminals go away; `briefing` gives what an attempt is told about its task."""
 
     home: Path
     store: Store
@@ -88,6 +89,7 @@ class World:
     dependencies: Callable[[str, str], Any]
     lost_attempts: Callable[[str], int]
     worktree_files: Callable[[str], WorktreeFiles] = lambda slug: WorktreeFiles()
+    briefing: Callable[[int, str], tuple[Section, ...]] = lambda task, attempt: ()
     limits: Limits = Limits()
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
