@@ -26,6 +26,8 @@ from orch.terminals.process import alive, this_process
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
+    from orch.engine.feed import Feed
+    from orch.engine.notifier import Notifier
     from orch.engine.slots import Places
     from orch.engine.world import World
     from orch.git.cli import GitCli
@@ -306,7 +308,34 @@ class ServiceParts:
         )  # fmt: skip
         self.engine = Engine(self.world, orch.me, program_of)
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
-        self.loops: list[Loop] = [self.dispatcher]
+        self.notifier, self.feeds = make_outreach(home, self.world)
+        self.loops: list[Loop] = [self.dispatcher, self.notifier, *self.feeds]
+
+    async def last_words(self) -> None:
+        """Tell hooks and people what happened until now."""
+        for feed in self.feeds:
+            await feed.catch_up()
+            feed.acknowledge()
+        await self.notifier.send_due()
+
+
+def make_outreach(home: Home, world: World) -> tuple[Notifier, list[Feed]]:
+    """Who tells people, and the readers of events: hooks, notifications, rules."""
+    from orch.agents.environment import base_environment
+    from orch.engine.feed import Feed
+    from orch.engine.hooks import Hooks
+    from orch.engine.notifier import Notifier, named
+    from orch.engine.rules import Rules
+
+    base = base_environment(home.environ)
+    notifier = Notifier(world, lambda: home.config(None).notify, home.environ, base)
+    hooks = Hooks(world, lambda: home.config(None).hooks.timeout_s, base)
+    rules = Rules(
+        world, lambda: home.config(None).rules, notifier,
+        lambda: list(named(home.config(None).notify.hooks)),
+    )  # fmt: skip
+    dealers = {"hooks": hooks.deal, "notify": notifier.deal, "rules": rules.deal}
+    return notifier, [Feed(world, name, deal) for name, deal in dealers.items()]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:

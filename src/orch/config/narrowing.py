@@ -32,6 +32,9 @@ _REASONS = {
     "metering": "it can raise what a run costs",
     "prices": "it can raise what a run costs",
     "breakers": "it can raise what a run costs",
+    "hooks": "it says which programs run on this machine",
+    "notify": "it says which programs run on this machine, and who is told",
+    "rules": "it can raise what a run costs",
     "timeouts": "it can raise what a run costs",
 }
 _PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"

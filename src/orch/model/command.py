@@ -307,6 +307,13 @@ class NoteTask(Command, frozen=True):
     wake_at: float = 0.0
 
 
+class NoteService(Command, frozen=True):
+    """The service came up, or is about to leave."""
+
+    state: Literal["started", "stopped"]
+    pid: int
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
@@ -315,5 +322,5 @@ Any_ = (
     | ForgetWorktree | ForgetRepo
     | StopAttempts
     | StartSession | NoteSession | EndSession
-    | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask
+    | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask | NoteService
 )  # fmt: skip

@@ -219,6 +219,13 @@ class SessionEnded(Data, frozen=True):
     postmortem: str = ""
 
 
+class ServiceNoted(Data, frozen=True):
+    """The service came up, or left."""
+
+    state: Literal["started", "stopped"]
+    pid: int
+
+
 EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
@@ -226,7 +233,7 @@ EventData = (
     | PullRecorded | Logged | MessageSent
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
-    | TaskNoted | TaskRouted
+    | TaskNoted | TaskRouted | ServiceNoted
 )  # fmt: skip
 
 

@@ -7,15 +7,21 @@ more work, finish the acts in flight, leave agents in their terminals; a second 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from orch.compose import ServiceParts, serve_parts
+from orch.model.command import NoteService
 from orch.model.errors import Conflict
 
 if TYPE_CHECKING:
     from orch.api import Orch
+
+
+LAST_WORDS_S = 10.0
+"""Seconds for telling hooks and people what happened last; the rest waits for the next start."""
 
 
 def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
@@ -41,4 +47,9 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave.set)
     ready(parts)
+    pid = parts.orch.me.pid
+    await parts.world.journal.send(NoteService("started", pid))
     await parts.engine.serve(leave, parts.loops)
+    await parts.world.journal.send(NoteService("stopped", pid))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(parts.last_words(), LAST_WORDS_S)
