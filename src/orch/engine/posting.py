@@ -35,12 +35,18 @@ def post(url: str, data: bytes, headers: Mapping[str, str], timeout_s: float) ->
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException, ValueError) as error:
         if late.is_set() or isinstance(error, TimeoutError):
-            return f"{host} gave no answer within {timeout_s:g} s"
+            return _too_late(host, timeout_s)
         return f"{host} cannot be told: {getattr(error, 'strerror', None) or type(error).__name__}"
     finally:
         watch.cancel()
         connection.close()
+    if late.is_set():  # what had come by then may look like an answer
+        return _too_late(host, timeout_s)
     return "" if 200 <= status < 300 else f"{host} answered {status}"
+
+
+def _too_late(host: str, timeout_s: float) -> str:
+    return f"{host} gave no answer within {timeout_s:g} s"
 
 
 def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:

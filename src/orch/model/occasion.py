@@ -15,6 +15,7 @@ from orch.model import event as ev
 from orch.model.attempt import Attempt
 from orch.model.naming import moment
 from orch.model.run import Run
+from orch.model.step import Step
 from orch.model.task import Task
 
 Level = Literal["info", "error"]
@@ -100,6 +101,7 @@ class Lookup(Protocol):
     def task(self, task: int) -> Task | None: ...
     def run(self, run: str) -> Run | None: ...
     def attempt(self, attempt: str) -> Attempt | None: ...
+    def step(self, run: str, path: str) -> Step | None: ...
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -180,14 +182,22 @@ def _run_told(event: ev.Event, run: Run | None, books: Lookup) -> _Told | None:
             return _Told(
                 ("gate.waiting",), f"gate:{event.run}/{data.path}", f"{name} asks a person"
             )
-        case ev.StepSettled(status="confirmed") if data.effect.startswith("Push/"):
-            entity = f"push:{event.run}/{data.path}"
-            return _Told(("branch.pushed",), entity, f"{name} pushed its branch")
+        case ev.StepSettled(status="confirmed"):
+            return _push_told(books.step(event.run, data.path), name)
         case ev.AttemptRunning():
             return _agent_told(books.attempt(data.id), "agent.started", "is at work")
         case ev.AttemptEnded():
             return _agent_told(books.attempt(data.id), "agent.ended", data.status)
     return None
+
+
+def _push_told(step: Step | None, run: str) -> _Told | None:
+    if step is None or not step.kind.startswith("Push/") or step.outcome is None:
+        return None
+    branch = str(msgspec.json.decode(step.request).get("env", {}).get("branch", ""))
+    facts = {"branch": branch, "commit": msgspec.json.decode(step.outcome.value)}
+    text = f"{run} pushed {_short(branch)}"
+    return _Told(("branch.pushed",), f"push:{step.run}/{step.path}", text, facts, branch)
 
 
 def _agent_told(attempt: Attempt | None, name: str, what: str) -> _Told | None:

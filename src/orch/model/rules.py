@@ -44,7 +44,7 @@ def chosen(rules: Sequence[R], found: Occasion) -> list[tuple[int, R]]:
 
 
 def source_of(number: int, found: Occasion) -> str:
-    """Who asks for the task: the rule and what happened, so that the same is never asked for twice."""
+    """Who asks for the task, the rule and what happened: the same is never asked for twice."""
     return f"{SOURCE}{number}@{found.name}:{found.entity}"
 
 
