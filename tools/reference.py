@@ -18,17 +18,21 @@ import msgspec
 
 import orch
 from orch.api import records
+from orch.api.jobs import firing_record, job_record
 from orch.api.sessions import session_record
+from orch.api.tasks import line_of, record_of
 from orch.cli.app import COMMANDS, cli
 from orch.config.schema import schema
 from orch.config.tree import NAMED, SECTIONS
 from orch.model.attempt import Attempt
 from orch.model.effect import Effect
+from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run
 from orch.model.session import Note, Session
 from orch.model.step import Step
+from orch.model.task import Task
 from orch.model.ticket import Ticket
 from orch.model.worktree import TreeState, Worktree
 from orch.store.memory import MemoryStore
@@ -41,6 +45,15 @@ COMMON = ("--json", "--quiet", "--no-color", "--no-input", "--help")
 SHAPES = {
     "run": "[run](#run); with `--dry-run` `{workflow, repo, issue, agent, params, effects,"
     " registers}`",
+    "service start": "`{running, pid, version}`; with `--dry-run` `{would}`",
+    "service stop": "`{stopped, pid, attempts_live}`: the ids of attempts that are left at work",
+    "service restart": "`{running, pid, version}`; with `--dry-run` `{would}`",
+    "service status": "`{running, pid, version, uptime_s, tasks, attempts_live, next_jobs}`",
+    "service install": "`{path, text, next}`: the file, and the commands that use it",
+    "service uninstall": "`{path, next}`",
+    "events": "one `{seq, at, kind, v, actor, cause, repo, task, run, step, data}` a line; or"
+    " `{resync}`",
+    "log": "one `{at, level, name, message, …}` a line",
     "ps": "array of [run](#run)",
     "show": "[run](#run)",
     "logs": "array of `{attempt, stream, text}`",
@@ -95,6 +108,26 @@ SHAPES = {
     "trust": "`{repo, directory, digest, at, by, files, changes, trusted}`; with `--list` array of"
     " the first six and `state`",
     "validate": "array of `{file, line, column, level, code, message, hint}`",
+    "serve": "`{ready, pid}` once it works the queue",
+    "task add": "[task line](#task-line)",
+    "task list": "array of [task line](#task-line)",
+    "task get": "[task](#task)",
+    "task status": "`{STATE: number, …}`; with a number a [task line](#task-line)",
+    "task retry": "[task line](#task-line)",
+    "task unblock": "array of [task line](#task-line)",
+    "task close": "[task line](#task-line)",
+    "task tree": "[task line](#task-line) with `children`, each of the same shape; without a number"
+    " an array of them",
+    "cooldown list": "array of `{subject, until, why, failures, vendor}`",
+    "cooldown clear": "array of subjects",
+    "job add": "[job](#job)",
+    "job list": "array of [job](#job)",
+    "job remove": "`{id, removed}`",
+    "job enable": "[job](#job)",
+    "job disable": "[job](#job)",
+    "job tick": "array of `{job, slot, outcome, task, reason, exit_code, output, next}`",
+    "job runs": "array of [firing](#firing)",
+    "cron": "`{expression, zone, at, since, due, slot, next[]}`",
     "session start": "[session](#session)",
     "session note": "[session](#session)",
     "session end": "[session](#session)",
@@ -145,6 +178,9 @@ def examples() -> dict[str, dict[str, Any]]:
         directory="",
     )
     pull = PullRequest(repo="", number=1, url="", state="", head="", base="", title="")
+    task = Task(id=1, title="", state="new")
+    job = Job(id="", title="", schedule="@daily")
+    firing = Firing(job="", slot=0, at=0.0, outcome="fired")
     session = Session(id=1, name="", started_at=0.0, first_seq=1, notes=(Note(0.0, ""),))
     store = MemoryStore(now=lambda: 0.0)
     return {
@@ -156,6 +192,10 @@ def examples() -> dict[str, dict[str, Any]]:
         "worktree": records.worktree_record(tree, TreeState(head="", branch="")),
         "pull request": records.pull_record(pull),
         "session": session_record(session),
+        "task line": line_of(task, ""),
+        "task": record_of(store, task, ""),
+        "job": job_record(job, 0.0),
+        "firing": firing_record(firing),
     }
 
 

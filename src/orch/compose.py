@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
     from orch.engine.feed import Feed
+    from orch.engine.firing import Firings
     from orch.engine.notifier import Notifier
+    from orch.engine.scheduler import Scheduler
     from orch.engine.slots import Places
     from orch.engine.world import World
     from orch.git.cli import GitCli
     from orch.model.event import Actor, Event
+    from orch.model.job import Told
     from orch.ports import Agent, Forge, Tracker
     from orch.terminals.tmux import Tmux
 
@@ -192,6 +195,10 @@ class _Agents:
 
         return Registry(self._home.config(None)).get(name)
 
+    def startable(self, repo: str) -> list[str]:
+        config = self._home.config(self._home.store.repo(repo))
+        return [name for name in config.agents if not self._home.agent_lacks(name)]
+
 
 def _make_folders(home: Path) -> None:
     try:
@@ -289,6 +296,7 @@ class ServiceParts:
         from orch.api.briefing import Briefings
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
+        from orch.engine.breaking import Breakers
         from orch.engine.dispatcher import Dispatcher, Loop
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
@@ -307,9 +315,11 @@ class ServiceParts:
             lambda task, attempt: told(task, before=attempt),
         )  # fmt: skip
         self.engine = Engine(self.world, orch.me, program_of)
-        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
+        breakers = Breakers(home.store, self.world.config)
+        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look, breakers)
+        scheduler = make_scheduler(orch, lambda told: self.engine.look())
         self.notifier, self.feeds = make_outreach(home, self.world)
-        self.loops: list[Loop] = [self.dispatcher, self.notifier, *self.feeds]
+        self.loops: list[Loop] = [self.dispatcher, scheduler, self.notifier, *self.feeds]
 
     async def last_words(self) -> None:
         """Tell hooks and people what happened until now."""
@@ -357,6 +367,7 @@ def make_world(
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
+    from orch.engine.spending import Spending
     from orch.engine.world import Limits, World, in_thread
     from orch.model.dependencies import Install, plan, wanted
 
@@ -368,11 +379,15 @@ def make_world(
             return None
         return plan(_root_files(Path(path), wanted()), trusted=chosen.trusted(slug))
 
+    def configured(slug: str) -> Config:
+        return home.config(home.store.repo(slug) if slug else None)
+
     def worktree_files(slug: str) -> WorktreeFiles:
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
-    bounds = {} if places is None else {"places": places}
+    bounds: dict[str, Any] = {} if places is None else {"places": places}
+    spending = Spending(home.store, configured)
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -381,6 +396,7 @@ def make_world(
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         worktree_files=worktree_files, briefing=briefing,
+        config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,
@@ -388,6 +404,29 @@ def make_world(
         ),
         **bounds,
     )  # fmt: skip
+
+
+def make_firings(orch: Orch, actor: Actor) -> Firings:
+    """How due slots of jobs are fired in this home: what the scheduler and `orch job tick` share."""
+    from orch.agents.environment import base_environment
+    from orch.engine.firing import Firings
+
+    home = _home_of(orch)
+    environ = {**base_environment(home.environ), "ORCH_HOME": str(home.path)}
+    return Firings(
+        store=home.store, actor=actor, owner=home.me, alive=home.alive, environ=environ,
+        person=Path(environ.get("HOME", home.path)),
+    )  # fmt: skip
+
+
+def make_scheduler(orch: Orch, on_fired: Callable[[Told], None]) -> Scheduler:
+    """The loop that fires jobs; `on_fired` hears, on its loop, what came of a slot."""
+    from orch.engine.scheduler import Scheduler
+    from orch.engine.seams import SystemClock
+    from orch.model.event import Actor
+
+    firings = make_firings(orch, Actor("engine", "scheduler"))
+    return Scheduler(firings, SystemClock(), own_thread, on_fired)
 
 
 def back_up(orch: Orch, target: Path) -> None:

@@ -35,6 +35,11 @@ class Names:
 
         return [(slug, "") for slug in Glance(self._home / "orch.db").repos()]
 
+    def jobs(self) -> list[Name]:
+        from orch.store.glance import Glance
+
+        return [(job, "") for job in Glance(self._home / "orch.db").jobs()]
+
     def pulls(self) -> list[Name]:
         from orch.store.glance import Glance
 

@@ -17,20 +17,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from orch.model.attempt import Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
+from orch.model.attempt import Activity, Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
 from orch.model.command import Command
 from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
 from orch.model.history import CommitViews
+from orch.model.job import JobViews
 from orch.model.outreach import HasOutreach
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
 from orch.model.step import Step
-from orch.model.task import Task
+from orch.model.task import TaskViews
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
@@ -256,6 +257,9 @@ class Terminals(Protocol):
     async def ended(self, name: str, directory: str) -> None:
         """Return as soon as the terminal has ended or is gone. Told by the kernel, not polled."""
 
+    def activity(self, name: str, directory: str, worktree: str) -> Activity:
+        """Signs of life of the program, and of what it writes below `worktree`."""
+
     def exit_record(self, directory: str) -> ExitRecord | None:
         """The exit file, or None while there is none. A broken one is `ToolFailed`."""
 
@@ -299,6 +303,7 @@ class Ear(Protocol):
     def heard(self) -> set[str]:
         """The directories in which something was written since the last call. Waits for nothing."""
 
+    def forget(self, directory: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -448,7 +453,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(HasOutreach, Protocol):
+class Store(JobViews, TaskViews, HasOutreach, Protocol):
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property
@@ -467,18 +472,6 @@ class Store(HasOutreach, Protocol):
     def live_runs(self) -> list[Run]: ...
     def find_runs(self, prefix: str) -> list[Run]: ...
     def last_run(self) -> Run | None: ...
-    def task(self, task: int) -> Task | None: ...
-    def tasks(self, state: str = "", limit: int = 1000) -> list[Task]:
-        """Newest first."""
-
-    def waiting_tasks(self, limit: int = 100) -> list[Task]:
-        """New ones of the queue, at most `limit` of each repository, the most urgent first."""
-
-    def children(self, task: int) -> list[Task]: ...
-    def task_counts(self) -> dict[str, int]: ...
-    def runs_of_task(self, task: int) -> list[Run]:
-        """Oldest first."""
-
     def steps(self, run: str) -> list[Step]: ...
     def step(self, run: str, path: str) -> Step | None: ...
     def open_gates(self, run: str = "") -> list[Step]: ...

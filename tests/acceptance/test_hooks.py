@@ -16,13 +16,14 @@ from tests.acceptance import world as worlds
 from tests.acceptance.test_tasks import FAILS, left, serving, settled
 from tests.acceptance.world import World
 
+ONCE = "[retry]\nmax_attempts = 1\n"
 KEEPS = '#!/bin/sh\ncat >> "$ORCH_HOME/seen.jsonl"\n'
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Any:
     made = worlds.furnished(tmp_path / "w")
-    made.configure({"one": worlds.WRITES, "bad": FAILS})
+    made.configure({"one": worlds.WRITES, "bad": FAILS}, ONCE)
     yield made
     made.close()
 
@@ -181,8 +182,8 @@ def test_people_are_told_once_with_headers_from_the_environment(
     world.extra["HOOK_TOKEN"] = secret
     world.configure(
         {"one": worlds.WRITES, "bad": FAILS},
-        '[notify]\nlevel = "errors"\n'
-        f'[[notify.hooks]]\nname = "web"\non = "task.*, run.failed"\nurl = "{listener.url}"\n'
+        f'{ONCE}[notify]\nlevel = "errors"\n'
+        f'[[notify.hooks]]\nname = "web"\non = "task.*, run.blocked"\nurl = "{listener.url}"\n'
         'headers = { Authorization = "env:HOOK_TOKEN" }\n'
         '[[notify.hooks]]\nname = "file"\non = "task.needs_review"\n'
         f'run = ["sh", "-c", "cat >> {world.home}/seen.jsonl"]\n'
@@ -199,7 +200,10 @@ def test_people_are_told_once_with_headers_from_the_environment(
     assert left(service) == 0
     again = serving(world)
     assert left(again) == 0
-    assert sorted(body["event"] for _, body in listener.told) == ["run.failed", "task.needs_review"]
+    assert sorted(body["event"] for _, body in listener.told) == [
+        "run.blocked",
+        "task.needs_review",
+    ]
     headers, body = listener.told[0]
     assert headers["Authorization"] == secret
     assert (body["task"], body["level"]) == (2, "error")

@@ -17,6 +17,7 @@ import select
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -159,6 +160,11 @@ class TerminalsContract:
             self.finished(hands, "a1")
             ear.heard()
             assert ear.heard() == set(), "what was heard is not heard again"
+            ear.forget(directory)
+            ear.forget(directory)
+            Path(directory, "stdout").write_bytes(b"more")
+            assert ear.heard() == set(), "what was forgotten is not heard"
+            assert ear.listen(directory) is True, "and can be heard again"
         finally:
             ear.close()
 

@@ -417,7 +417,7 @@ def test_long_homes_have_their_socket_in_a_private_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as short:
-        monkeypatch.setattr("orch.terminals.server._SHORT", Path(short))
+        monkeypatch.setattr("orch.wire.places.SHORT", Path(short))
         folder = Path(short, f"orch-{os.geteuid()}")
         with terminalrooms.room("x" * 120) as room:
             assert list(room.terminals.names()) == []
@@ -434,7 +434,7 @@ def test_long_homes_have_their_socket_in_a_private_directory(
 def test_a_socket_directory_that_is_not_ours_alone_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr("orch.terminals.server._SHORT", tmp_path)
+    monkeypatch.setattr("orch.wire.places.SHORT", tmp_path)
     folder = tmp_path / f"orch-{os.geteuid()}"
     if how == "a link":
         (tmp_path / "target").mkdir(mode=0o700)

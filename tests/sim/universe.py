@@ -124,6 +124,9 @@ class OneAgent:
     def names(self) -> list[str]:
         return ["text"]
 
+    def startable(self, repo: str) -> list[str]:
+        return ["text"]
+
 
 class Universe:
     """One seed's world. `flow` names the workflow that is played."""

@@ -17,7 +17,7 @@ from orch.api.issues import Issues
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.gate import GateAnswer
 from orch.model.repo import Repo
-from orch.model.run import TERMINAL, Run
+from orch.model.run import TERMINAL, Owner, Run
 from orch.model.step import Step
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class Runs(Issues):
 
     def plan_run(
         self, workflow: str, *, repo: str, issue: str, agent: str, params: Mapping[str, Any],
-        note: Callable[[str], None] | None = None,
+        note: Callable[[str], None] | None = None, owner: Owner | None = None,
     ) -> Run:  # fmt: skip
-        """Check everything, then journal the run as planned and ours. Nothing acts yet. A repository
-        that nobody had registered is. `note` is told what a person should know of that, and of the
-        workflow that the name means."""
+        """Check everything, then journal the run as planned and ours, or `owner`'s. Nothing acts
+        yet. A repository that nobody had registered is. `note` is told what a person should know of
+        that, and of the workflow that the name means."""
         command, plan, fresh = self._checked_run(workflow, repo, issue, agent, params, fetch=True)
         told = list(plan.found.notes)
         if fresh is not None:
@@ -44,6 +44,8 @@ class Runs(Issues):
         if note is not None:
             for sentence in told:
                 note(sentence)
+        if owner is not None:
+            command = msgspec.structs.replace(command, owner=owner)
         self._store.send(command, self._rooms.person)
         return self.run(command.id)
 

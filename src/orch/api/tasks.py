@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orch.model import command as commands
 from orch.model.dispatching import Slots, why_waiting
 from orch.model.errors import NotFound, UsageError
+from orch.model.labels import check_labels
 from orch.model.naming import moment, nearest
 from orch.model.run import TERMINAL, Run
 from orch.model.task import AT_WORK, CLOSED, STATES, Task
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from orch.api.facade import Orch
     from orch.model.attempt import Attempt
     from orch.model.command import CreateRun
+    from orch.ports import Store
 
 ALONE = "agent_only"
 """The workflow of a task without a repository."""
@@ -47,6 +49,7 @@ class Tasks:
         target = self._store.repo(slug) if slug else None
         if agent:
             self._rooms.choose_agent(agent, "", target)
+        check_labels(labels, self._rooms.config(target).agents)
         task = Task(
             id=0, title=title, state="new", repo=slug, body=body, labels=labels,
             workflow=workflow, pin=agent, parent=parent,
@@ -195,70 +198,11 @@ class Tasks:
 
     def short(self, task: Task) -> dict[str, Any]:
         """One line of a listing."""
-        return {
-            "id": task.id, "title": task.title, "status": task.state,
-            "reason": self.reason(task), "repo": task.repo or None, "agent": task.agent or task.pin,
-            "labels": list(task.labels), "parent": task.parent or None, "run": task.run or None,
-            "source": task.source, "created_at": moment(task.created_at),
-            "updated_at": moment(task.updated_at),
-        }  # fmt: skip
+        return line_of(task, self.reason(task))
 
     def record(self, task: Task) -> dict[str, Any]:
         """Everything about one task, as `task get --json` tells it."""
-        store = self._store
-        runs = store.runs_of_task(task.id)
-        attempts = [attempt for run in runs for attempt in store.attempts(run.id)]
-        worktree = next((a for a in reversed(attempts) if a.role == "work" and a.worktree), None)
-        return {
-            **self.short(task),
-            "hint": task.hint,
-            "body": task.body,
-            "issue": task.issue or None,
-            "workflow": task.workflow or None,
-            "pin": task.pin or None,
-            "agent": task.agent or task.pin or None,
-            "model": task.model or None,
-            "complexity": task.complexity or None,
-            "priority": task.priority,
-            "wake_at": moment(task.wake_at) or None,
-            "attempts": [_attempt(attempt) for attempt in attempts],
-            "runs": [_run(run) for run in runs],
-            "branch": worktree.branch if worktree else None,
-            "worktree": worktree.worktree if worktree else None,
-            "prs": [
-                {
-                    "repo": pull.repo, "number": pull.number, "url": pull.url,
-                    "state": pull.state, "head": pull.head,
-                }
-                for run in runs for pull in store.pulls(run.id)
-            ],
-            "children": [child.id for child in store.children(task.id)],
-            "cost": cost_of(attempts),
-            "history": self.history(task),
-        }  # fmt: skip
-
-    def history(self, task: Task) -> list[dict[str, Any]]:
-        """Its states in order: `at`, `from`, `to`, `why`."""
-        from orch.model import event as ev
-
-        found: list[dict[str, Any]] = []
-        before: str | None = None
-        since = 0
-        while events := self._store.events(since, task=task.id):
-            for event in events:
-                data = event.data
-                if isinstance(data, ev.TaskCreated):
-                    to, why = "new", data.source
-                elif isinstance(data, ev.TaskMoved) and data.id == task.id:
-                    to, why = data.state, data.why
-                    if to == before and not why:
-                        continue
-                else:
-                    continue
-                found.append({"at": moment(event.at), "from": before, "to": to, "why": why})
-                before = to
-            since = events[-1].seq
-        return found
+        return record_of(self._store, task, self.reason(task))
 
     def tree(self, task: Task) -> dict[str, Any]:
         """The task with its children below it, in order."""
@@ -308,6 +252,75 @@ class Tasks:
         return self.retry(task, f"unblocked by {self._rooms.person.id}")
 
 
+def line_of(task: Task, reason: str) -> dict[str, Any]:
+    """One line of a listing."""
+    return {
+        "id": task.id, "title": task.title, "status": task.state,
+        "reason": reason, "repo": task.repo or None, "agent": task.agent or task.pin,
+        "labels": list(task.labels), "parent": task.parent or None, "run": task.run or None,
+        "source": task.source, "created_at": moment(task.created_at),
+        "updated_at": moment(task.updated_at),
+    }  # fmt: skip
+
+
+def record_of(store: Store, task: Task, reason: str) -> dict[str, Any]:
+    """Everything about one task, as `task get --json` tells it."""
+    runs = store.runs_of_task(task.id)
+    attempts = [attempt for run in runs for attempt in store.attempts(run.id)]
+    worktree = next((a for a in reversed(attempts) if a.role == "work" and a.worktree), None)
+    return {
+        **line_of(task, reason),
+        "hint": task.hint,
+        "body": task.body,
+        "issue": task.issue or None,
+        "workflow": task.workflow or None,
+        "pin": task.pin or None,
+        "agent": task.agent or task.pin or None,
+        "model": task.model or None,
+        "complexity": task.complexity or None,
+        "priority": task.priority,
+        "wake_at": moment(task.wake_at) or None,
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "runs": [_run(run) for run in runs],
+        "branch": worktree.branch if worktree else None,
+        "worktree": worktree.worktree if worktree else None,
+        "prs": [
+            {
+                "repo": pull.repo, "number": pull.number, "url": pull.url,
+                "state": pull.state, "head": pull.head,
+            }
+            for run in runs for pull in store.pulls(run.id)
+        ],
+        "children": [child.id for child in store.children(task.id)],
+        "cost": cost_of(attempts),
+        "history": history_of(store, task),
+    }  # fmt: skip
+
+
+def history_of(store: Store, task: Task) -> list[dict[str, Any]]:
+    """Its states in order: `at`, `from`, `to`, `why`."""
+    from orch.model import event as ev
+
+    found: list[dict[str, Any]] = []
+    before: str | None = None
+    since = 0
+    while events := store.events(since, task=task.id):
+        for event in events:
+            data = event.data
+            if isinstance(data, ev.TaskCreated):
+                to, why = "new", data.source
+            elif isinstance(data, ev.TaskMoved) and data.id == task.id:
+                to, why = data.state, data.why
+                if to == before and not why:
+                    continue
+            else:
+                continue
+            found.append({"at": moment(event.at), "from": before, "to": to, "why": why})
+            before = to
+        since = events[-1].seq
+    return found
+
+
 def cost_of(attempts: list[Attempt]) -> dict[str, Any]:
     """What attempts have used, as far as they told: tokens, and US dollars (None: not known)."""
     known = [attempt.usage for attempt in attempts if attempt.usage]
@@ -324,6 +337,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "id": attempt.id, "run": attempt.run, "step": attempt.path, "n": attempt.n,
         "role": attempt.role, "agent": attempt.agent, "status": attempt.status,
         "code": attempt.code, "message": attempt.message, "exit_code": attempt.exit_code,
+        "model": attempt.model or None,
         "started_at": moment(attempt.started_at), "ended_at": moment(attempt.ended_at),
         "usage": attempt.usage,
     }  # fmt: skip

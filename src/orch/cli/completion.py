@@ -52,6 +52,7 @@ LIVE: dict[str, Look] = {
     "key": lambda names, context, begun: names.keys(),
     "pull": lambda names, context, begun: names.pulls(),
     "repo": lambda names, context, begun: names.repos(),
+    "job": lambda names, context, begun: names.jobs(),
     "run": lambda names, context, begun: names.runs(begun),
     "slug": lambda names, context, begun: names.repos(),
     "target": lambda names, context, begun: names.runs(begun),
@@ -65,7 +66,9 @@ LIVE: dict[str, Look] = {
 FREE = frozenset({
     "issue.title", "gate.words", "repo.location", "template.values", "worktree.create.name",
     "config.value", "send.message", "pr.check.name", "path",
-    "session.name", "session.text", "session.number",
+    "session.name", "session.text", "session.number", "expression", "at", "since", "zone",
+    "schedule", "job.title", "job.body", "labels", "command", "precheck", "job.timeout",
+    "job.add.argv",
 })  # fmt: skip
 FILES = frozenset({"location", "path", "issue", "workflow"})
 """Where a file's name would do as well, when none of ours begins so."""

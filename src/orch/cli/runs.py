@@ -22,6 +22,7 @@ from orch.cli.options import (
     shared,
     text_or_file,
 )
+from orch.cli.reaching import service_owner
 from orch.cli.words import Verb
 from orch.model.errors import ToolFailed, UsageError
 
@@ -42,6 +43,7 @@ SEVEREST_FIRST = (INTERRUPTED, 1, TIMED_OUT, 9, 7, 5, 6, 0)
         "orch run basic_pr --issue ISSUE-001",
         'orch run multi_agent --issue 1 --params \'{"test_command": "pytest -q"}\'',
         "orch run ./flow.py --repo thing --agent claude --json",
+        "orch run basic_pr --issue 1 --detach    (the service drives it)",
     ),
 )
 @click.argument("workflow")
@@ -49,19 +51,22 @@ SEVEREST_FIRST = (INTERRUPTED, 1, TIMED_OUT, 9, 7, 5, 6, 0)
 @click.option("--issue", "-i", default="", help="An issue's id, or a Markdown file.")
 @click.option("--agent", default="", help="The agent, where the workflow names none.")
 @click.option("--params", "-p", default="", help="Arguments as JSON, or @FILE.")
+@click.option("--detach", "-d", is_flag=True, help="Leave it to the service; do not wait.")
 @dry
 @shared
 def run(
-    workflow: str, repo: str, issue: str, agent: str, params: str, dry_run: bool, as_json: bool,
-    quiet: bool, no_color: bool,
+    workflow: str, repo: str, issue: str, agent: str, params: str, detach: bool, dry_run: bool,
+    as_json: bool, quiet: bool, no_color: bool,
 ) -> int:  # fmt: skip
     """Run a workflow (a template's name or a file) and wait for it.
 
     Exit code: 0 when it is done, 6 when it waits for a person, 1 when it failed. Ctrl-C detaches:
-    agents go on, `orch resume` goes on waiting.
+    agents go on, `orch resume` goes on waiting. With --detach 0 means that it is recorded: the
+    service drives it.
     """
     out, orch = output(as_json, quiet, no_color), home()
     given = arguments(params)
+    owner = service_owner(orch) if detach else None
     if dry_run:
         with out.aside():
             plan = orch.look_at_run(workflow, repo=repo, issue=issue, agent=agent, params=given)
@@ -72,14 +77,27 @@ def run(
         return 0
     with out.aside():
         planned = orch.plan_run(
-            workflow, repo=repo, issue=issue, agent=agent, params=given, note=out.note
+            workflow, repo=repo, issue=issue, agent=agent, params=given, note=out.note, owner=owner
         )
     same = orch.same_issue(planned)
     if same:
         more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
         out.note(f"note: {same[0]}{more}")
     _warn_about_forge(orch, planned, out)
+    if detach:
+        return _tell_detached(orch, planned, out)
     return _settle(orch, [planned.id], out)
+
+
+def _tell_detached(orch: Orch, planned: Run, out: Output) -> int:
+    if out.json:
+        out.data(orch.run_record(planned.id))
+    elif out.quiet:
+        out.line(planned.id)
+    else:
+        out.line(f"run {planned.id} ({planned.workflow}) is recorded; the service drives it")
+        out.note(f"look: orch show {planned.id[:7]}; orch watch {planned.id[:7]}")
+    return 0
 
 
 def arguments(text: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ In config.toml:
   [[notify.hooks]]  on = "task.*, run.failed", run = ["PROGRAM"] | url = "https://..." (headers,
                     timeout_ms) | desktop = true; within repo, workflow, branch
   [[rules]]         on = "pr.merged", when = { repo = "thing", label = "bug" },
-                    do = "task" | "plan" | "notify", title = "After {{branch}}"""",
+                    do = "task" | "plan" | "notify", title = "After {{branch}}" ...""",
     "config": """\
 [defaults]  workflow, agent, base_branch, install_dependencies = "auto" | "never"
 [agents.NAME]  command = ["PROGRAM", "ARG"], reply = "diff" | "text" | "result", io, env, pass_env,

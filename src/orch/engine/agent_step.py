@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
+import msgspec
 
+from orch.engine import unattended
 from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
+from orch.engine.unattended import Unattended
 from orch.engine.world import World
-from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Verdict
+from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Role, Verdict
 from orch.model.briefing import Section, whole
 from orch.model.command import AttemptEnd, Noted
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
+from orch.model.profile import profile_text
 from orch.model.run import Run
 from orch.model.schema import asked
 from orch.model.worktree import Worktree
@@ -59,63 +62,92 @@ ASK_AGAIN = frozenset({"answer_absent", "answer_invalid"})
 
 
 def chosen_agent(world: World, run: Run, asked: str | None) -> Agent:
-    """The effect's, else the one the task was routed to, else the run's or the configured one."""
-    routed = ""
-    if run.unattended and not asked:
-        task = world.store.task(run.task)
-        routed = task.agent if task is not None else ""
+    """The effect's, else the run's, else the configured one."""
     agents = world.agents
-    return agents.get(agents.choose(asked or routed or None, run.agent, run.repo))
+    return agents.get(agents.choose(asked, run.agent, run.repo))
+
+
+def agent_program(ctx: StepContext, effect: RunAgent, role: Role = "work") -> AgentProgram:
+    """The program of an agent step. In a queued task's run the queue's rules choose the agent, unless
+    the effect names it."""
+    if not ctx.run.unattended:
+        agent = chosen_agent(ctx.world, ctx.run, effect.agent)
+        return AgentProgram(ctx, effect, agent, role)
+    task = ctx.world.store.task(ctx.run.task)
+    first = effect.agent or (task.agent if task is not None else "") or None
+    agent = chosen_agent(ctx.world, ctx.run, first)
+    queue = Unattended(ctx, effect.agent or "", "review" if role == "review" else "")
+    return AgentProgram(ctx, effect, agent, role, queue)
 
 
 class AgentProgram:
     """See `orch.engine.programs.Program`."""
 
-    def __init__(self, ctx: StepContext, effect: RunAgent, agent: Agent) -> None:
+    def __init__(
+        self, ctx: StepContext, effect: RunAgent, agent: Agent, role: Role = "work",
+        queue: Unattended | None = None,
+    ) -> None:  # fmt: skip
         self._ctx = ctx
         self._effect = effect
         self._agent = agent
+        self.queue = queue
         self._schema = effect.schema
         if self._schema is not None:
             shapes.refuse_broken(self._schema)
-        self._reply: ReplyMode = agent.reply
-        if effect.output_format is not None and not isinstance(effect.output_format, dict):
-            self._reply = effect.output_format
         self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
-        self.fields: dict[str, Any] = agent_fields(effect, agent.name)
+        self.fields: dict[str, Any] = {**agent_fields(effect, agent.name), "role": role}
+
+    def _by(self, attempt: Attempt) -> Agent:
+        """The agent of an attempt: another one may have taken over."""
+        if attempt.agent in ("", self._agent.name):
+            return self._agent
+        return self._ctx.world.agents.get(attempt.agent)
+
+    def _reply(self, agent: Agent) -> ReplyMode:
+        wanted = self._effect.output_format
+        return agent.reply if wanted is None or isinstance(wanted, dict) else wanted
 
     async def launch(self, attempt: Attempt) -> Launch:
-        ctx, effect = self._ctx, self._effect
-        told: tuple[Section, ...] = ()
-        if ctx.run.unattended:
-            told = await ctx.world.call("briefing", ctx.world.briefing, ctx.run.task, attempt.id)
+        ctx, effect, agent = self._ctx, self._effect, self._by(attempt)
+        briefing: tuple[Section, ...] = ()
+        if self.queue is not None:
+            briefing = await ctx.world.call(
+                "briefing", ctx.world.briefing, ctx.run.task, attempt.id
+            )
         request = Asked(
-            worktree=effect.env, prompt=self._prompt(attempt, told), model=effect.model or "",
+            worktree=effect.env, prompt=self._prompt(attempt, briefing),
+            model=effect.model or attempt.model,
             directory=attempt.directory, run=ctx.run.id, task=str(ctx.run.task),
-            attempt=attempt.id, reply=self._reply,
+            attempt=attempt.id, reply=self._reply(agent),
         )  # fmt: skip
-        launch = await ctx.world.call(
-            "agent.launch", self._agent.launch, request, ctx.world.environ
-        )
-        if told:
-            launch = with_context(launch, attempt.directory, told)
-        if effect.timeout is None:
+        launch = await ctx.world.call("agent.launch", agent.launch, request, ctx.world.environ)
+        if briefing:
+            launch = with_context(launch, attempt.directory, briefing)
+        limit = effect.timeout
+        if limit is None and self.queue is not None:
+            limit = self.queue.timeout_s(launch.timeout_s)
+        if limit is None:
             return launch
-        return Launch(
-            argv=launch.argv, cwd=launch.cwd, env=launch.env, stdin=launch.stdin, io=launch.io,
-            timeout_s=effect.timeout, files=launch.files,
-        )  # fmt: skip
+        return msgspec.structs.replace(launch, timeout_s=limit)
 
-    def _prompt(self, attempt: Attempt, told: Sequence[Section]) -> str:
-        """The effect's words, of a task's later attempt also what the earlier ones learned; where a
-        shape is asked for also that, and what was wrong before."""
-        lessons = next((section.text for section in told if section.name == "tries"), "")
-        prompt = f"{self._effect.prompt}\n\n{lessons}\n" if lessons else self._effect.prompt
+    def _prompt(self, attempt: Attempt, briefing: Sequence[Section]) -> str:
+        """What is told; where a shape is asked for also that, and what was wrong before."""
+        prompt = self._told(briefing)
         if self._schema is None:
             return prompt
         before = self._ctx.attempts[attempt.n - 2] if attempt.n > 1 else None
         complaint = before.message if before is not None and before.code in ASK_AGAIN else ""
         return asked(prompt, self._schema, complaint)
+
+    def _told(self, briefing: Sequence[Section]) -> str:
+        """The effect's words; for a queued task also who the agent is to be, and what earlier
+        attempts learned (the rest is in the briefing's file)."""
+        if self.queue is None:
+            return self._effect.prompt
+        task = self._ctx.world.store.task(self._ctx.run.task)
+        profile = profile_text(task.profile) if task is not None and task.profile else ""
+        learned = next((section.text for section in briefing if section.name == "tries"), "")
+        return "\n\n".join(filter(None, (self._effect.prompt, profile, learned)))
 
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
         verdict = await self._verdict(attempt, record)
@@ -127,16 +159,17 @@ class AgentProgram:
             message=verdict.message,
             usage=verdict.usage,
         )
+        end = unattended.ended(self._ctx, attempt, end)
         if verdict.ok:
             notes = (Noted(verdict.message),) if verdict.message else ()
             return Judged(end, lambda e: done(verdict.value, *notes, end=e), retry=False)
-        error = _error(verdict, self._agent.name)
+        error = _error(verdict, attempt.agent)
         if verdict.code in ASK_AGAIN:
             return Judged(end, lambda e: failed(error, end=e), retry=True, tries=ANSWERS, pause=0.0)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
 
     async def _verdict(self, attempt: Attempt, record: ExitRecord) -> Verdict:
-        world, directory = self._ctx.world, attempt.directory
+        world, directory, agent = self._ctx.world, attempt.directory, self._by(attempt)
         terminals = world.terminals
         stdout = await world.call(
             "terminal.output", terminals.output, directory, "stdout", tail_bytes=TAIL
@@ -150,7 +183,7 @@ class AgentProgram:
         text = answer.decode("utf-8", "replace") if answer else None
         if not self._effect.env.repo:  # a folder of its own: there is no history to look at
             facts = Facts(record, stdout, stderr, text, changed=True)
-            return self._agent.judge(self._reply, facts, self._schema)
+            return agent.judge(self._reply(agent), facts, self._schema)
         try:
             state = await world.call("git.state", world.git.state, self._ctx.repo, self._effect.env)
         except OrchError as error:
@@ -159,7 +192,7 @@ class AgentProgram:
             return Verdict(ok=False, code=error.code, message=error.message, retry=False)
         changed = bool(state.dirty) or state.head != self._effect.env.base_commit
         facts = Facts(record, stdout, stderr, text, changed)
-        return self._agent.judge(self._reply, facts, self._schema)
+        return agent.judge(self._reply(agent), facts, self._schema)
 
     def stopped(self) -> Done:
         name = self._effect.name or self._agent.name
@@ -184,7 +217,7 @@ class AgentProgram:
 def with_context(launch: Launch, directory: str, told: Sequence[Section]) -> Launch:
     """The launch with the whole briefing in a file of the attempt, outside of any worktree: it can
     never be committed."""
-    return replace(
+    return msgspec.structs.replace(
         launch, files={**launch.files, CONTEXT_FILE: whole(told)},
         env={**launch.env, "ORCH_CONTEXT_FILE": f"{directory}/{CONTEXT_FILE}"},
     )  # fmt: skip

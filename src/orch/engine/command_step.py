@@ -8,6 +8,7 @@ from typing import Any
 
 from orch.engine.programs import Judged
 from orch.engine.step_context import Done, StepContext, done, failed
+from orch.engine.unattended import Unattended
 from orch.model.attempt import Attempt, ExitRecord, Launch
 from orch.model.command import AttemptEnd, Noted
 from orch.model.dependencies import Install
@@ -38,6 +39,7 @@ class CommandProgram:
         self._effect = effect
         self._argv = words(effect.command)
         self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
+        self.queue: Unattended | None = None
         self.fields: dict[str, Any] = command_fields(effect.env, effect.name or self._argv[0])
 
     async def launch(self, attempt: Attempt) -> Launch:
@@ -96,6 +98,7 @@ class InstallProgram:
         self._tool = plan.tool
         self._sentence = plan.sentence
         self.retry = Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
+        self.queue: Unattended | None = None
         self.fields = command_fields(env, plan.tool)
 
     async def launch(self, attempt: Attempt) -> Launch:

@@ -58,9 +58,12 @@ class Engine:
         finally:
             await self.leave()
 
-    async def serve(self, leave: asyncio.Event, loops: Sequence[Loop]) -> None:
+    async def serve(
+        self, leave: asyncio.Event, loops: Sequence[Loop], ear: Ear | None = None
+    ) -> None:
         """Drive everything there is, with `loops` beside, until `leave`; then finish the acts in
         flight and leave programs in their terminals. Faults of the store are raised."""
+        self._ear = ear or self._ear
         await self._take_over()
         beside: list[asyncio.Future[Any]] = [asyncio.ensure_future(loop.run()) for loop in loops]
         leaving: asyncio.Future[Any] = asyncio.ensure_future(leave.wait())

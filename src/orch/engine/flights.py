@@ -15,7 +15,15 @@ import msgspec
 from orch.engine import beside, handlers
 from orch.engine.agent_step import agent_fields, chosen_agent
 from orch.engine.command_step import command_fields, words
-from orch.engine.step_context import Done, Interrupted, Mendable, Mode, StepContext, Unknown
+from orch.engine.step_context import (
+    Done,
+    GivenUp,
+    Interrupted,
+    Mendable,
+    Mode,
+    StepContext,
+    Unknown,
+)
 from orch.engine.world import World
 from orch.model import effect as fx
 from orch.model.attempt import Attempt
@@ -28,14 +36,14 @@ from orch.model.run import Run, Unresolved
 from orch.model.step import Outcome
 from orch.workflow.driver import Request
 
-PROGRAMS = (fx.RunAgent, fx.SpawnAgent, fx.RunCommand, fx.InstallDependencies)
+PROGRAMS = (fx.Route, fx.RunAgent, fx.SpawnAgent, fx.RunCommand, fx.InstallDependencies)
 Post = Callable[[str, Any], None]
 
 
 class Flights:
     """The steps of one run that are being carried out, and the gates that wait. `post` gets
     (`done`, (path, Done)), (`left`, path), (`unknown`, (path, kind, why)), (`mend`, (path,
-    kind, error)) or (`fault`, error)."""
+    kind, error)), (`given_up`, the same) or (`fault`, error)."""
 
     def __init__(self, world: World, run: Run, repo: Repo, epoch: int, post: Post) -> None:
         self._world = world
@@ -137,6 +145,8 @@ class Flights:
         try:
             if isinstance(effect, fx.SpawnAgent):
                 effect = effect.to_run
+            if isinstance(effect, fx.RunAgent) and self._run.unattended:
+                return None  # the queue's rules decide whether, with whom and when
             if isinstance(effect, fx.RunAgent):
                 agent = chosen_agent(self._world, self._run, effect.agent)
                 fields = agent_fields(effect, agent.name)
@@ -175,6 +185,8 @@ class Flights:
                 return "done", (request.path, await handlers.carry_out(ctx, request.effect))
             except Unknown as unknown:
                 reason = str(unknown)
+            except GivenUp as spent:
+                return "given_up", (request.path, request.kind, spent.error)
             except Mendable as broken:
                 return "mend", (request.path, request.kind, broken.error)
         return "unknown", (request.path, request.kind, reason)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from orch.engine import beside, programs, route_step
-from orch.engine.agent_step import AgentProgram, chosen_agent
+from orch.engine.agent_step import agent_program
 from orch.engine.command_step import CommandProgram, InstallProgram
 from orch.engine.step_context import (
     MENDABLE_CODES,
@@ -98,7 +98,7 @@ async def _install(ctx: StepContext, effect: fx.InstallDependencies) -> Done:
 
 
 async def _run_agent(ctx: StepContext, effect: fx.RunAgent) -> Done:
-    program = AgentProgram(ctx, effect, chosen_agent(ctx.world, ctx.run, effect.agent))
+    program = agent_program(ctx, effect)
     return await programs.carry_out(ctx, program, program.lost)
 
 

@@ -196,10 +196,9 @@ class Runner:
             elif word == "end" and self._leaving is None:
                 for attempt in content:
                     self._flights.end(attempt)
-            elif word == "unknown":
-                await self._unreachable(*content)
-            elif word == "mend":
-                await self._mend(*content)
+            elif word in ("unknown", "mend", "given_up"):
+                path, kind, why = content
+                await self._wait_or_end(path, kind, self._reason(word, path, kind, why))
 
     async def _advance(self, work: Callable[[], Move]) -> Move:
         """Run the workflow's own code: off the loop, with a deadline."""
@@ -275,15 +274,17 @@ class Runner:
             hint = f"orch resume {self._run.id}"
             await self._block(Reason("stopped", "stopped", "stopped by a person", hint))
 
-    async def _unreachable(self, path: str, kind: str, why: str) -> None:
-        hint = f"orch resume {self._run.id}"
-        message = f"step {path} ({kind}) cannot go on: {why}"
-        await self._wait_or_end(path, kind, Reason("dependency", "unreachable", message, hint))
-
-    async def _mend(self, path: str, kind: str, error: OrchError) -> None:
-        message = f"step {path} ({kind}) waits to be mended: {error.message}"
-        hint = f"{error.hint.rstrip('.')}; then: orch resume {self._run.id}"
-        await self._wait_or_end(path, kind, Reason("human", error.code, message, hint))
+    def _reason(self, word: str, path: str, kind: str, why: Any) -> Reason:
+        """Why a step cannot go on: what is outside does not answer, or a person has to mend
+        something, or to decide what becomes of a queued task."""
+        again = f"orch resume {self._run.id}"
+        if word == "unknown":
+            message = f"step {path} ({kind}) cannot go on: {why}"
+            return Reason("dependency", "unreachable", message, again)
+        if word == "given_up":
+            return Reason("human", why.code, why.message, why.hint)
+        message = f"step {path} ({kind}) waits to be mended: {why.message}"
+        return Reason("human", why.code, message, f"{why.hint.rstrip('.')}; then: {again}")
 
     async def _wait_or_end(self, path: str, kind: str, reason: Reason) -> None:
         """Wait for the person; a run that they end already ends, with the step as unresolved."""

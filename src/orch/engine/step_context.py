@@ -58,6 +58,10 @@ class Mendable(Exception):
         self.error = error
 
 
+class GivenUp(Mendable):
+    """The attempts of a queued task's step are spent, or none can help: a person has to decide."""
+
+
 class Done(msgspec.Struct, frozen=True):
     """What a handler brings back: the outcome, facts it made true, how its attempt ended."""
 
@@ -133,10 +137,7 @@ class StepContext:
             NextAttempt(self.run.id, self._epoch, self.path, attempt, end)
         )
         if self.attempts and end is not None:
-            last = self.attempts[-1]
-            self.attempts[-1] = msgspec.structs.replace(
-                last, status=end.status, code=end.code, message=end.message
-            )
+            self.note_end(end)
         self.attempts.append(attempt)
 
     def beside(self, path: str, attempts: list[Attempt]) -> StepContext:
@@ -153,6 +154,13 @@ class StepContext:
     async def end(self, end: AttemptEnd) -> None:
         """Journal the end of an attempt that no step is settled with. Twice is once."""
         await self.world.journal.send(EndAttempt(self.run.id, self._epoch, end))
+
+    def note_end(self, end: AttemptEnd) -> None:
+        """The books hold the end of the last attempt now; so do we."""
+        self.attempts[-1] = msgspec.structs.replace(
+            self.attempts[-1], status=end.status, code=end.code, message=end.message,
+            ended_at=self.world.clock.now(), reset_at=end.reset_at,
+        )  # fmt: skip
 
     async def note_running(self, attempt: Attempt) -> None:
         await self.world.journal.send(NoteAttempt(self.run.id, self._epoch, attempt.id))

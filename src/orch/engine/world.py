@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from orch.config import Config
 from orch.config.tree import WorktreeFiles
 from orch.engine.slots import Places
 from orch.model.briefing import Section
+from orch.model.budget import Exceeded
 from orch.model.command import Command
 from orch.model.dispatching import Slots
 from orch.model.event import Actor, Event
-from orch.model.run import Owner
+from orch.model.run import Owner, Run
 from orch.ports import (
     Agent,
     Clock,
@@ -33,6 +35,13 @@ from orch.ports import (
 
 T = TypeVar("T")
 ENGINE = Actor("engine")
+
+
+def _defaults() -> Config:
+    """What holds where nothing is configured."""
+    from orch.config import load
+
+    return load(Path("/nonexistent"), None, {}, {})
 
 
 class Journal(Protocol):
@@ -50,6 +59,8 @@ class Agents(Protocol):
         one. `repo` is a slug."""
 
     def get(self, name: str) -> Agent: ...
+    def startable(self, repo: str) -> list[str]:
+        """Those that are configured and can be started here, in the configuration's order."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,9 @@ class World:
     """See the module. `offload` runs a blocking call off the loop; `advance` runs the workflow's
     own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
-    limit of tries when terminals go away; `briefing` gives what an attempt is told about its task."""
+    limit of tries when terminals go away; `briefing` gives what an attempt is told about its task;
+    `config` what is configured now for a repository; `may_spend` what forbids one more attempt of
+    an agent, `overspent` what those at work have reached."""
 
     home: Path
     store: Store
@@ -91,6 +104,9 @@ class World:
     worktree_files: Callable[[str], WorktreeFiles] = lambda slug: WorktreeFiles()
     briefing: Callable[[int, str], tuple[Section, ...]] = lambda task, attempt: ()
     limits: Limits = Limits()
+    config: Callable[[str], Config] = lambda slug: _defaults()
+    may_spend: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
+    overspent: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

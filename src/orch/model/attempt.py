@@ -41,6 +41,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float = 0.0
     usage: dict[str, Any] = {}
     stop: bool = False
+    model: str = ""
+    reset_at: float | None = None
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,16 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     stderr_bytes: int = 0
     stdout_dropped: int = 0
     stderr_dropped: int = 0
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """Signs of life of a program; None: could not be read. `cpu_s`: seconds that its processes have
+    used; `files` and `output`: texts that differ when something was written."""
+
+    process: Literal["alive", "dead", "unknown"]
+    cpu_s: float | None = None
+    files: str | None = None
+    output: str | None = None
 
 
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,9 +14,11 @@ from orch.model.delivery import Delivery
 from orch.model.errors import Failure
 from orch.model.event import TaskRouted
 from orch.model.gate import GateAnswer
+from orch.model.job import Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, Source, Unresolved
+from orch.model.standing import Standing
 from orch.model.step import Outcome
 from orch.model.ticket import Ticket
 from orch.model.worktree import Worktree
@@ -90,7 +92,8 @@ Fact = WorktreeMade | WorktreeGone | PullOpened | Noted | RouteChosen
 
 
 class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended; `status` is final."""
+    """How an attempt ended; `status` is final. `reset_at`: when the vendor's limit is over, as it
+    said; `stood`: how agents stand after it."""
 
     id: str
     status: AttemptStatus
@@ -98,6 +101,8 @@ class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     message: str = ""
     usage: dict[str, Any] = {}
+    reset_at: float | None = None
+    stood: tuple[Standing, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -260,6 +265,49 @@ class EndSession(Command, frozen=True):
     postmortem: str = ""
 
 
+class AddJob(Command, frozen=True):
+    """A person (or the configuration) wants a job. Its id and what it remembers are made here."""
+
+    job: Job
+
+
+class RemoveJob(Command, frozen=True):
+    id: str
+
+
+class EnableJob(Command, frozen=True):
+    """It fires again, at its next slot."""
+
+    id: str
+
+
+class DisableJob(Command, frozen=True):
+    id: str
+    reason: str = ""
+
+
+class FireJob(Command, frozen=True):
+    """A slot of a job is due. Taken once; its task is made in the same transaction, unless a
+    pre-check or command has to run first: that is then `owner`'s to do and to settle."""
+
+    id: str
+    slot: int
+    owner: Owner | None = None
+
+
+class SettleFiring(Command, frozen=True, kw_only=True):
+    """How the pre-check (`passed`, `skipped`) or command (`done`, `failed`) of a taken slot ended;
+    `lost` where its owner died. `disable`: it cannot work next time either."""
+
+    id: str
+    slot: int
+    outcome: Literal["passed", "skipped", "done", "failed", "lost"]
+    reason: str = ""
+    exit_code: int | None = None
+    output: str = ""
+    disable: bool = False
+
+
 class AddTask(Command, frozen=True, kw_only=True):
     """Somebody wants something done: into the queue with it. Fields as in `orch.model.task.Task`."""
 
@@ -298,6 +346,21 @@ class RefuseTask(Command, frozen=True):
     hint: str
 
 
+class HoldTask(Command, frozen=True):
+    """A task at work waits for something outside until `wake_at` (seconds since the epoch)."""
+
+    task: int
+    why: str
+    wake_at: float = 0.0
+    hint: str = ""
+
+
+class ClearCooldown(Command, frozen=True):
+    """A person lets an agent (or `agent:model`) be used again; empty: all of them."""
+
+    subject: str = ""
+
+
 class NoteTask(Command, frozen=True):
     """Why a task waits, and until when by itself (seconds since the epoch, 0: not known)."""
 
@@ -322,5 +385,7 @@ Any_ = (
     | ForgetWorktree | ForgetRepo
     | StopAttempts
     | StartSession | NoteSession | EndSession
+    | AddJob | RemoveJob | EnableJob | DisableJob | FireJob | SettleFiring
     | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask | NoteService
+    | HoldTask | ClearCooldown
 )  # fmt: skip

@@ -11,7 +11,14 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from orch.model import command as cmd, event as ev, session_rules, task_rules
+from orch.model import (
+    command as cmd,
+    event as ev,
+    job_rules,
+    session_rules,
+    standing_rules,
+    task_rules,
+)
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
@@ -196,7 +203,7 @@ def _verdict(settle: cmd.Settle) -> Any:
 def _ended(end: cmd.AttemptEnd) -> ev.AttemptEnded:
     return ev.AttemptEnded(
         id=end.id, status=end.status, exit_code=end.exit_code, code=end.code,
-        message=end.message, usage=end.usage,
+        message=end.message, usage=end.usage, reset_at=end.reset_at,
     )  # fmt: skip
 
 
@@ -219,6 +226,7 @@ def _next_attempt(state: Reader, command: cmd.NextAttempt) -> Decision:
         *ended,
         ev.StepIntended(command.path, command.attempt.n),
         ev.AttemptStarting(command.attempt),
+        *task_rules.goes_on(state, run, command.attempt),
     ]
 
 
@@ -239,7 +247,7 @@ def _end_once(state: Reader, end: cmd.AttemptEnd) -> list[ev.EventData]:
     attempt = state.attempt(end.id)
     if attempt is None or attempt.status in FINAL:
         return []
-    return [_ended(end)]
+    return [_ended(end), *(ev.AgentStood(one) for one in end.stood)]
 
 
 def _note_attempt(state: Reader, command: cmd.NoteAttempt) -> Decision:
@@ -450,10 +458,18 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.StartSession: session_rules.start,
     cmd.NoteSession: session_rules.note,
     cmd.EndSession: session_rules.end,
+    cmd.AddJob: job_rules.add,
+    cmd.RemoveJob: job_rules.remove,
+    cmd.EnableJob: job_rules.enable,
+    cmd.DisableJob: job_rules.disable,
+    cmd.FireJob: job_rules.fire,
+    cmd.SettleFiring: job_rules.settle,
     cmd.AddTask: task_rules.add,
     cmd.QueueTask: task_rules.queue,
     cmd.CloseTask: task_rules.close,
     cmd.NoteTask: task_rules.note,
     cmd.NoteService: lambda state, command: [ev.ServiceNoted(command.state, command.pid)],
     cmd.RefuseTask: task_rules.refuse,
+    cmd.HoldTask: task_rules.hold,
+    cmd.ClearCooldown: standing_rules.clear,
 }

@@ -13,10 +13,12 @@ import msgspec
 from orch.model.attempt import Attempt, AttemptStatus
 from orch.model.errors import Failure
 from orch.model.gate import GateAnswer
+from orch.model.job import Job
 from orch.model.profile import Profile
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, RunStatus, Unresolved
+from orch.model.standing import Standing
 from orch.model.step import Outcome
 from orch.model.task import TaskState
 from orch.model.ticket import Ticket
@@ -61,6 +63,7 @@ class TaskMoved(Data, frozen=True):
     state: TaskState
     why: str = ""
     hint: str = ""
+    wake_at: float = 0.0
 
 
 class TaskNoted(Data, frozen=True):
@@ -81,6 +84,7 @@ class TaskRouted(Data, frozen=True, kw_only=True):
     complexity: str = ""
     profile: Profile | None = None
     by: str = ""
+    reason: str = ""
 
 
 class RunCreated(Data, frozen=True, kw_only=True):
@@ -159,6 +163,13 @@ class AttemptEnded(Data, frozen=True, kw_only=True):
     code: str = ""
     message: str = ""
     usage: dict[str, Any] = {}
+    reset_at: float | None = None
+
+
+class AgentStood(Data, frozen=True):
+    """An agent's cooldown or weight is another one now."""
+
+    standing: Standing
 
 
 class AttemptStopRequested(Data, frozen=True):
@@ -226,6 +237,51 @@ class ServiceNoted(Data, frozen=True):
     pid: int
 
 
+class JobAdded(Data, frozen=True):
+    job: Job
+
+
+class JobRemoved(Data, frozen=True):
+    id: str
+
+
+class JobEnabled(Data, frozen=True):
+    id: str
+
+
+class JobDisabled(Data, frozen=True):
+    id: str
+    reason: str = ""
+
+
+class JobFired(Data, frozen=True):
+    """A slot was taken: with a `task`, or for `owner`, who runs its pre-check or command first."""
+
+    id: str
+    slot: int
+    task: int = 0
+    owner: Owner | None = None
+
+
+class JobSkipped(Data, frozen=True):
+    """A slot was taken, and nothing comes of it."""
+
+    id: str
+    slot: int
+    reason: str
+
+
+class JobRan(Data, frozen=True, kw_only=True):
+    """The command of a taken slot is over."""
+
+    id: str
+    slot: int
+    outcome: Literal["done", "failed", "lost"]
+    reason: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
 EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
@@ -233,7 +289,8 @@ EventData = (
     | PullRecorded | Logged | MessageSent
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
-    | TaskNoted | TaskRouted | ServiceNoted
+    | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
+    | TaskNoted | TaskRouted | AgentStood | ServiceNoted
 )  # fmt: skip
 
 

@@ -11,12 +11,14 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from orch.model import event as ev, session_rules, task_rules
+from orch.model import event as ev, job_rules, session_rules, standing_rules, task_rules
 from orch.model.attempt import Attempt
+from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -31,6 +33,7 @@ class Reader(Protocol):
     def run(self, run: str) -> Run | None: ...
     def task(self, task: int) -> Task | None: ...
     def children(self, task: int) -> list[Task]: ...
+    def standings(self) -> list[Standing]: ...
     def step(self, run: str, path: str) -> Step | None: ...
     def attempt(self, attempt: str) -> Attempt | None: ...
     def worktree(self, repo: str, name: str) -> Worktree | None: ...
@@ -42,6 +45,9 @@ class Reader(Protocol):
     def session(self, session: int) -> Session | None: ...
     def open_session(self) -> Session | None: ...
     def next_session(self) -> int: ...
+
+    def job(self, job: str) -> Job | None: ...
+    def firing(self, job: str, slot: int) -> Firing | None: ...
 
 
 class Tables(Reader, Protocol):
@@ -57,7 +63,17 @@ class Tables(Reader, Protocol):
     def drop_worktree(self, repo: str, name: str) -> None: ...
     def drop_repo(self, slug: str) -> None: ...
     def put_pull(self, pull: PullRequest, run: str) -> None: ...
+    def put_standing(self, standing: Standing) -> None: ...
+    def put_routed(self, agent: str) -> None:
+        """The router's last choice."""
+
     def put_session(self, session: Session) -> None: ...
+    def put_job(self, job: Job) -> None: ...
+    def drop_job(self, job: str) -> None:
+        """With its firings."""
+
+    def put_firing(self, firing: Firing) -> None: ...
+    def drop_firings(self, job: str, before: int) -> None: ...
     def put_sources(self, run: str, sources: tuple[Source, ...]) -> None: ...
 
 
@@ -74,24 +90,30 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo, task = known.repo if known is not None else repo, data.id
         case ev.RunCreated():
             repo, task = data.repo, data.task
-        case ev.WorktreeRecorded():
-            repo = data.worktree.repo
-
+        case ev.WorktreeRecorded() | ev.PullRecorded():
+            made = data.pull if isinstance(data, ev.PullRecorded) else data.worktree
+            repo = made.repo
         case ev.WorktreeForgotten():
             repo = data.repo
         case ev.RepoForgotten():
             repo = data.slug
-        case ev.PullRecorded():
-            repo = data.pull.repo
         case ev.AttemptStarting():
             step = data.attempt.path
         case ev.AttemptRunning() | ev.AttemptEnded() | ev.AttemptStopRequested() | ev.MessageSent():
-            named = data.attempt if isinstance(data, ev.MessageSent) else data.id
-            attempt = reader.attempt(named)
-            step = attempt.path if attempt is not None else ""
+            step = _path_of(reader, data)
+        case ev.JobAdded() | ev.JobFired() | ev.JobSkipped() | ev.JobRan():
+            repo, task = job_rules.about(reader, data)
         case ev.StepPlanned() | ev.StepIntended() | ev.StepSettled() | ev.GateAnswered():
             step = data.path
     return repo, task, step
+
+
+def _path_of(
+    reader: Reader,
+    data: ev.AttemptRunning | ev.AttemptEnded | ev.AttemptStopRequested | ev.MessageSent,
+) -> str:
+    found = reader.attempt(data.attempt if isinstance(data, ev.MessageSent) else data.id)
+    return found.path if found is not None else ""
 
 
 def apply(tables: Tables, event: ev.Event) -> None:
@@ -225,7 +247,7 @@ def _attempt_ended(tables: Tables, event: ev.Event, data: ev.AttemptEnded) -> No
     tables.put_attempt(
         replace(
             attempt, status=data.status, exit_code=data.exit_code, code=data.code,
-            message=data.message, usage=data.usage, ended_at=event.at,
+            message=data.message, usage=data.usage, ended_at=event.at, reset_at=data.reset_at,
         )
     )  # fmt: skip
 
@@ -262,6 +284,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.TaskCreated: task_rules.created,
     ev.TaskMoved: task_rules.moved,
     ev.TaskNoted: task_rules.noted,
+    ev.AgentStood: standing_rules.stood,
     ev.TaskRouted: task_rules.routed,
     ev.RunCreated: _run_created,
     ev.RunTaken: _run_taken,
@@ -284,4 +307,11 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.SessionStarted: session_rules.started,
     ev.SessionNoted: session_rules.noted,
     ev.SessionEnded: session_rules.ended,
+    ev.JobAdded: job_rules.added,
+    ev.JobRemoved: job_rules.removed,
+    ev.JobEnabled: job_rules.enabled,
+    ev.JobDisabled: job_rules.disabled,
+    ev.JobFired: job_rules.fired,
+    ev.JobSkipped: job_rules.skipped,
+    ev.JobRan: job_rules.ran,
 }

@@ -118,7 +118,7 @@ def occasion(event: ev.Event, books: Lookup) -> Occasion | None:
     """What people may want to hear of this event."""
     task = books.task(event.task) if event.task else None
     run = books.run(event.run) if event.run else None
-    told = _task_told(event, task, run) or _run_told(event, run, books) or _other_told(event)
+    told = _task_told(event, task) or _run_told(event, run, books) or _other_told(event)
     if told is None:
         return None
     about = {"task_title": task.title, "task_status": task.state} if task is not None else {}
@@ -132,7 +132,7 @@ def occasion(event: ev.Event, books: Lookup) -> Occasion | None:
     )  # fmt: skip
 
 
-def _task_told(event: ev.Event, task: Task | None, run: Run | None) -> _Told | None:
+def _task_told(event: ev.Event, task: Task | None) -> _Told | None:
     data, told = event.data, f"task {event.task}"
     named = f"{told} ({_short(task.title)})" if task is not None else told
     entity = f"task:{event.task}/{event.run or event.seq}"
@@ -145,7 +145,7 @@ def _task_told(event: ev.Event, task: Task | None, run: Run | None) -> _Told | N
                 ("task.routed",), entity, f"{named} goes to {data.agent}", {"agent": data.agent}
             )
         case ev.TaskMoved():
-            names = _names_of_move(data, run)
+            names = _names_of_move(data)
             if not names:
                 return None
             why = f": {_short(data.why)}" if data.why else ""
@@ -154,11 +154,12 @@ def _task_told(event: ev.Event, task: Task | None, run: Run | None) -> _Told | N
     return None
 
 
-def _names_of_move(data: ev.TaskMoved, run: Run | None) -> tuple[str, ...]:
-    """A task that waits for a person has failed, unless its run only waits too (at a gate)."""
+def _names_of_move(data: ev.TaskMoved) -> tuple[str, ...]:
+    """A task that waits for a person has failed, unless it only asks one something: then the command
+    that lets it go on answers a gate. Told by the event alone: the run may have moved on since."""
     if data.state == "needs_review":
-        waits = run is not None and run.status in ("blocked", "running")
-        return ("task.needs_review", "task.blocked" if waits else "task.failed")
+        asks = data.hint.startswith("orch gate ")
+        return ("task.needs_review", "task.blocked" if asks else "task.failed")
     name = _MOVES.get(data.state, "")
     return (name,) if name else ()
 
@@ -235,18 +236,16 @@ def _other_told(event: ev.Event) -> _Told | None:
             return _Told(
                 (f"service.{data.state}",), f"service:{event.seq}", text, {"pid": data.pid}
             )
-    return _job_told(event)
+        case ev.JobFired():
+            return _job_told("job.fired", data.id, data.slot, "fired")
+        case ev.JobRan() if data.outcome != "done":
+            return _job_told("job.failed", data.id, data.slot, f"failed: {_short(data.reason)}")
+    return None
 
 
-def _job_told(event: ev.Event) -> _Told | None:
-    facts = msgspec.to_builtins(event.data) if event.kind in ("JobFired", "JobRan") else {}
-    if not facts or (event.kind == "JobRan" and facts.get("outcome") == "done"):
-        return None
-    job, slot = facts.get("id", ""), facts.get("slot", 0)
-    failed = event.kind == "JobRan"
-    text = f"job {job} failed: {_short(facts.get('reason', ''))}" if failed else f"job {job} fired"
-    name = "job.failed" if failed else "job.fired"
-    return _Told((name,), f"job:{job}@{slot}", text, {"job": job, "slot": slot})
+def _job_told(name: str, job: str, slot: int, what: str) -> _Told:
+    facts = {"job": job, "slot": slot}
+    return _Told((name,), f"job:{job}@{slot}", f"job {_short(job)} {what}", facts)
 
 
 def _short(text: str, limit: int = 200) -> str:

@@ -33,6 +33,8 @@ from orch.model.failure_class import class_of
 from orch.model.onward import Again, Candidate, Defer, GiveUp, clock_words
 
 Next = Again | Defer | GiveUp
+MOMENT_S = 5.0
+"""Seconds between a failure's being judged and written down, at most."""
 SAME_ERROR = 3
 """The identical error that ends a step (H47)."""
 
@@ -187,7 +189,8 @@ def _option(
     model, free_at, held = chosen
     failed = [tried for tried in mine if class_of(tried.code) != "unknown_model"]
     pause = _pause_end(failed, policy) if failed else 0.0
-    cools = (held or "cooling") if free_at > now and free_at >= pause else ""
+    # Both begin with the same failure; the books note it a moment later.
+    cools = (held or "cooling") if free_at > now and free_at >= pause - MOMENT_S else ""
     return _Option(candidate.agent, model, max(free_at, pause), bool(failed), cools)
 
 

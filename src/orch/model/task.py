@@ -7,11 +7,16 @@ is never resumed by itself (H22); `done` and `cancelled` have an exit too: a ret
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from orch.model.profile import Profile
+
+if TYPE_CHECKING:
+    from orch.model.attempt import Attempt
+    from orch.model.run import Run
+    from orch.model.standing import Standing
 
 TaskState = Literal[
     "new", "routed", "in_progress", "in_review", "done", "blocked", "needs_review", "cancelled"
@@ -30,7 +35,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `person:NAME`, `job:ID`, `agent:TASK`, `ticket:ID`. `depth` counts the tasks above it. `run` is
     its last run.
     `reason` and `hint` stand for the present state; `wake_at` is the time before which nothing will
-    happen by itself, 0 for none. Times are seconds since the epoch."""
+    happen by itself, 0 for none; `asked_at` when somebody last asked for it. Times
+    are seconds since the epoch."""
 
     id: int
     title: str
@@ -56,3 +62,32 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     queued: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0
+    asked_at: float = 0.0
+
+    @property
+    def by_person(self) -> bool:
+        """A person asked for it."""
+        return self.source.startswith("person:")
+
+
+class TaskViews(Protocol):
+    """What a store tells about the queue."""
+
+    def task(self, task: int) -> Task | None: ...
+    def tasks(self, state: str = "", limit: int = 1000) -> list[Task]:
+        """Newest first."""
+
+    def waiting_tasks(self, limit: int = 100) -> list[Task]:
+        """New ones of the queue, at most `limit` of each repository, the most urgent first."""
+
+    def children(self, task: int) -> list[Task]: ...
+    def task_counts(self) -> dict[str, int]: ...
+    def runs_of_source(self, source: str, since: float) -> int: ...
+    def tasks_by_machine(self, since: float) -> int: ...
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        """With each run's repository, oldest first."""
+
+    def standings(self) -> list[Standing]: ...
+    def last_routed(self) -> str: ...
+    def runs_of_task(self, task: int) -> list[Run]:
+        """Oldest first."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from orch.model import command as cmd, event as ev
+from orch.model.attempt import Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.run import Reason, Run
 from orch.model.task import CLOSED, Task, TaskState
@@ -160,6 +161,24 @@ def refuse(state: Reader, command: cmd.RefuseTask) -> list[ev.EventData] | OrchE
     return [ev.TaskMoved(task.id, "needs_review", command.why, command.hint)]
 
 
+def hold(state: Reader, command: cmd.HoldTask) -> list[ev.EventData] | OrchError:
+    """It is at work and waits: nobody has to do anything."""
+    task = state.task(command.task)
+    if task is None:
+        return unknown(command.task)
+    same = (task.reason, task.hint) == (command.why, command.hint)
+    if task.state in CLOSED or (task.state == "blocked" and same):
+        return []
+    return [ev.TaskMoved(task.id, "blocked", command.why, command.hint, command.wake_at)]
+
+
+def goes_on(state: Reader, run: Run, attempt: Attempt) -> Iterator[ev.EventData]:
+    """What a new attempt means for a task that was held."""
+    task = state.task(run.task) if run.unattended else None
+    if task is not None and task.state in ("blocked", "in_review") and attempt.role != "command":
+        yield ev.TaskMoved(task.id, "routed" if attempt.role == "route" else "in_progress")
+
+
 def note(state: Reader, command: cmd.NoteTask) -> list[ev.EventData] | OrchError:
     """Why it waits: one event for one reason (H32)."""
     task = state.task(command.task)
@@ -269,7 +288,7 @@ def created(tables: Tables, event: ev.Event, data: ev.TaskCreated) -> None:
             id=data.id, title=data.title, state="new", repo=data.repo, issue=data.issue,
             body=data.body, labels=data.labels, workflow=data.workflow, pin=data.pin,
             parent=data.parent, depth=data.depth, priority=data.priority, source=data.source,
-            queued=data.queued, created_at=event.at, updated_at=event.at,
+            queued=data.queued, created_at=event.at, updated_at=event.at, asked_at=event.at,
         )
     )  # fmt: skip
 
@@ -281,12 +300,15 @@ def moved(tables: Tables, event: ev.Event, data: ev.TaskMoved) -> None:
     own = event.task == data.id and event.run  # a parent's move may stand in its child's run
     run = tables.run(event.run) if own else None
     task = replace(
-        task, state=data.state, reason=data.why, hint=data.hint, wake_at=0.0,
+        task, state=data.state, reason=data.why, hint=data.hint, wake_at=data.wake_at,
         run=event.run if run is not None and run.task == data.id else task.run,
         updated_at=event.at,
     )  # fmt: skip
     if data.state == "new":
-        task = replace(task, agent="", model="", complexity="", profile=None, queued=True)
+        asked = event.at if event.actor.kind == "person" else task.asked_at
+        task = replace(
+            task, asked_at=asked, agent="", model="", complexity="", profile=None, queued=True
+        )
     tables.put_task(task)
 
 
@@ -301,6 +323,7 @@ def noted(tables: Tables, event: ev.Event, data: ev.TaskNoted) -> None:
 
 
 def routed(tables: Tables, event: ev.Event, data: ev.TaskRouted) -> None:
+    tables.put_routed(data.agent)
     task = tables.task(data.id)
     if task is not None:
         tables.put_task(

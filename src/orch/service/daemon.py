@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from orch.compose import ServiceParts, serve_parts
+from orch._version import __version__
+from orch.compose import ServiceParts, own_thread, serve_parts
+from orch.engine.world import in_thread
 from orch.model.command import NoteService
 from orch.model.errors import Conflict
+from orch.service import logs
+from orch.service.front import Front
 
 if TYPE_CHECKING:
     from orch.api import Orch
+
+_log = logging.getLogger(__name__)
 
 
 LAST_WORDS_S = 10.0
@@ -25,8 +33,8 @@ LAST_WORDS_S = 10.0
 
 
 def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
-    """Until a signal. `ready` is called when the lock is ours and the first look was made. Refused
-    with the name of the process that holds the lock."""
+    """Until a signal. `ready` is called when the lock is ours, the first look was made, and the
+    socket answers. Refused with the name of the process that holds the lock."""
     parts = serve_parts(orch)
     if not parts.lock.take():
         holder = parts.lock.holder() or "another process"
@@ -34,11 +42,13 @@ def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
             f"process {holder} drives this home already", code="service_running",
             hint="orch service status",
         )  # fmt: skip
+    log = logs.begin(orch.home)
     try:
         asyncio.run(_serve(parts, ready))
     finally:
         parts.journal.close()
         parts.lock.release()
+        logs.end(log)
 
 
 async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> None:
@@ -46,10 +56,28 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave.set)
+    front = Front(
+        parts.orch, in_thread, own_thread, stop=leave.set, asked=parts.engine.look, uid=os.getuid()
+    )
+    told = asyncio.ensure_future(_announced(front, parts, ready))
+    _log.info("the service begins", extra={"pid": parts.orch.me.pid, "version": __version__})
+    try:
+        ear = front.ear.others(parts.world.store.changes)
+        await parts.world.journal.send(NoteService("started", parts.orch.me.pid))
+        await parts.engine.serve(leave, [*parts.loops, front], ear)
+        await parts.world.journal.send(NoteService("stopped", parts.orch.me.pid))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(parts.last_words(), LAST_WORDS_S)
+    except BaseException:
+        _log.exception("the service ends by a fault")
+        raise
+    finally:
+        told.cancel()
+    _log.info("the service ends", extra={"left": len(parts.world.store.live_attempts())})
+
+
+async def _announced(
+    front: Front, parts: ServiceParts, ready: Callable[[ServiceParts], None]
+) -> None:
+    await front.ready.wait()
     ready(parts)
-    pid = parts.orch.me.pid
-    await parts.world.journal.send(NoteService("started", pid))
-    await parts.engine.serve(leave, parts.loops)
-    await parts.world.journal.send(NoteService("stopped", pid))
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(parts.last_words(), LAST_WORDS_S)

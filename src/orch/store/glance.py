@@ -30,6 +30,9 @@ class Glance:
     def repos(self) -> list[str]:
         return [str(row[0]) for row in self._rows("repos")]
 
+    def jobs(self) -> list[str]:
+        return [str(row[0]) for row in self._rows("jobs")]
+
     def pulls(self) -> list[str]:
         """`REPO#N`, newest first."""
         return [f"{row[0]}#{row[1]}" for row in self._rows("pulls")]

@@ -16,11 +16,13 @@ from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event, EventData
+from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
+from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -42,6 +44,10 @@ class MemoryTables:
         self.worktree_rows: dict[tuple[str, str], Worktree] = {}
         self.pull_rows: dict[tuple[str, int], tuple[PullRequest, str]] = {}
         self.session_rows: dict[int, Session] = {}
+        self.standing_rows: dict[str, Standing] = {}
+        self.routed = ""
+        self.job_rows: dict[str, Job] = {}
+        self.firing_rows: dict[tuple[str, int], Firing] = {}
         self.source_rows: dict[str, tuple[Source, ...]] = {}
 
     def copy(self) -> MemoryTables:
@@ -67,6 +73,15 @@ class MemoryTables:
 
     def children(self, task: int) -> list[Task]:
         return [one for one in self.task_rows.values() if one.parent == task and task]
+
+    def standings(self) -> list[Standing]:
+        return [self.standing_rows[subject] for subject in sorted(self.standing_rows)]
+
+    def put_standing(self, standing: Standing) -> None:
+        self.standing_rows[standing.subject] = standing
+
+    def put_routed(self, agent: str) -> None:
+        self.routed = agent
 
     def step(self, run: str, path: str) -> Step | None:
         return self.step_rows.get((run, path))
@@ -99,6 +114,26 @@ class MemoryTables:
 
     def put_session(self, session: Session) -> None:
         self.session_rows[session.id] = session
+
+    def job(self, job: str) -> Job | None:
+        return self.job_rows.get(job)
+
+    def firing(self, job: str, slot: int) -> Firing | None:
+        return self.firing_rows.get((job, slot))
+
+    def put_job(self, job: Job) -> None:
+        self.job_rows[job.id] = job
+
+    def drop_job(self, job: str) -> None:
+        self.job_rows.pop(job, None)
+        self.drop_firings(job, 2**62)
+
+    def put_firing(self, firing: Firing) -> None:
+        self.firing_rows[firing.job, firing.slot] = firing
+
+    def drop_firings(self, job: str, before: int) -> None:
+        for key in [key for key in self.firing_rows if key[0] == job and key[1] < before]:
+            del self.firing_rows[key]
 
     def put_epoch(self, epoch: int) -> None:
         self.epoch_number = epoch
@@ -229,6 +264,14 @@ class MemoryStore:
         found = [a for a in self._tables.attempt_rows.values() if a.run == run]
         return sorted(found, key=lambda a: (a.started_at, a.path, a.n))
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        runs = self._tables.run_rows
+        found = [
+            (one, runs[one.run].repo) for one in self._tables.attempt_rows.values()
+            if one.started_at >= at and one.run in runs
+        ]  # fmt: skip
+        return sorted(found, key=lambda pair: pair[0].started_at)
+
     def live_attempts(self) -> list[Attempt]:
         found = [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
         return sorted(found, key=lambda a: (a.started_at, a.id))
@@ -241,6 +284,16 @@ class MemoryStore:
 
     def open_session(self) -> Session | None:
         return self._tables.open_session()
+
+    def job(self, job: str) -> Job | None:
+        return self._tables.job(job)
+
+    def jobs(self) -> list[Job]:
+        return sorted(self._tables.job_rows.values(), key=lambda job: job.id)
+
+    def firings(self, job: str = "", *, limit: int = 100) -> list[Firing]:
+        rows = [row for row in self._tables.firing_rows.values() if job in ("", row.job)]
+        return sorted(rows, key=lambda row: (-row.slot, row.job))[:limit]
 
     def pulls(self, run: str = "") -> list[PullRequest]:
         rows = self._tables.pull_rows.values()
@@ -268,6 +321,27 @@ class MemoryStore:
 
     def children(self, task: int) -> list[Task]:
         return self._tables.children(task)
+
+    def standings(self) -> list[Standing]:
+        return self._tables.standings()
+
+    def last_routed(self) -> str:
+        return self._tables.routed
+
+    def runs_of_source(self, source: str, since: float) -> int:
+        tasks = self._tables.task_rows
+        return sum(
+            1 for run in self._tables.run_rows.values()
+            if run.task in tasks and tasks[run.task].source == source
+            and tasks[run.task].created_at >= since
+        )  # fmt: skip
+
+    def tasks_by_machine(self, since: float) -> int:
+        return sum(
+            1
+            for task in self._tables.task_rows.values()
+            if task.created_at >= since and task.source and not task.by_person
+        )
 
     def task_counts(self) -> dict[str, int]:
         return dict(Counter(task.state for task in self._tables.task_rows.values()))

@@ -18,10 +18,12 @@ import apsw
 
 from orch.model.attempt import Attempt
 from orch.model.errors import OrchError
+from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -186,6 +188,27 @@ class SqliteStore:
         """In the order they were asked for."""
         return self._all(Task, "children_of_task", task)
 
+    def standings(self) -> list[Standing]:
+        """How agents stand, by subject."""
+        return self._all(Standing, "list_standings")
+
+    def last_routed(self) -> str:
+        """The router's last choice; empty before the first."""
+        with self._lock, translated(self._path):
+            return str(value(self._db, statement("get_meta"), ("routed",)) or "")
+
+    def runs_of_source(self, source: str, since: float) -> int:
+        """Runs of the tasks that `source` has asked for since then."""
+        return self._count("runs_of_source", source, since)
+
+    def tasks_by_machine(self, since: float) -> int:
+        """Tasks that were asked for since then by anything but a person."""
+        return self._count("tasks_by_machine", since)
+
+    def _count(self, name: str, *keys: Any) -> int:
+        with self._lock, translated(self._path):
+            return int(value(self._db, statement(name), keys))
+
     def task_counts(self) -> dict[str, int]:
         """How many tasks are in each state that occurs."""
         with self._lock, translated(self._path):
@@ -218,6 +241,12 @@ class SqliteStore:
     def attempts(self, run: str) -> list[Attempt]:
         return self._all(Attempt, "list_attempts", run)
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        """Those that began then or later, each with its run's repository, oldest first."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("attempts_since"), (at,))
+            return [(decoded(Attempt, row[0]), str(row[1])) for row in rows]
+
     def live_attempts(self) -> list[Attempt]:
         return self._all(Attempt, "live_attempts")
 
@@ -232,6 +261,18 @@ class SqliteStore:
     def open_session(self) -> Session | None:
         found: Session | None = self._first(Session, "open_session")
         return found
+
+    def job(self, job: str) -> Job | None:
+        found: Job | None = self._first(Job, "get_job", job)
+        return found
+
+    def jobs(self) -> list[Job]:
+        """By id."""
+        return self._all(Job, "list_jobs")
+
+    def firings(self, job: str = "", *, limit: int = 100) -> list[Firing]:
+        """Of one job or of all, the last slot first."""
+        return self._all(Firing, "list_firings", job, limit)
 
     def pulls(self, run: str = "") -> list[PullRequest]:
         """Newest first; those of one run oldest first."""

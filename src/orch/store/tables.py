@@ -12,10 +12,12 @@ import msgspec
 
 from orch.model.attempt import Attempt
 from orch.model.gate import GateAnswer
+from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.standing import Standing
 from orch.model.step import OUTCOME_DECODER, Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
@@ -26,7 +28,19 @@ S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
     cls: msgspec.json.Decoder(cls)
-    for cls in (Repo, Run, Task, Attempt, Worktree, PullRequest, GateAnswer, Session)
+    for cls in (
+        Repo,
+        Run,
+        Task,
+        Attempt,
+        Worktree,
+        PullRequest,
+        GateAnswer,
+        Session,
+        Standing,
+        Job,
+        Firing,
+    )
 }
 
 
@@ -96,6 +110,15 @@ class SqliteTables:
         rows = self._db.execute(statement("children_of_task"), (task,))
         return [decoded(Task, row[0]) for row in rows]
 
+    def standings(self) -> list[Standing]:
+        return [decoded(Standing, row[0]) for row in self._db.execute(statement("list_standings"))]
+
+    def put_standing(self, standing: Standing) -> None:
+        self._db.execute(statement("put_standing"), (standing.subject, encoded(standing)))
+
+    def put_routed(self, agent: str) -> None:
+        self._db.execute(statement("put_meta"), ("routed", agent))
+
     def attempt(self, attempt: str) -> Attempt | None:
         return self._one(Attempt, "get_attempt", attempt)
 
@@ -123,6 +146,25 @@ class SqliteTables:
     def put_session(self, session: Session) -> None:
         self._db.execute(statement("put_session"), (session.id, session.last_seq, encoded(session)))
 
+    def job(self, job: str) -> Job | None:
+        return self._one(Job, "get_job", job)
+
+    def firing(self, job: str, slot: int) -> Firing | None:
+        return self._one(Firing, "get_firing", job, slot)
+
+    def put_job(self, job: Job) -> None:
+        self._db.execute(statement("put_job"), (job.id, encoded(job)))
+
+    def drop_job(self, job: str) -> None:
+        self._db.execute(statement("drop_job"), (job,))
+        self.drop_firings(job, 2**62)
+
+    def put_firing(self, firing: Firing) -> None:
+        self._db.execute(statement("put_firing"), (firing.job, firing.slot, encoded(firing)))
+
+    def drop_firings(self, job: str, before: int) -> None:
+        self._db.execute(statement("drop_firings"), (job, before))
+
     def step(self, run: str, path: str) -> Step | None:
         for row in self._db.execute(statement("get_step"), (run, path)):
             return step_of(row)
@@ -148,7 +190,7 @@ class SqliteTables:
             statement("put_task"),
             (
                 task.id, task.state, task.repo, task.issue, task.run, task.parent, task.priority,
-                task.queued, encoded(task),
+                task.queued, task.source, task.created_at, encoded(task),
             ),
         )  # fmt: skip
 

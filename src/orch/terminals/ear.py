@@ -40,6 +40,11 @@ class InotifyEar:
         self._directories[watch] = directory
         return True
 
+    def forget(self, directory: str) -> None:
+        for watch in [one for one, known in self._directories.items() if known == directory]:
+            del self._directories[watch]
+            self._kernel.inotify_rm_watch(self._descriptor, watch)
+
     def heard(self) -> set[str]:
         found: set[str] = set()
         with contextlib.suppress(BlockingIOError):

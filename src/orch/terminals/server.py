@@ -6,20 +6,17 @@ started it, and each answer is one of three: yes, no, or no answer at all (`Sile
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
-import stat
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from orch.model.errors import ToolFailed
+from orch.wire.places import fitting, is_private
 
 PATIENCE_S = 10.0
-_SOCKET_LIMIT = 100  # bytes; a socket's name holds 103 on macOS, and tmux wants some for itself
-_SHORT = Path("/tmp")
 _ALSO = ("/usr/local/bin", "/opt/homebrew/bin")  # H98: a service's PATH is /usr/bin:/bin at times
 # Repeated with every start, because the server comes and goes with its sessions; `-q`: 3.2 does not
 # know all of them.
@@ -105,7 +102,7 @@ class Server:
 
     def ask(self, *words: str, stdin: str = "") -> str:
         """What tmux says to one command; `Refused` if it says no, `Silent` if nothing."""
-        if self._socket.parent != self._run_dir and not _is_private(self._socket.parent):
+        if self._socket.parent != self._run_dir and not is_private(self._socket.parent):
             raise NoServer(f"there is no {self._socket.parent}")
         done = self._run("-u", "-S", str(self._socket), "-f", "/dev/null", *words, stdin=stdin)
         if done.returncode == 0:
@@ -167,25 +164,5 @@ def literal(word: str) -> str:
 
 
 def socket_path(run_dir: Path) -> Path:
-    """The server's socket in `run_dir`; where that is too long for a socket's name, in this user's
-    directory under /tmp, the same for every process of this home whatever its TMPDIR."""
-    path = run_dir / "tmux.sock"
-    if len(os.fsencode(path)) <= _SOCKET_LIMIT:
-        return path
-    digest = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:20]
-    return _SHORT / f"orch-{os.geteuid()}" / f"{digest}.sock"
-
-
-def _is_private(folder: Path) -> bool:
-    """False when it is not there; an error when somebody else could reach into it."""
-    try:
-        known = folder.lstat()
-    except FileNotFoundError:
-        return False
-    if stat.S_ISDIR(known.st_mode) and known.st_uid == os.geteuid() and not known.st_mode & 0o077:
-        return True
-    raise ToolFailed(
-        f"{folder} is not a private directory of this user.",
-        code="socket_unsafe",
-        hint=f"Look at `ls -ld {folder}`, remove it, then run the command again.",
-    )
+    """The server's socket: in `run_dir`, or where `orch.wire.places` has room for it."""
+    return fitting(run_dir / "tmux.sock", run_dir)

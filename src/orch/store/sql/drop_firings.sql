@@ -1,0 +1,1 @@
+delete from job_slots where job = ? and slot < ?

@@ -1,0 +1,1 @@
+select body from job_slots where job = ? and slot = ?

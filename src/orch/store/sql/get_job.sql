@@ -1,0 +1,1 @@
+select body from jobs where id = ?

@@ -1,0 +1,1 @@
+select body from standings order by subject
