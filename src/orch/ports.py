@@ -30,6 +30,7 @@ from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.spending import Accounts
 from orch.model.step import Step
 from orch.model.task import TaskViews
 from orch.model.ticket import Ticket
@@ -453,7 +454,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(JobViews, TaskViews, HasOutreach, Protocol):
+class Store(JobViews, TaskViews, Accounts, HasOutreach, Protocol):
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from orch.model import command as commands
 from orch.model.dispatching import Slots, why_waiting
 from orch.model.errors import NotFound, UsageError
 from orch.model.labels import check_labels
 from orch.model.naming import moment, nearest
 from orch.model.run import TERMINAL, Run
+from orch.model.spending import spent_by
 from orch.model.task import AT_WORK, CLOSED, STATES, Task
 from orch.model.ticket import Ticket
 
@@ -106,11 +109,18 @@ class Tasks:
     def _ticket(self, task: Task) -> Ticket:
         """What the workflow gets as its issue: the ticket, or the task itself in its form."""
         if task.issue:
-            return self._orch.issue(task.issue)
+            found = self._orch.issue(task.issue)
+            return msgspec.structs.replace(found, body=self._whole(found.body, task))
         return Ticket(
-            id=f"task-{task.id}", title=task.title, body=task.body, labels=task.labels,
-            repo=task.repo, created=moment(task.created_at), tracker="task",
+            id=f"task-{task.id}", title=task.title, body=self._whole(task.body, task),
+            labels=task.labels, repo=task.repo, created=moment(task.created_at), tracker="task",
         )  # fmt: skip
+
+    def _whole(self, body: str, task: Task) -> str:
+        """The text with what became of the task's parts."""
+        from orch.api import children
+
+        return "\n\n".join(filter(None, (body, children.told(self._store, task))))
 
     # --- looking
 
@@ -166,6 +176,9 @@ class Tasks:
     def tops(self) -> list[Task]:
         """Tasks without a parent (or whose parent is gone), newest first."""
         return [task for task in self._store.tasks() if not task.parent]
+
+    def now(self) -> float:
+        return self._rooms.clock.now()
 
     def counts(self) -> dict[str, int]:
         """How many are in each state that occurs, in the order of a task's life."""
@@ -291,6 +304,7 @@ def record_of(store: Store, task: Task, reason: str) -> dict[str, Any]:
             }
             for run in runs for pull in store.pulls(run.id)
         ],
+        "notes": task.notes,
         "children": [child.id for child in store.children(task.id)],
         "cost": cost_of(attempts),
         "history": history_of(store, task),
@@ -323,13 +337,12 @@ def history_of(store: Store, task: Task) -> list[dict[str, Any]]:
 
 def cost_of(attempts: list[Attempt]) -> dict[str, Any]:
     """What attempts have used, as far as they told: tokens, and US dollars (None: not known)."""
-    known = [attempt.usage for attempt in attempts if attempt.usage]
-    dollars = [usage["usd"] for usage in known if usage.get("usd") is not None]
+    spent = spent_by("", [one for one in attempts if one.agent], 0.0)
     return {
-        "tokens_in": sum(int(usage.get("input_tokens") or 0) for usage in known),
-        "tokens_out": sum(int(usage.get("output_tokens") or 0) for usage in known),
-        "usd": round(sum(dollars), 6) if dollars else None,
-    }
+        "tokens_in": spent.tokens_in or 0, "tokens_out": spent.tokens_out or 0,
+        "usd": round(spent.usd, 6) if spent.usd is not None else None,
+        "usd_unknown": spent.usd_unknown, "tokens_unknown": spent.tokens_unknown,
+    }  # fmt: skip
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from orch.engine.unattended import Unattended
 from orch.engine.world import World
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Role, Verdict
 from orch.model.briefing import Section, whole
-from orch.model.command import AttemptEnd, Noted
+from orch.model.command import AttemptEnd, Fact, Noted
+from orch.model.delegating import LABEL, wished
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
 from orch.model.profile import profile_text
@@ -150,7 +151,7 @@ class AgentProgram:
         return "\n\n".join(filter(None, (self._effect.prompt, profile, learned)))
 
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
-        verdict = await self._verdict(attempt, record)
+        verdict = self._planned(await self._verdict(attempt, record))
         end = AttemptEnd(
             id=attempt.id,
             status="succeeded" if verdict.ok else "failed",
@@ -162,11 +163,30 @@ class AgentProgram:
         end = unattended.ended(self._ctx, attempt, end)
         if verdict.ok:
             notes = (Noted(verdict.message),) if verdict.message else ()
-            return Judged(end, lambda e: done(verdict.value, *notes, end=e), retry=False)
+            facts = (*notes, *self._handed_on(verdict))
+            return Judged(end, lambda e: done(verdict.value, *facts, end=e), retry=False)
         error = _error(verdict, attempt.agent)
         if verdict.code in ASK_AGAIN:
             return Judged(end, lambda e: failed(error, end=e), retry=True, tries=ANSWERS, pause=0.0)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
+
+    def _planned(self, verdict: Verdict) -> Verdict:
+        """Who was asked to plan and handed work on has done well without a change of their own."""
+        result = verdict.result
+        if verdict.code != "no_change" or result is None or not result.delegations:
+            return verdict
+        task = self._ctx.world.store.task(self._ctx.run.task)
+        if task is None or LABEL not in task.labels or not self._ctx.run.unattended:
+            return verdict
+        return Verdict(ok=True, value=result.summary, result=result, usage=verdict.usage)
+
+    def _handed_on(self, verdict: Verdict) -> tuple[Fact, ...]:
+        """What the agent of a queued task wants others to do."""
+        of_queue = self._ctx.run.unattended and self.fields["role"] == "work"
+        if verdict.result is None or not of_queue:
+            return ()
+        fact = wished(verdict.result.delegations)
+        return (fact,) if fact is not None else ()
 
     async def _verdict(self, attempt: Attempt, record: ExitRecord) -> Verdict:
         world, directory, agent = self._ctx.world, attempt.directory, self._by(attempt)
@@ -231,6 +251,7 @@ def agent_fields(effect: RunAgent, agent: str) -> dict[str, Any]:
         "name": effect.name or "",
         "worktree": effect.env.path,
         "branch": effect.env.branch,
+        "model": effect.model or "",
     }
 
 

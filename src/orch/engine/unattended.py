@@ -21,7 +21,7 @@ from orch.model.attempt import FINAL, Attempt
 from orch.model.command import AttemptEnd, HoldTask
 from orch.model.errors import AgentFailed
 from orch.model.onward import Again, Defer, GiveUp
-from orch.model.price import cost_of
+from orch.model.price import cost_of, tokens_of
 from orch.model.reset_time import reset_time
 from orch.model.retrying import AttemptPolicy, Tried, complexity_after, decide_next
 from orch.model.routing import candidates
@@ -107,7 +107,9 @@ class Unattended:
         return decide_next(
             history, policy_of(config),
             candidates(agents, config.model_map.tiers(), tier, task.model if not history else ""),
-            standing_rules.cooldowns(ctx.world.store.standings()),
+            standing_rules.cooldowns(
+                ctx.world.store.standings(), now, config.metering.keep_for_people
+            ),
             now=now, task=str(task.id), pin=self._pin or task.pin, routed=task.agent,
             zone=local_zone(),
         )  # fmt: skip
@@ -130,7 +132,8 @@ def ended(ctx: StepContext, attempt: Attempt, end: AttemptEnd) -> AttemptEnd:
     code = "" if end.status == "succeeded" else end.code
     stood = standing_rules.after(
         ctx.world.store.standings(), attempt.agent, attempt.model, code, now,
-        ctx.world.config(ctx.run.repo).retry, reset,
+        ctx.world.config(ctx.run.repo).retry, reset, tokens_of(end.usage).total,
+        attempt.started_at,
     )  # fmt: skip
     return msgspec.structs.replace(end, reset_at=reset, stood=tuple(stood))
 

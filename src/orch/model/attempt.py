@@ -20,7 +20,8 @@ IoMode = Literal["pipes", "tty"]
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """`n` counts from 1 within a step. `exit_code` is None while it runs and when it was lost.
     Times are seconds since the epoch. `code` is the failure class, `message` its sentence. `stop`: a
-    person wants it to end, for good: no other attempt follows."""
+    person wants it to end, for good: no other attempt follows. `model`: that was asked for, empty for
+    the agent's own."""
 
     id: str
     run: str

@@ -7,7 +7,7 @@ is never resumed by itself (H22); `done` and `cancelled` have an exit too: a ret
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
@@ -35,8 +35,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `person:NAME`, `job:ID`, `agent:TASK`, `ticket:ID`. `depth` counts the tasks above it. `run` is
     its last run.
     `reason` and `hint` stand for the present state; `wake_at` is the time before which nothing will
-    happen by itself, 0 for none; `asked_at` when somebody last asked for it. Times
-    are seconds since the epoch."""
+    happen by itself, 0 for none; `asked_at` when somebody last asked for it. `notes`
+    are JSON values that scripts keep with it. Times are seconds since the epoch."""
 
     id: int
     title: str
@@ -60,6 +60,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
     wake_at: float = 0.0
     queued: bool = False
+    notes: dict[str, Any] = {}
     created_at: float = 0.0
     updated_at: float = 0.0
     asked_at: float = 0.0

@@ -39,7 +39,7 @@ def add(state: Reader, command: cmd.AddTask) -> list[ev.EventData] | OrchError:
     depth = 0
     if command.parent:
         parent = state.task(command.parent)
-        refusal = _may_have_child(state, command.parent, parent)
+        refusal = may_have_child(state, command.parent, parent)
         if refusal is not None:
             return refusal
         assert parent is not None
@@ -71,7 +71,7 @@ def _unfit(state: Reader, title: str, command: cmd.AddTask) -> OrchError | None:
     return None
 
 
-def _may_have_child(state: Reader, number: int, parent: Task | None) -> OrchError | None:
+def may_have_child(state: Reader, number: int, parent: Task | None) -> OrchError | None:
     if parent is None:
         return unknown(number)
     if parent.state in CLOSED:
@@ -190,20 +190,38 @@ def note(state: Reader, command: cmd.NoteTask) -> list[ev.EventData] | OrchError
     return [ev.TaskNoted(task.id, command.reason, command.hint, command.wake_at)]
 
 
-def at_step(state: Reader, run: Run, command: cmd.Advance) -> Iterator[ev.EventData]:
-    """A task's state is read off its run's current step (ARCHITECTURE §1)."""
+def at_step(
+    state: Reader, run: Run, command: cmd.Advance, made: Sequence[ev.EventData] = ()
+) -> Iterator[ev.EventData]:
+    """A task's state is read off its run's current step (ARCHITECTURE §1). `made` are the events of
+    the same move so far: children may be among them."""
     moved = _move_of(command)
     task = state.task(run.task) if moved is not None else None
     if moved is None or task is None:
         return
     wanted, why, hint = moved
-    if command.finish is not None and wanted in ("done", "in_review"):
-        waiting = open_children(state, task.id)
+    if _may_wait(command.finish):
+        waiting = [child.id for child in open_children(state, task.id)]
+        waiting += children_in(task.id, made)
         if waiting:
-            yield _waits_for(task.id, waiting)
+            yield _waits(task.id, waiting)
             return
     if task.state != wanted or (task.reason, task.hint) != (why, hint):
         yield ev.TaskMoved(task.id, wanted, why, hint)
+
+
+def children_in(parent: int, events: Sequence[ev.EventData]) -> list[int]:
+    """The children of `parent` that these events make."""
+    return [
+        one.id for one in events if isinstance(one, ev.TaskCreated) and parent == one.parent != 0
+    ]
+
+
+def _may_wait(finish: cmd.Finish | None) -> bool:
+    """A run after which its task may wait for children: it did well, or it only handed work on."""
+    if finish is None or finish.status == "aborted":
+        return False
+    return finish.error is None or finish.error.code == "no_change"
 
 
 def _move_of(command: cmd.Advance) -> tuple[TaskState, str, str] | None:
@@ -246,6 +264,19 @@ def consequences(state: Reader, events: Sequence[ev.EventData]) -> Iterator[ev.E
                 yield _waits(parent.id, [*children, data.id])
         elif isinstance(data, ev.TaskMoved) and data.state in CLOSED:
             yield from _let_go_on(state, data.id)
+        elif isinstance(data, ev.TaskPlaced):
+            yield from _placed(state, data)
+
+
+def _placed(state: Reader, data: ev.TaskPlaced) -> Iterator[ev.EventData]:
+    """A task came below another parent: the old one may go on, the new one waits for it."""
+    task = state.task(data.id)
+    if task is None or task.parent == data.parent or task.state in CLOSED:
+        return
+    yield from _let_go_on(state, data.id)
+    parent = state.task(data.parent) if data.parent else None
+    if parent is not None and _at_rest(state, parent):
+        yield _waits(parent.id, [*(one.id for one in open_children(state, parent.id)), data.id])
 
 
 def _at_rest(state: Reader, task: Task) -> bool:

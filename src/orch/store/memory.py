@@ -6,6 +6,7 @@ leaves nothing behind. It can outlive an engine, as a disk would.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -22,6 +23,7 @@ from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
+from orch.model.spending import AgentStats, Spending, Spent, spent_by, stats_of
 from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
 from orch.model.task import Task
@@ -275,6 +277,29 @@ class MemoryStore:
     def live_attempts(self) -> list[Attempt]:
         found = [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
         return sorted(found, key=lambda a: (a.started_at, a.id))
+
+    def agent_stats(self, since: float) -> list[AgentStats]:
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self._tables.attempt_rows.values():
+            if attempt.agent and attempt.started_at >= since:
+                found.setdefault(attempt.agent, []).append(attempt)
+        return [stats_of(agent, found[agent]) for agent in sorted(found)]
+
+    def spending(self, wanted: Spending) -> list[Spent]:
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self._tables.attempt_rows.values():
+            run = self._tables.run(attempt.run)
+            if run is None or not attempt.agent or attempt.started_at < wanted.since:
+                continue
+            if wanted.run not in ("", run.id) or wanted.task not in (0, run.task):
+                continue
+            day = time.strftime("%Y-%m-%d", time.gmtime(attempt.started_at))
+            names = {
+                "task": str(run.task), "agent": attempt.agent, "model": attempt.model,
+                "repo": run.repo, "day": day,
+            }  # fmt: skip
+            found.setdefault(names.get(wanted.by, ""), []).append(attempt)
+        return [spent_by(name, found[name], self._now()) for name in sorted(found)]
 
     def worktrees(self) -> list[Worktree]:
         return list(self._tables.worktree_rows.values())[::-1]

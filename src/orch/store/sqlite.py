@@ -23,6 +23,7 @@ from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.spending import AgentStats, Spending, Spent
 from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
@@ -249,6 +250,18 @@ class SqliteStore:
 
     def live_attempts(self) -> list[Attempt]:
         return self._all(Attempt, "live_attempts")
+
+    def agent_stats(self, since: float) -> list[AgentStats]:
+        """How each agent did in attempts that began since then, by name."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("agent_stats"), (since,))
+            return [AgentStats(*row) for row in rows]
+
+    def spending(self, wanted: Spending) -> list[Spent]:
+        """What was used, by name of the dimension asked for (one row without one)."""
+        with self._lock, translated(self._path):
+            keys = {**wanted._asdict(), "now": self._now()}
+            return [Spent(*row) for row in self._db.execute(statement("spending"), keys)]
 
     def worktrees(self) -> list[Worktree]:
         """Newest first."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
+from orch.model import spending
 from orch.model.attempt import Attempt
 from orch.model.gate import GateAnswer
 from orch.model.job import Firing, Job
@@ -210,7 +211,8 @@ class SqliteTables:
             statement("put_attempt"),
             (
                 attempt.id, attempt.run, attempt.path, attempt.n, attempt.status,
-                attempt.started_at, encoded(attempt),
+                attempt.started_at, attempt.agent, attempt.model, attempt.ended_at,
+                *spending.reported(attempt.usage), encoded(attempt),
             ),
         )  # fmt: skip
 
