@@ -2,7 +2,7 @@
 
 Invariants for every port:
 
-- Calls block; the engine runs them off its loop. Nothing here is a coroutine but `Terminals.ended`.
+- Calls block, off the engine's loop. Nothing here is a coroutine but `Terminals.ended`.
 - Each act takes the step's `key` (or a name made from it) and is safe to repeat: it looks for its
   effect first, so that a crash between act and confirm is answered by the same call again.
 - Expected outcomes are values; faults are `OrchError`s with a code and a hint, translated once.
@@ -23,7 +23,9 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
+from orch.model.history import CommitViews
 from orch.model.job import JobViews
+from orch.model.outreach import HasOutreach
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
@@ -67,7 +69,7 @@ class Failpoints(Protocol):
     def hit(self, name: str) -> None: ...
 
 
-class Git(Protocol):
+class Git(CommitViews, Protocol):
     """The only way to git. Names are validated, refs are full, configuration is pinned (RELIABILITY
     §0.4): nothing that an agent can write makes the service run anything. All commit ids are full.
 
@@ -215,7 +217,7 @@ class Git(Protocol):
         """All that is kept of removed worktrees, oldest first."""
 
     def purge_trash(self, repo: Repo, *, older_than: float) -> Sequence[Saved]:
-        """Give up the entries saved before `older_than` (epoch seconds); gives which they were."""
+        """Give up the entries saved before `older_than` (seconds); which they were."""
 
     def made_from(self, repo: Repo, branch: str) -> str:
         """The commit that we made `branch` from, empty when it is not ours."""
@@ -453,7 +455,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(JobViews, TaskViews, Accounts, Protocol):
+class Store(JobViews, TaskViews, Accounts, HasOutreach, Protocol):
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property

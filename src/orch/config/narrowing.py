@@ -33,6 +33,9 @@ _REASONS = {
     "prices": "it can raise what a run costs",
     "breakers": "it can raise what a run costs",
     "review": "it decides what is merged",
+    "hooks": "it says which programs run on this machine",
+    "notify": "it says which programs run on this machine, and who is told",
+    "rules": "it can raise what a run costs",
     "timeouts": "it can raise what a run costs",
 }
 _PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"

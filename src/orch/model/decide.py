@@ -471,6 +471,7 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.QueueTask: task_rules.queue,
     cmd.CloseTask: task_rules.close,
     cmd.NoteTask: task_rules.note,
+    cmd.NoteService: lambda state, command: [ev.ServiceNoted(command.state, command.pid)],
     cmd.RefuseTask: task_rules.refuse,
     cmd.RerouteTask: task_wishes.reroute,
     cmd.LinkTask: task_wishes.link,

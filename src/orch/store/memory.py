@@ -28,6 +28,7 @@ from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
+from orch.store.outreach import MemoryOutreach
 
 Sent = list[Event] | OrchError
 
@@ -184,6 +185,7 @@ class MemoryStore:
         self._now = now
         self._tables = MemoryTables()
         self._events: list[Event] = []
+        self.outreach = MemoryOutreach()
 
     def close(self) -> None:
         """Nothing to close: the data stays, as on a disk."""
