@@ -118,6 +118,23 @@ SHAPES = {
     "task close": "[task line](#task-line)",
     "task tree": "[task line](#task-line) with `children`, each of the same shape; without a number"
     " an array of them",
+    "task route": "`{task, status, agent, model, complexity, by, reason, chosen, until, refused}`",
+    "task run": "[run](#run)",
+    "task attach": "as `attach`",
+    "task live": "array of `{attempt, task, title, run, repo, agent, role, terminal, status, since,"
+    " seconds}`",
+    "task kill": "as `stop --agent`",
+    "task publish": "[task line](#task-line) with `issue`",
+    "task cost": "as `cost`",
+    "task sidecar": "the notes, or the value of the one that is named",
+    "task move": "[task line](#task-line)",
+    "agents": "array of `{name, kind, configured, installed, problem, cooling_until, cooling_why,"
+    " attempts, live, succeeded, failed, success_rate, average_s, tokens_in, tokens_out, usd,"
+    " usd_unknown, tokens_unknown}`",
+    "cost": "`{task or run, by, since, total, rows}`; sums are `{attempts, live, tokens_in,"
+    " tokens_out, usd, seconds, usd_unknown, tokens_unknown}`",
+    "stream": "one `{type, attempt, task, run, agent, …}` a line; `type` is `started`, `output`"
+    " (with `stream` and `text`) or `ended` (with `status`, `code` and `message`)",
     "cooldown list": "array of `{subject, until, why, failures, vendor}`",
     "cooldown clear": "array of subjects",
     "job add": "[job](#job)",

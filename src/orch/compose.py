@@ -301,6 +301,7 @@ class ServiceParts:
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
         from orch.engine.lock import EngineLock
+        from orch.engine.pulls import PullWatch
         from orch.engine.seams import failpoints_from
         from orch.engine.slots import Places
 
@@ -319,7 +320,9 @@ class ServiceParts:
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look, breakers)
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
         self.notifier, self.feeds = make_outreach(home, self.world)
-        self.loops: list[Loop] = [self.dispatcher, scheduler, self.notifier, *self.feeds]
+        pulls = PullWatch(self.world, orch.me, self.engine.look)
+        outward: list[Loop] = [self.notifier, *self.feeds]
+        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, *outward]
 
     async def last_words(self) -> None:
         """Tell hooks and people what happened until now."""

@@ -6,6 +6,7 @@ Invariant: a cost that nobody reported is null and counted as unknown, never zer
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orch.api.tasks import Tasks
@@ -33,14 +34,20 @@ class Cooldowns(Protocol):
 
 
 class BookedCooldowns:
-    """As the books have them."""
+    """As the books have them; `keep`: the share of a window that is left to people."""
 
-    def __init__(self, standings: list[Standing]) -> None:
-        self._cooldowns = standing_rules.cooldowns(standings)
+    def __init__(self, standings: Sequence[Standing], now: float, keep: float) -> None:
+        self._cooldowns = standing_rules.cooldowns(standings, now, keep)
 
     def cooling(self, agent: str, now: float) -> tuple[float, str] | None:
         found = cooling(self._cooldowns, agent, "", now)
         return (found.until, found.why) if found is not None else None
+
+
+def booked(orch: Orch) -> BookedCooldowns:
+    """As the books have them now."""
+    keep = orch.rooms.config(None).metering.keep_for_people
+    return BookedCooldowns(orch.store.standings(), orch.rooms.clock.now(), keep)
 
 
 def meant(orch: Orch, word: str) -> Task | Run:

@@ -110,10 +110,12 @@ def _routed_now(orch: Orch, task: Task) -> Any:
     """The rule that the service goes by, on what it would look at."""
     repo = orch.store.repo(task.repo) if task.repo else None
     config, standings = orch.rooms.config(repo), orch.store.standings()
+    now = orch.rooms.clock.now()
+    held = standing_rules.cooldowns(standings, now, config.metering.keep_for_people)
     around = routing.Around(
         agents=tuple(name for name in config.agents if not orch.rooms.agent_lacks(name)),
-        now=orch.rooms.clock.now(), models=config.model_map.tiers(),
-        cooldowns=standing_rules.cooldowns(standings), default_agent=config.defaults.agent,
+        now=now, models=config.model_map.tiers(),
+        cooldowns=held, default_agent=config.defaults.agent,
         last_agent=orch.store.last_routed(), weights=standing_rules.weighed(standings),
         zone=datetime.datetime.now().astimezone().tzinfo or datetime.UTC,
     )  # fmt: skip

@@ -25,7 +25,7 @@ def agents(as_json: bool, quiet: bool, no_color: bool) -> None:
     from orch.api import accounts
 
     out, orch = output(as_json, quiet, no_color), home()
-    found = accounts.agents(orch, accounts.BookedCooldowns(orch.store.standings()))
+    found = accounts.agents(orch, accounts.booked(orch))
     if out.json:
         out.data(found)
     elif out.quiet:

@@ -22,6 +22,7 @@ from orch.config.keys import Path, dotted
 from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
 from orch.config.outreach_tree import HookLimits, NotifyConfig, RuleConfig
 from orch.config.reading import Flat, Value, filled, named, overlay, read
+from orch.config.review_tree import ReviewConfig
 from orch.config.service_tree import (
     BreakerConfig,
     BudgetLimits,
@@ -73,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metering: Metering
     breakers: BreakerConfig
     timeouts: TimeoutConfig
+    review: ReviewConfig
     prices: dict[str, PriceConfig]
     hooks: HookLimits
     notify: NotifyConfig

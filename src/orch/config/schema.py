@@ -25,6 +25,7 @@ from orch.config.kinds import (
     Seconds,
     Text,
     Whole,
+    YesNo,
 )
 from orch.config.outreach_kinds import HEADER, Address, Headers, Occasions, Rows, Switch, When
 from orch.config.reading import kinds_of
@@ -93,6 +94,11 @@ def _text(kind: Text) -> dict[str, Any]:
 @_of_kind.register
 def _choice(kind: Choice) -> dict[str, Any]:
     return {"enum": list(kind.words)}
+
+
+@_of_kind.register
+def _yes_no(kind: YesNo) -> dict[str, Any]:
+    return {"type": "boolean"}
 
 
 @_of_kind.register

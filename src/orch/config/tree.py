@@ -25,6 +25,7 @@ from orch.config.kinds import (
 )
 from orch.config.outreach_kinds import Rows
 from orch.config.outreach_tree import HookLimits, NotifyConfig, RuleConfig
+from orch.config.review_tree import ReviewConfig
 from orch.config.secret import Secret
 from orch.config.service_kinds import MODEL_NAME
 from orch.config.service_tree import (
@@ -153,6 +154,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "timeouts": TimeoutConfig,
     "hooks": HookLimits,
     "notify": NotifyConfig,
+    "review": ReviewConfig,
 }
 """Tables of keys."""
 

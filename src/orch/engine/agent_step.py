@@ -68,9 +68,10 @@ def chosen_agent(world: World, run: Run, asked: str | None) -> Agent:
     return agents.get(agents.choose(asked, run.agent, run.repo))
 
 
-def agent_program(ctx: StepContext, effect: RunAgent, role: Role = "work") -> AgentProgram:
+def agent_program(ctx: StepContext, effect: RunAgent, given: Role | None = None) -> AgentProgram:
     """The program of an agent step. In a queued task's run the queue's rules choose the agent, unless
     the effect names it."""
+    role: Role = given or effect.role
     if not ctx.run.unattended:
         agent = chosen_agent(ctx.world, ctx.run, effect.agent)
         return AgentProgram(ctx, effect, agent, role)
@@ -246,7 +247,7 @@ def with_context(launch: Launch, directory: str, told: Sequence[Section]) -> Lau
 def agent_fields(effect: RunAgent, agent: str) -> dict[str, Any]:
     """What an attempt's record says about it."""
     return {
-        "role": "work",
+        "role": effect.role,
         "agent": agent,
         "name": effect.name or "",
         "worktree": effect.env.path,

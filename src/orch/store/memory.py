@@ -98,6 +98,10 @@ class MemoryTables:
         found = self.pull_rows.get((repo, number))
         return found[0] if found else None
 
+    def pulls_beside(self, repo: str, number: int) -> tuple[str, list[PullRequest]]:
+        _, run = self.pull_rows.get((repo, number), (None, ""))
+        return run, [pull for pull, by in self.pull_rows.values() if run and by == run]
+
     def worktree_names(self, repo: str) -> list[str]:
         return sorted(name for owner, name in self.worktree_rows if owner == repo)
 

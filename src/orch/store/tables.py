@@ -129,6 +129,12 @@ class SqliteTables:
     def pull(self, repo: str, number: int) -> PullRequest | None:
         return self._one(PullRequest, "get_pull", repo, number)
 
+    def pulls_beside(self, repo: str, number: int) -> tuple[str, list[PullRequest]]:
+        row = self._db.execute(statement("run_of_pull"), (repo, number)).fetchone()
+        run = text_of(row[0]) if row else ""
+        rows = self._db.execute(statement("pulls_of_run"), (run,)) if run else ()
+        return run, [decoded(PullRequest, row[0]) for row in rows]
+
     def worktree_names(self, repo: str) -> list[str]:
         return [text_of(row[0]) for row in self._db.execute(statement("worktree_names"), (repo,))]
 
