@@ -319,11 +319,10 @@ class ServiceParts:
         breakers = Breakers(home.store, self.world.config)
         self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look, breakers)
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
-        pulls = PullWatch(self.world, orch.me, self.engine.look)
         self.notifier, self.feeds = make_outreach(home, self.world)
-        self.loops: list[Loop] = [
-            self.dispatcher, scheduler, pulls, self.notifier, *self.feeds,
-        ]  # fmt: skip
+        pulls = PullWatch(self.world, orch.me, self.engine.look)
+        outward: list[Loop] = [self.notifier, *self.feeds]
+        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, *outward]
 
     async def last_words(self) -> None:
         """Tell hooks and people what happened until now."""

@@ -217,7 +217,7 @@ class Git(CommitViews, Protocol):
         """All that is kept of removed worktrees, oldest first."""
 
     def purge_trash(self, repo: Repo, *, older_than: float) -> Sequence[Saved]:
-        """Give up the entries saved before `older_than` (seconds); which they were."""
+        """Give up the entries saved before `older_than` (epoch seconds); gives which they were."""
 
     def made_from(self, repo: Repo, branch: str) -> str:
         """The commit that we made `branch` from, empty when it is not ours."""

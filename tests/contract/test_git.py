@@ -193,13 +193,13 @@ class MemoryHands(MemoryRepositories):
         self.world.foreign_paths.add(worktree.path)
 
 
-class TestGitCli(GitContract, GitLandingContract, GitRebaseContract, GitReadingContract):
+class TestGitCli(GitContract, GitLandingContract, GitReadingContract, GitRebaseContract):
     @pytest.fixture
     def hands(self, tmp_path: Path) -> RealHands:
         return RealHands(tmp_path)
 
 
-class TestMemoryGit(GitContract, GitLandingContract, GitRebaseContract, GitReadingContract):
+class TestMemoryGit(GitContract, GitLandingContract, GitReadingContract, GitRebaseContract):
     @pytest.fixture
     def hands(self) -> MemoryHands:
         return MemoryHands()

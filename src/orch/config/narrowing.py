@@ -32,10 +32,10 @@ _REASONS = {
     "metering": "it can raise what a run costs",
     "prices": "it can raise what a run costs",
     "breakers": "it can raise what a run costs",
-    "review": "it decides what is merged",
     "hooks": "it says which programs run on this machine",
     "notify": "it says which programs run on this machine, and who is told",
     "rules": "it can raise what a run costs",
+    "review": "it decides what is merged",
     "timeouts": "it can raise what a run costs",
 }
 _PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"

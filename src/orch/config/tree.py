@@ -152,9 +152,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "metering": Metering,
     "breakers": BreakerConfig,
     "timeouts": TimeoutConfig,
-    "review": ReviewConfig,
     "hooks": HookLimits,
     "notify": NotifyConfig,
+    "review": ReviewConfig,
 }
 """Tables of keys."""
 

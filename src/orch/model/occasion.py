@@ -14,6 +14,7 @@ import msgspec
 from orch.model import event as ev
 from orch.model.attempt import Attempt
 from orch.model.naming import moment
+from orch.model.pull import PullRequest
 from orch.model.run import Run
 from orch.model.step import Step
 from orch.model.task import Task
@@ -184,7 +185,7 @@ def _run_told(event: ev.Event, run: Run | None, books: Lookup) -> _Told | None:
                 ("gate.waiting",), f"gate:{event.run}/{data.path}", f"{name} asks a person"
             )
         case ev.StepSettled(status="confirmed"):
-            return _push_told(books.step(event.run, data.path), name)
+            return _step_told(books.step(event.run, data.path), name)
         case ev.AttemptRunning():
             return _agent_told(books.attempt(data.id), "agent.started", "is at work")
         case ev.AttemptEnded():
@@ -192,8 +193,12 @@ def _run_told(event: ev.Event, run: Run | None, books: Lookup) -> _Told | None:
     return None
 
 
-def _push_told(step: Step | None, run: str) -> _Told | None:
-    if step is None or not step.kind.startswith("Push/") or step.outcome is None:
+def _step_told(step: Step | None, run: str) -> _Told | None:
+    if step is None or step.outcome is None:
+        return None
+    if step.kind.startswith("OpenPR/"):  # records of it follow whenever it is looked at
+        return _pull_told("pr.opened", msgspec.json.decode(step.outcome.value, type=PullRequest))
+    if not step.kind.startswith("Push/"):
         return None
     branch = str(msgspec.json.decode(step.request).get("env", {}).get("branch", ""))
     facts = {"branch": branch, "commit": msgspec.json.decode(step.outcome.value)}
@@ -224,13 +229,9 @@ def _other_told(event: ev.Event) -> _Told | None:
                 ("worktree.created",), entity, f"worktree {tree.name} of {tree.repo} is there",
                 made, tree.branch,
             )  # fmt: skip
-        case ev.PullRecorded() if event.run or data.pull.state != "open":
-            pull = data.pull  # an open one that no run opened was only looked at
-            name = {"open": "pr.opened", "merged": "pr.merged"}.get(pull.state, "pr.closed")
-            text = f"{pull.repo}#{pull.number} is {pull.state}: {_short(pull.title)}"
-            facts = {"number": pull.number, "url": pull.url, "title": pull.title, "base": pull.base}
-            entity = f"pr:{pull.repo}#{pull.number}"
-            return _Told((name,), entity, text, {**facts, "branch": pull.head}, pull.head)
+        case ev.PullRecorded() if data.pull.state != "open":
+            name = "pr.merged" if data.pull.state == "merged" else "pr.closed"
+            return _pull_told(name, data.pull)
         case ev.ServiceNoted():
             text = f"the service {'is up' if data.state == 'started' else 'has stopped'}"
             return _Told(
@@ -241,6 +242,15 @@ def _other_told(event: ev.Event) -> _Told | None:
         case ev.JobRan() if data.outcome != "done":
             return _job_told("job.failed", data.id, data.slot, f"failed: {_short(data.reason)}")
     return None
+
+
+def _pull_told(name: str, pull: PullRequest) -> _Told:
+    text = f"{pull.repo}#{pull.number} is {pull.state}: {_short(pull.title)}"
+    facts = {
+        "number": pull.number, "url": pull.url, "title": pull.title, "base": pull.base,
+        "branch": pull.head,
+    }  # fmt: skip
+    return _Told((name,), f"pr:{pull.repo}#{pull.number}", text, facts, pull.head)
 
 
 def _job_told(name: str, job: str, slot: int, what: str) -> _Told:
