@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from orch import plugins
 from orch.api.facade import Orch
 from orch.config import Config, home_from, load
-from orch.model.errors import ToolFailed
+from orch.config.loading import FILE, REPOSITORY_FILE
+from orch.model.errors import ConfigError, ToolFailed
 from orch.model.repo import Repo
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
@@ -25,6 +26,7 @@ from orch.terminals.process import alive, this_process
 
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
+    from orch.config.layers import Layer
     from orch.config.tree import WorktreeFiles
     from orch.engine.firing import Firings
     from orch.engine.scheduler import Scheduler
@@ -71,6 +73,8 @@ class Home:
         self.path = home_from(environ).resolve()  # the git room takes real paths only
         _make_folders(self.path)
         self.configs: dict[str, Config] = {}
+        self._own: Layer | None = None
+        self._problems: tuple[str, ...] | None = None
         self.clock = _WallClock()
         self.ids = _Ids()
         self._person = person
@@ -161,13 +165,52 @@ class Home:
         return parse_issue_file(path)
 
     def config(self, repo: Repo | None) -> Config:
-        """The configuration for one repository (or none), read once per process."""
+        """The configuration for one repository (or none), read once per process, or by `reread`."""
         key = repo.slug if repo else ""
-        if key not in self.configs:
-            folder = Path(repo.local_path) if repo else None
-            whole = load(self.path, folder, {}, self.environ)
-            self.configs[key] = whole.for_repo(repo.slug) if repo else whole
-        return self.configs[key]
+        found = self.configs.get(key)
+        if found is None:
+            found = self.configs[key] = self._load(repo)
+        return found
+
+    def _load(self, repo: Repo | None) -> Config:
+        folder = Path(repo.local_path) if repo else None
+        whole = load(self.path, folder, {}, self.environ, own=self._own)
+        return whole.for_repo(repo.slug) if repo else whole
+
+    def config_files(self) -> list[str]:
+        """All that `reread` reads, whether it is there or not."""
+        places = [Path(repo.local_path) / REPOSITORY_FILE for repo in self.store.repos()]
+        return [str(self.path / FILE), *map(str, places)]
+
+    def reread(self) -> Sequence[str]:
+        """Read the configuration again: what is sound holds from now on, in place of what is broken
+        goes on to hold what did before. Gives what is wrong, one sentence each."""
+        from orch.config.layers import from_file, from_text
+
+        problems, before, place = [], self._own, self.path / FILE
+        try:
+            self._own = from_file(place) or from_text("", place)
+            fresh = {"": self._load(None)}
+        except ConfigError as error:
+            self._own = before
+            problems.append(error.message)
+            fresh = {"": self.configs[""]} if "" in self.configs else {}
+        for repo in self.store.repos():
+            try:
+                fresh[repo.slug] = self._load(repo)
+            except ConfigError as error:
+                problems.append(error.message)
+                if repo.slug in self.configs:
+                    fresh[repo.slug] = self.configs[repo.slug]
+        self.configs = fresh
+        vars(self).pop("preflight", None)  # it has a floor of its own
+        self._problems = tuple(dict.fromkeys(problems))
+        return self._problems
+
+    def config_error(self) -> str:
+        """What is wrong with the configuration, as it was last read; empty when it is sound."""
+        problems = self.reread() if self._problems is None else self._problems
+        return "; ".join(problems)
 
     def worktree_files(self, repo: Repo) -> WorktreeFiles:
         return self.config(repo).worktree
@@ -307,7 +350,9 @@ class ServiceParts:
         self.journal = GroupJournal(home.store, failpoints)
         self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
         self.engine = Engine(self.world, orch.me, program_of)
-        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
+        self.dispatcher = Dispatcher(
+            self.world, tasks.plan_run, self.engine.look, tasks.room.shortage
+        )
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
         self.loops: list[Loop] = [self.dispatcher, scheduler]
 

@@ -58,11 +58,16 @@ def version(orch: Orch, params: Nothing) -> dict[str, Any]:
 
 
 def status(orch: Orch, params: Nothing) -> dict[str, Any]:
-    """`tasks` by state, live attempts, and the jobs that come next."""
+    """`tasks` by state, live attempts, the jobs that come next; `short` says why the machine can
+    take no more work now, `config_error` what is wrong with the configuration (each may be empty)."""
+    from orch.api.room import Room
+
     return {
         "tasks": orch.store.task_counts(),
         "attempts_live": len(orch.store.live_attempts()),
         "next_jobs": [],
+        "short": Room(orch.rooms).shortage(),
+        "config_error": orch.rooms.config_error(),
     }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from orch.config.care_tree import CareConfig, MetricsConfig
 from orch.config.keys import Path, dotted
 from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
 from orch.config.reading import Flat, Value, filled, named, overlay, read
@@ -71,6 +72,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metering: Metering
     breakers: BreakerConfig
     timeouts: TimeoutConfig
+    care: CareConfig
+    metrics: MetricsConfig
     prices: dict[str, PriceConfig]
     files: tuple[str, ...]
     origins: dict[str, Origin]
@@ -203,7 +206,11 @@ def _for_slug(slug: str, person: Flat, narrowed: Flat, given: Flat) -> Flat:
     """The effective defaults of one repository, under `("repos", slug)`."""
     own = {path: value for path, value in person.items() if path[:2] == ("repos", slug)}
     layers = [_moved(person, slug), own, _moved(narrowed, slug), _moved(given, slug)]
-    return overlay(layers)
+    flat = overlay(layers)
+    key: Path = ("repos", slug, "max_parallel")
+    if own.get(key) and own[key].value and flat[key].value > own[key].value:
+        flat[key] = own[key]  # the repository's file may only lower it
+    return flat
 
 
 def _moved(flat: Flat, slug: str) -> Flat:

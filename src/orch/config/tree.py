@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from orch.config.care_tree import CareConfig, MetricsConfig
 from orch.config.kinds import (
     Argv,
     Choice,
@@ -149,6 +150,8 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "metering": Metering,
     "breakers": BreakerConfig,
     "timeouts": TimeoutConfig,
+    "care": CareConfig,
+    "metrics": MetricsConfig,
 }
 """Tables of keys."""
 

@@ -19,6 +19,7 @@ from orch.engine.world import in_thread
 from orch.model.errors import Conflict
 from orch.service import logs
 from orch.service.front import Front
+from orch.service.reload import Reload
 
 if TYPE_CHECKING:
     from orch.api import Orch
@@ -36,7 +37,8 @@ def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
             f"process {holder} drives this home already", code="service_running",
             hint="orch service status",
         )  # fmt: skip
-    log = logs.begin(orch.home)
+    log_mb = orch.rooms.config(None).care.keep_log_mb
+    log = logs.begin(orch.home, size=log_mb * 2**20 // (logs.KEPT + 1))
     try:
         asyncio.run(_serve(parts, ready))
     finally:
@@ -56,8 +58,12 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
     told = asyncio.ensure_future(_announced(front, parts, ready))
     _log.info("the service begins", extra={"pid": parts.orch.me.pid, "version": __version__})
     try:
+        rooms = parts.orch.rooms
+        reload = Reload(
+            rooms.config_files, rooms.reread, front.ear, in_thread, applied=parts.engine.look
+        )
         ear = front.ear.others(parts.world.store.changes)
-        await parts.engine.serve(leave, [*parts.loops, front], ear)
+        await parts.engine.serve(leave, [*parts.loops, reload, front], ear)
     except BaseException:
         _log.exception("the service ends by a fault")
         raise
