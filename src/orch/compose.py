@@ -336,9 +336,11 @@ class ServiceParts:
     def __init__(self, orch: Orch) -> None:
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
+        from orch.api.upkeep import Upkeep
         from orch.engine.dispatcher import Dispatcher, Loop
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
+        from orch.engine.keeper import Keeper
         from orch.engine.lock import EngineLock
         from orch.engine.seams import failpoints_from
         from orch.engine.slots import Places
@@ -354,7 +356,9 @@ class ServiceParts:
             self.world, tasks.plan_run, self.engine.look, tasks.room.shortage
         )
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
-        self.loops: list[Loop] = [self.dispatcher, scheduler]
+        upkeep = Upkeep(orch)
+        keeper = Keeper(self.world.clock, own_thread, upkeep.daily, upkeep.often)
+        self.loops: list[Loop] = [self.dispatcher, scheduler, keeper]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:

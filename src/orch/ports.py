@@ -483,6 +483,14 @@ class Store(JobViews, TaskViews, Protocol):
         self, since: int, *, run: str = "", task: int = 0, limit: int = 1000
     ) -> list[Event]: ...
     def last_event(self) -> int: ...
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        """Give up the old among the numbers above `after`, up to `upto`: events from before that
+        time, of runs that were over by then, as are their tasks. What a task's history is told from
+        stays. How many went. The last event must not be among them."""
+
+    def events_floor(self) -> int:
+        """Up to which number events may have been given up; 0: none were."""
+
     def changes(self) -> int:
         """A number that changes when another process has committed."""
 

@@ -85,11 +85,12 @@ def repo_list(orch: Orch, params: Nothing) -> list[dict[str, Any]]:
 
 
 def events(orch: Orch, params: Page) -> dict[str, Any]:
-    """`events`, the number to ask `since` for the next page, and the highest number there is."""
+    """`events`, the number to ask `since` for the next page, and the highest number there is; `gone`
+    as in `orch.api.happened.Page`."""
     run = orch.run(params.run).id if params.run else ""
     page = events_page(orch.store, params.since, run=run, task=params.task, limit=params.limit)
     return {"events": [event_record(one) for one in page.events], "next": page.next,
-            "last": page.last}  # fmt: skip
+            "last": page.last, "gone": page.gone}  # fmt: skip
 
 
 def stop(orch: Orch, params: Stop) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
+from orch.model.retention import KEPT_KINDS, is_over
 from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
 from orch.model.standing import Standing
@@ -178,6 +179,7 @@ class MemoryStore:
         self._now = now
         self._tables = MemoryTables()
         self._events: list[Event] = []
+        self._floor = 0
 
     def close(self) -> None:
         """Nothing to close: the data stays, as on a disk."""
@@ -200,7 +202,9 @@ class MemoryStore:
             made: list[Event] = []
             for data in decision:
                 cause = made[0].seq if made else 0
-                event = self._event(len(events) + 1, data, actor, cause, tables, run)
+                event = self._event(
+                    events[-1].seq + 1 if events else 1, data, actor, cause, tables, run
+                )
                 apply(tables, event)
                 events.append(event)
                 made.append(event)
@@ -332,11 +336,28 @@ class MemoryStore:
         return found[:limit]
 
     def last_event(self) -> int:
-        return len(self._events)
+        return self._events[-1].seq if self._events else 0
 
     def changes(self) -> int:
         """Moves with every event: whoever shares this store in a simulation is another process."""
-        return len(self._events)
+        return self.last_event()
+
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        gone = {
+            event.seq for event in self._events
+            if after < event.seq <= upto and event.at < before and event.kind not in KEPT_KINDS
+            and self._is_over(event.run, before)
+        }  # fmt: skip
+        self._floor = max([self._floor, *gone])
+        self._events = [event for event in self._events if event.seq not in gone]
+        return len(gone)
+
+    def _is_over(self, name: str, before: float) -> bool:
+        run = self.run(name)
+        return run is not None and run.updated_at < before and is_over(run, self.task(run.task))
+
+    def events_floor(self) -> int:
+        return self._floor
 
     def quick_check(self) -> list[str]:
         return []

@@ -278,6 +278,29 @@ class SqliteStore:
 
     # --- care
 
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        """See `orch.ports.Store`."""
+        from orch.store import forgetting
+
+        with self._lock, translated(self._path):
+            self._db.execute("begin immediate")
+            try:
+                check_version(self._db, self._path)
+                gone = forgetting.forget(self._db, after, upto, before)
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+            return gone
+
+    def events_floor(self) -> int:
+        """See `orch.ports.Store`."""
+        from orch.store import forgetting
+
+        with self._lock, translated(self._path):
+            return forgetting.floor(self._db)
+
     def quick_check(self) -> list[str]:
         """What is wrong with the file, one sentence each; empty when all is well."""
         try:
