@@ -23,6 +23,7 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
+from orch.model.figures import BookFigures
 from orch.model.job import JobViews
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
@@ -487,6 +488,9 @@ class Store(JobViews, TaskViews, Protocol):
         """Give up the old among the numbers above `after`, up to `upto`: events from before that
         time, of runs that were over by then, as are their tasks. What a task's history is told from
         stays. How many went. The last event must not be among them."""
+
+    def figures(self) -> BookFigures:
+        """What there is, counted."""
 
     def events_floor(self) -> int:
         """Up to which number events may have been given up; 0: none were."""

@@ -1,4 +1,4 @@
-"""The tables of `config.toml` about the machine that Orch works on; `tree` lists them with the others.
+"""The tables of `config.toml` about the machine we work on; `tree` lists them with the others.
 
 Invariant: data only. What the floors mean is the rule `orch.model.room`, what is old is the rule
 `orch.model.retention`.

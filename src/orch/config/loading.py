@@ -128,8 +128,10 @@ def load(
     environ: Mapping[str, str],
     *,
     own: Layer | None = None,
+    theirs: Layer | None = None,
 ) -> Config:
-    """Read and check everything; with `own`, as if that were the person's file.
+    """Read and check everything; with `own`, as if that were the person's file, with `theirs`
+    the repository's.
 
     `repo_path` is a repository's main checkout (never a worktree, which an agent can write to), or
     None. `flags` are dotted keys (`{"defaults.agent": "x"}`); None values count as not given.
@@ -141,7 +143,7 @@ def load(
     person: Flat = read(own, user_home) if own else {}
     if own:
         _check_agents(own, person)
-    repository = _repository_layer(repo_path)
+    repository = theirs or _repository_layer(repo_path)
     narrowed: Flat = {}
     if repository:
         from orch.config import narrowing

@@ -1,13 +1,12 @@
 """The keeper: gives up what is over and old, a little at a time.
 
-Invariant: it decides nothing (the rules are `orch.model.retention`), holds up nobody (each bit of work
-is done off the loop, with a pause behind it), and what one chore cannot do keeps none of the others
-from being done.
+Invariant: it decides nothing (the rules are `orch.model.retention`), holds up nobody (each bit of
+work is done off the loop, with a pause behind it), and what one chore cannot do keeps none of the
+others from being done.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any

@@ -17,8 +17,10 @@ from orch._version import __version__
 from orch.compose import ServiceParts, own_thread, serve_parts
 from orch.engine.world import in_thread
 from orch.model.errors import Conflict
+from orch.model.figures import exposition, samples
 from orch.service import logs
 from orch.service.front import Front
+from orch.service.metrics import Metrics
 from orch.service.reload import Reload
 
 if TYPE_CHECKING:
@@ -62,8 +64,13 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
         reload = Reload(
             rooms.config_files, rooms.reread, front.ear, in_thread, applied=parts.engine.look
         )
+        metrics = Metrics(
+            lambda: rooms.config(None).metrics.port,
+            lambda: exposition(list(samples(rooms.store.figures(), rooms.clock.now()))),
+            rooms.path / "run" / "metrics.token", in_thread,
+        )  # fmt: skip
         ear = front.ear.others(parts.world.store.changes)
-        await parts.engine.serve(leave, [*parts.loops, reload, front], ear)
+        await parts.engine.serve(leave, [*parts.loops, reload, metrics, front], ear)
     except BaseException:
         _log.exception("the service ends by a fault")
         raise

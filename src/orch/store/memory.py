@@ -16,6 +16,7 @@ from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event, EventData
+from orch.model.figures import AttemptFigures, BookFigures
 from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
@@ -342,6 +343,24 @@ class MemoryStore:
         """Moves with every event: whoever shares this store in a simulation is another process."""
         return self.last_event()
 
+    def figures(self) -> BookFigures:
+        rows = self._tables
+        groups: dict[tuple[str, str, str], list[Attempt]] = {}
+        for attempt in rows.attempt_rows.values():
+            groups.setdefault((attempt.agent, attempt.role, attempt.status), []).append(attempt)
+        waiting = [t.created_at for t in rows.task_rows.values() if t.state == "new" and t.queued]
+        runs = rows.run_rows.values()
+        return BookFigures(
+            tasks=dict(sorted(self.task_counts().items())),
+            runs=dict(sorted(Counter(run.status for run in runs).items())),
+            attempts=[_figures(key, found) for key, found in sorted(groups.items())],
+            live_attempts=len(self.live_attempts()),
+            waiting_since=min(waiting, default=0.0),
+            events=self.last_event(),
+            unresolved=sum(len(run.unresolved) for run in runs if run.status in TERMINAL),
+            slots=dict(sorted(Counter(f.outcome for f in rows.firing_rows.values()).items())),
+        )
+
     def forget_events(self, after: int, upto: int, before: float) -> int:
         gone = {
             event.seq for event in self._events
@@ -361,3 +380,14 @@ class MemoryStore:
 
     def quick_check(self) -> list[str]:
         return []
+
+
+def _figures(key: tuple[str, str, str], found: Sequence[Attempt]) -> AttemptFigures:
+    took = (one.ended_at - one.started_at for one in found if one.ended_at)
+    used = [one.usage for one in found]
+    return AttemptFigures(
+        *key, len(found), sum(max(0.0, seconds) for seconds in took),
+        sum(usage.get("input_tokens") or 0 for usage in used),
+        sum(usage.get("output_tokens") or 0 for usage in used),
+        sum(usage.get("usd") or 0.0 for usage in used),
+    )  # fmt: skip

@@ -39,6 +39,7 @@ from orch.store.tables import SqliteTables, decoded, source_of, step_of
 if TYPE_CHECKING:
     from orch.model.command import Command
     from orch.model.event import Actor, Event
+    from orch.model.figures import BookFigures
 
 
 class Facts(NamedTuple):
@@ -277,6 +278,13 @@ class SqliteStore:
             return int(self._db.pragma("data_version"))
 
     # --- care
+
+    def figures(self) -> BookFigures:
+        """See `orch.ports.Store`."""
+        from orch.store import figures
+
+        with self._lock, translated(self._path):
+            return figures.counted(self._db)
 
     def forget_events(self, after: int, upto: int, before: float) -> int:
         """See `orch.ports.Store`."""
