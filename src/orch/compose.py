@@ -337,11 +337,13 @@ class ServiceParts:
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
         from orch.api.upkeep import Upkeep
+        from orch.engine.breaking import Breakers
         from orch.engine.dispatcher import Dispatcher, Loop
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
         from orch.engine.keeper import Keeper
         from orch.engine.lock import EngineLock
+        from orch.engine.pulls import PullWatch
         from orch.engine.seams import failpoints_from
         from orch.engine.slots import Places
 
@@ -352,13 +354,15 @@ class ServiceParts:
         self.journal = GroupJournal(home.store, failpoints)
         self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
         self.engine = Engine(self.world, orch.me, program_of)
-        self.dispatcher = Dispatcher(
-            self.world, tasks.plan_run, self.engine.look, tasks.room.shortage
-        )
-        scheduler = make_scheduler(orch, lambda told: self.engine.look())
         upkeep = Upkeep(orch)
         keeper = Keeper(self.world.clock, own_thread, upkeep.daily, upkeep.often)
-        self.loops: list[Loop] = [self.dispatcher, scheduler, keeper]
+        breakers = Breakers(home.store, self.world.config)
+        self.dispatcher = Dispatcher(
+            self.world, tasks.plan_run, self.engine.look, breakers, tasks.room.shortage
+        )
+        scheduler = make_scheduler(orch, lambda told: self.engine.look())
+        pulls = PullWatch(self.world, orch.me, self.engine.look)
+        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, keeper]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:
@@ -377,6 +381,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
+    from orch.engine.spending import Spending
     from orch.engine.world import Limits, World, in_thread
     from orch.model.dependencies import Install, plan, wanted
 
@@ -388,11 +393,15 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
             return None
         return plan(_root_files(Path(path), wanted()), trusted=chosen.trusted(slug))
 
+    def configured(slug: str) -> Config:
+        return home.config(home.store.repo(slug) if slug else None)
+
     def worktree_files(slug: str) -> WorktreeFiles:
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
     bounds: dict[str, Any] = {} if places is None else {"places": places}
+    spending = Spending(home.store, configured)
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -401,7 +410,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         worktree_files=worktree_files,
-        config=lambda slug: home.config(home.store.repo(slug) if slug else None),
+        config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

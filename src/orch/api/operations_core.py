@@ -65,10 +65,20 @@ def status(orch: Orch, params: Nothing) -> dict[str, Any]:
     return {
         "tasks": orch.store.task_counts(),
         "attempts_live": len(orch.store.live_attempts()),
-        "next_jobs": [],
         "short": Room(orch.rooms).shortage(),
         "config_error": orch.rooms.config_error(),
+        "next_jobs": _next_jobs(orch),
     }
+
+
+def _next_jobs(orch: Orch) -> list[dict[str, Any]]:
+    """The next slot of each enabled job, soonest first, at most ten."""
+    from orch.api.jobs import job_record
+
+    now = orch.rooms.clock.now()
+    found = [job_record(job, now) for job in orch.store.jobs() if job.enabled]
+    slots = [{"name": one["id"], "at": one["next"]} for one in found if one["next"]]
+    return sorted(slots, key=lambda slot: str(slot["at"]))[:10]
 
 
 def ps(orch: Orch, params: Nothing) -> list[dict[str, Any]]:

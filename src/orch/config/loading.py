@@ -22,6 +22,7 @@ from orch.config.care_tree import CareConfig, MetricsConfig
 from orch.config.keys import Path, dotted
 from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
 from orch.config.reading import Flat, Value, filled, named, overlay, read
+from orch.config.review_tree import ReviewConfig
 from orch.config.service_tree import (
     BreakerConfig,
     BudgetLimits,
@@ -74,6 +75,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: TimeoutConfig
     care: CareConfig
     metrics: MetricsConfig
+    review: ReviewConfig
     prices: dict[str, PriceConfig]
     files: tuple[str, ...]
     origins: dict[str, Origin]

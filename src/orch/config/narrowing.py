@@ -35,6 +35,7 @@ _REASONS = {
     "metering": "it can raise what a run costs",
     "prices": "it can raise what a run costs",
     "breakers": "it can raise what a run costs",
+    "review": "it decides what is merged",
     "timeouts": "it can raise what a run costs",
     "care": "it speaks for the whole machine",
     "metrics": "it speaks for the whole machine",

@@ -25,6 +25,7 @@ from orch.config.kinds import (
     Seconds,
     Text,
     Whole,
+    YesNo,
 )
 from orch.config.reading import kinds_of
 from orch.config.service_kinds import MODEL_NAME, AgentModels, Amount
@@ -82,6 +83,11 @@ def _text(kind: Text) -> dict[str, Any]:
 @_of_kind.register
 def _choice(kind: Choice) -> dict[str, Any]:
     return {"enum": list(kind.words)}
+
+
+@_of_kind.register
+def _yes_no(kind: YesNo) -> dict[str, Any]:
+    return {"type": "boolean"}
 
 
 @_of_kind.register

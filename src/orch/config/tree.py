@@ -24,6 +24,7 @@ from orch.config.kinds import (
     Text,
     Whole,
 )
+from orch.config.review_tree import ReviewConfig
 from orch.config.secret import Secret
 from orch.config.service_kinds import MODEL_NAME
 from orch.config.service_tree import (
@@ -152,6 +153,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "timeouts": TimeoutConfig,
     "care": CareConfig,
     "metrics": MetricsConfig,
+    "review": ReviewConfig,
 }
 """Tables of keys."""
 

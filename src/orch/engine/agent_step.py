@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from orch.engine import unattended
 from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
 from orch.engine.unattended import Unattended
 from orch.engine.world import World
 from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Role, Verdict
-from orch.model.command import AttemptEnd, Noted
+from orch.model.command import AttemptEnd, Fact, Noted
+from orch.model.delegating import LABEL, wished
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
 from orch.model.profile import profile_text
@@ -62,9 +65,10 @@ def chosen_agent(world: World, run: Run, asked: str | None) -> Agent:
     return agents.get(agents.choose(asked, run.agent, run.repo))
 
 
-def agent_program(ctx: StepContext, effect: RunAgent, role: Role = "work") -> AgentProgram:
+def agent_program(ctx: StepContext, effect: RunAgent, given: Role | None = None) -> AgentProgram:
     """The program of an agent step. In a queued task's run the queue's rules choose the agent, unless
     the effect names it."""
+    role: Role = given or effect.role
     if not ctx.run.unattended:
         agent = chosen_agent(ctx.world, ctx.run, effect.agent)
         return AgentProgram(ctx, effect, agent, role)
@@ -110,12 +114,12 @@ class AgentProgram:
             attempt=attempt.id, reply=self._reply(agent),
         )  # fmt: skip
         launch = await ctx.world.call("agent.launch", agent.launch, request, ctx.world.environ)
-        if effect.timeout is None:
+        limit = effect.timeout
+        if limit is None and self.queue is not None:
+            limit = self.queue.timeout_s(launch.timeout_s)
+        if limit is None:
             return launch
-        return Launch(
-            argv=launch.argv, cwd=launch.cwd, env=launch.env, stdin=launch.stdin, io=launch.io,
-            timeout_s=effect.timeout, files=launch.files,
-        )  # fmt: skip
+        return msgspec.structs.replace(launch, timeout_s=limit)
 
     def _prompt(self, attempt: Attempt) -> str:
         """The effect's words; where a shape is asked for also that, and what was wrong before."""
@@ -146,7 +150,7 @@ class AgentProgram:
         )
 
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
-        verdict = await self._verdict(attempt, record)
+        verdict = self._planned(await self._verdict(attempt, record))
         end = AttemptEnd(
             id=attempt.id,
             status="succeeded" if verdict.ok else "failed",
@@ -158,11 +162,30 @@ class AgentProgram:
         end = unattended.ended(self._ctx, attempt, end)
         if verdict.ok:
             notes = (Noted(verdict.message),) if verdict.message else ()
-            return Judged(end, lambda e: done(verdict.value, *notes, end=e), retry=False)
+            facts = (*notes, *self._handed_on(verdict))
+            return Judged(end, lambda e: done(verdict.value, *facts, end=e), retry=False)
         error = _error(verdict, attempt.agent)
         if verdict.code in ASK_AGAIN:
             return Judged(end, lambda e: failed(error, end=e), retry=True, tries=ANSWERS, pause=0.0)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
+
+    def _planned(self, verdict: Verdict) -> Verdict:
+        """Who was asked to plan and handed work on has done well without a change of their own."""
+        result = verdict.result
+        if verdict.code != "no_change" or result is None or not result.delegations:
+            return verdict
+        task = self._ctx.world.store.task(self._ctx.run.task)
+        if task is None or LABEL not in task.labels or not self._ctx.run.unattended:
+            return verdict
+        return Verdict(ok=True, value=result.summary, result=result, usage=verdict.usage)
+
+    def _handed_on(self, verdict: Verdict) -> tuple[Fact, ...]:
+        """What the agent of a queued task wants others to do."""
+        of_queue = self._ctx.run.unattended and self.fields["role"] == "work"
+        if verdict.result is None or not of_queue:
+            return ()
+        fact = wished(verdict.result.delegations)
+        return (fact,) if fact is not None else ()
 
     async def _verdict(self, attempt: Attempt, record: ExitRecord) -> Verdict:
         world, directory, agent = self._ctx.world, attempt.directory, self._by(attempt)
@@ -213,11 +236,12 @@ class AgentProgram:
 def agent_fields(effect: RunAgent, agent: str) -> dict[str, Any]:
     """What an attempt's record says about it."""
     return {
-        "role": "work",
+        "role": effect.role,
         "agent": agent,
         "name": effect.name or "",
         "worktree": effect.env.path,
         "branch": effect.env.branch,
+        "model": effect.model or "",
     }
 
 

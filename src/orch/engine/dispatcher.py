@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from orch.engine.world import World
-from orch.model.command import CreateRun, RefuseTask
+from orch.model.breakers import Tripped
+from orch.model.command import CreateRun, NoteTask, RefuseTask
 from orch.model.dispatching import choose
 from orch.model.errors import OrchError
 from orch.model.task import Task
 
+WAIT_S = 300.0
+"""Seconds that a task waits for a breaker that time lifts."""
 LONGEST_S = 60.0
 """Seconds between looks at the clock: it may have been set."""
 FAULTS = frozenset({"disk_full", "engine_replaced", "database_corrupt", "database_io", "busy"})
@@ -38,13 +41,15 @@ class Loop(Protocol):
 
 class Dispatcher:
     """`plan` makes the command that plans a task's run (blocking; a refusal is raised); `begun` is
-    called when runs were made. `room` says in one sentence why the machine can take no more work
-    now, or nothing (it may block)."""
+    called when runs were made; `breakers` tells what forbids a task's next run, `room` in one
+    sentence why the machine can take no more work now, or nothing (it may block)."""
 
     def __init__(
         self, world: World, plan: PlanRun, begun: Callable[[], None],
+        breakers: Callable[[Task, float], Tripped | None] = lambda task, now: None,
         room: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
+        self._breakers = breakers
         self._world = world
         self._plan = plan
         self._begun = begun
@@ -77,6 +82,10 @@ class Dispatcher:
             return False
         if await self._no_room():
             return False
+        stopped = self._breakers(task, world.clock.now())
+        if stopped is not None:
+            await self._stop(task, stopped)
+            return True
         try:
             command: CreateRun = await world.call("task.plan", self._plan, task)
         except OrchError as refusal:
@@ -101,6 +110,15 @@ class Dispatcher:
             log.info("nothing is begun: %s", short) if short else log.info("there is room again")
         self._short = short
         return bool(short)
+
+    async def _stop(self, task: Task, why: Tripped) -> None:
+        """A breaker: it goes on as time passes, or a person has to see to it."""
+        if why.waits:
+            wake = self._world.clock.now() + WAIT_S
+            await self._world.journal.send(NoteTask(task.id, f"waits: {why.message}", "", wake))
+            return
+        reason = f"{why.message} [{why.code}]"
+        await self._world.journal.send(RefuseTask(task.id, reason, why.hint))
 
     async def _refuse(self, task: Task, refusal: OrchError) -> None:
         """No run can be made: a person has to see to it, and the others go on (H35)."""

@@ -79,7 +79,8 @@ class World:
     own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
     limit of tries when terminals go away; `config` gives what is configured now for a repository;
-    `may_spend` what forbids one more attempt of an agent."""
+    `may_spend` what forbids one more attempt of an agent, `overspent` what those at work have
+    reached."""
 
     home: Path
     store: Store
@@ -103,6 +104,7 @@ class World:
     limits: Limits = Limits()
     config: Callable[[str], Config] = lambda slug: _defaults()
     may_spend: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
+    overspent: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -119,6 +119,10 @@ class GitCli:
     ) -> str:
         return merges.merge(self._gateway, repo, worktree, branches, strategy, key=key)
 
+    def rebase(self, repo: Repo, worktree: Worktree, onto: str, *, key: str) -> str:
+        names.check_commit_id(onto)
+        return merges.rebase(self._gateway, repo, worktree, onto, key=key)
+
     def push(
         self,
         repo: Repo,

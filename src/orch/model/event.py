@@ -87,6 +87,34 @@ class TaskRouted(Data, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class TaskRerouted(Data, frozen=True):
+    """`agent` and no other is to do it; empty: whoever the router chooses."""
+
+    id: int
+    agent: str = ""
+
+
+class TaskLinked(Data, frozen=True):
+    id: int
+    issue: str
+
+
+class TaskNoteSet(Data, frozen=True):
+    """`value` None: the note is gone."""
+
+    id: int
+    key: str
+    value: Any = None
+
+
+class TaskPlaced(Data, frozen=True):
+    """Below `parent` (0: at the top), with `depth` tasks above it."""
+
+    id: int
+    parent: int
+    depth: int
+
+
 class RunCreated(Data, frozen=True, kw_only=True):
     id: str
     workflow: str
@@ -284,6 +312,7 @@ EventData = (
     | SessionStarted | SessionNoted | SessionEnded
     | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
     | TaskNoted | TaskRouted | AgentStood
+    | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ leaves nothing behind. It can outlive an engine, as a disk would.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -24,6 +25,7 @@ from orch.model.repo import Repo
 from orch.model.retention import KEPT_KINDS, is_over
 from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
+from orch.model.spending import AgentStats, Spending, Spent, spent_by, stats_of
 from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
 from orch.model.task import Task
@@ -96,6 +98,10 @@ class MemoryTables:
     def pull(self, repo: str, number: int) -> PullRequest | None:
         found = self.pull_rows.get((repo, number))
         return found[0] if found else None
+
+    def pulls_beside(self, repo: str, number: int) -> tuple[str, list[PullRequest]]:
+        _, run = self.pull_rows.get((repo, number), (None, ""))
+        return run, [pull for pull, by in self.pull_rows.values() if run and by == run]
 
     def worktree_names(self, repo: str) -> list[str]:
         return sorted(name for owner, name in self.worktree_rows if owner == repo)
@@ -267,9 +273,40 @@ class MemoryStore:
         found = [a for a in self._tables.attempt_rows.values() if a.run == run]
         return sorted(found, key=lambda a: (a.started_at, a.path, a.n))
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        runs = self._tables.run_rows
+        found = [
+            (one, runs[one.run].repo) for one in self._tables.attempt_rows.values()
+            if one.started_at >= at and one.run in runs
+        ]  # fmt: skip
+        return sorted(found, key=lambda pair: pair[0].started_at)
+
     def live_attempts(self) -> list[Attempt]:
         found = [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
         return sorted(found, key=lambda a: (a.started_at, a.id))
+
+    def agent_stats(self, since: float) -> list[AgentStats]:
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self._tables.attempt_rows.values():
+            if attempt.agent and attempt.started_at >= since:
+                found.setdefault(attempt.agent, []).append(attempt)
+        return [stats_of(agent, found[agent]) for agent in sorted(found)]
+
+    def spending(self, wanted: Spending) -> list[Spent]:
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self._tables.attempt_rows.values():
+            run = self._tables.run(attempt.run)
+            if run is None or not attempt.agent or attempt.started_at < wanted.since:
+                continue
+            if wanted.run not in ("", run.id) or wanted.task not in (0, run.task):
+                continue
+            day = time.strftime("%Y-%m-%d", time.gmtime(attempt.started_at))
+            names = {
+                "task": str(run.task), "agent": attempt.agent, "model": attempt.model,
+                "repo": run.repo, "day": day,
+            }  # fmt: skip
+            found.setdefault(names.get(wanted.by, ""), []).append(attempt)
+        return [spent_by(name, found[name], self._now()) for name in sorted(found)]
 
     def worktrees(self) -> list[Worktree]:
         return list(self._tables.worktree_rows.values())[::-1]
@@ -322,6 +359,21 @@ class MemoryStore:
 
     def last_routed(self) -> str:
         return self._tables.routed
+
+    def runs_of_source(self, source: str, since: float) -> int:
+        tasks = self._tables.task_rows
+        return sum(
+            1 for run in self._tables.run_rows.values()
+            if run.task in tasks and tasks[run.task].source == source
+            and tasks[run.task].created_at >= since
+        )  # fmt: skip
+
+    def tasks_by_machine(self, since: float) -> int:
+        return sum(
+            1
+            for task in self._tables.task_rows.values()
+            if task.created_at >= since and task.source and not task.by_person
+        )
 
     def task_counts(self) -> dict[str, int]:
         return dict(Counter(task.state for task in self._tables.task_rows.values()))

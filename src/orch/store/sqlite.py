@@ -22,6 +22,7 @@ from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.spending import AgentStats, Spending, Spent
 from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
@@ -184,6 +185,18 @@ class SqliteStore:
         with self._lock, translated(self._path):
             return str(value(self._db, statement("get_meta"), ("routed",)) or "")
 
+    def runs_of_source(self, source: str, since: float) -> int:
+        """Runs of the tasks that `source` has asked for since then."""
+        return self._count("runs_of_source", source, since)
+
+    def tasks_by_machine(self, since: float) -> int:
+        """Tasks that were asked for since then by anything but a person."""
+        return self._count("tasks_by_machine", since)
+
+    def _count(self, name: str, *keys: Any) -> int:
+        with self._lock, translated(self._path):
+            return int(value(self._db, statement(name), keys))
+
     def task_counts(self) -> dict[str, int]:
         """How many tasks are in each state that occurs."""
         with self._lock, translated(self._path):
@@ -216,8 +229,26 @@ class SqliteStore:
     def attempts(self, run: str) -> list[Attempt]:
         return self._all(Attempt, "list_attempts", run)
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        """Those that began then or later, each with its run's repository, oldest first."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("attempts_since"), (at,))
+            return [(decoded(Attempt, row[0]), str(row[1])) for row in rows]
+
     def live_attempts(self) -> list[Attempt]:
         return self._all(Attempt, "live_attempts")
+
+    def agent_stats(self, since: float) -> list[AgentStats]:
+        """How each agent did in attempts that began since then, by name."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("agent_stats"), (since,))
+            return [AgentStats(*row) for row in rows]
+
+    def spending(self, wanted: Spending) -> list[Spent]:
+        """What was used, by name of the dimension asked for (one row without one)."""
+        with self._lock, translated(self._path):
+            keys = {**wanted._asdict(), "now": self._now()}
+            return [Spent(*row) for row in self._db.execute(statement("spending"), keys)]
 
     def worktrees(self) -> list[Worktree]:
         """Newest first."""

@@ -27,6 +27,7 @@ from orch.workflow.program import Workflow
 BUILTIN = "orch.workflow.templates."
 COMPOSITES = "orch.workflow.composites"
 ENVELOPE = "orch.workflow.envelope"
+SHEPHERD = "orch.workflow.shepherd"
 ENTRY_NAMES = ("workflow", "main")
 
 
@@ -107,7 +108,7 @@ def _syntax(source: Source) -> Iterator[None]:
 
 
 def _locate(name: str, root: Path | None) -> Path | None:
-    if name in (COMPOSITES, ENVELOPE) or name.startswith(BUILTIN):
+    if name in (COMPOSITES, ENVELOPE, SHEPHERD) or name.startswith(BUILTIN):
         path = _builtin_path(name)
         return path if path.is_file() else None
     if root is None or not name or name.split(".")[0] == "orch":
@@ -191,7 +192,7 @@ class Modules:
         sys.modules[module.__name__] = module  # dataclasses look for their module while it runs
         try:
             with _syntax(source):  # `return` outside a function, say, is no matter of the parser
-                code = compile(source.text, source.filename, "exec")
+                code = compile(source.text, source.filename, "exec", dont_inherit=True)
             exec(code, module.__dict__)  # noqa: S102 - the workflow's own code, from its snapshot
         except BaseException:
             del self._loaded[name]
