@@ -180,6 +180,11 @@ def goes_on(state: Reader, run: Run, attempt: Attempt) -> Iterator[ev.EventData]
     """What a new attempt means for a task that was held."""
     task = state.task(run.task) if run.unattended else None
     if task is not None and task.state in ("blocked", "in_review") and attempt.role != "command":
+        if attempt.role == "review":
+            why = f"the agent {attempt.agent} reviews it"
+            if (task.state, task.reason) != ("in_review", why):
+                yield ev.TaskMoved(task.id, "in_review", why)
+            return
         yield ev.TaskMoved(task.id, "routed" if attempt.role == "route" else "in_progress")
 
 
