@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from orch import plugins
 from orch.api.facade import Orch
-from orch.config import Config, home_from, load
-from orch.config.loading import FILE, REPOSITORY_FILE
-from orch.model.errors import ConfigError, ToolFailed
+from orch.config import Config, home_from
+from orch.config.held import Held
+from orch.model.errors import ToolFailed
 from orch.model.repo import Repo
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
@@ -26,7 +26,6 @@ from orch.terminals.process import alive, this_process
 
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
-    from orch.config.layers import Layer
     from orch.config.tree import WorktreeFiles
     from orch.engine.firing import Firings
     from orch.engine.scheduler import Scheduler
@@ -72,9 +71,7 @@ class Home:
         self.environ = dict(environ)
         self.path = home_from(environ).resolve()  # the git room takes real paths only
         _make_folders(self.path)
-        self.configs: dict[str, Config] = {}
-        self._own: Layer | None = None
-        self._problems: tuple[str, ...] | None = None
+        self._held = Held(self.path, self.environ)
         self.clock = _WallClock()
         self.ids = _Ids()
         self._person = person
@@ -166,51 +163,19 @@ class Home:
 
     def config(self, repo: Repo | None) -> Config:
         """The configuration for one repository (or none), read once per process, or by `reread`."""
-        key = repo.slug if repo else ""
-        found = self.configs.get(key)
-        if found is None:
-            found = self.configs[key] = self._load(repo)
-        return found
-
-    def _load(self, repo: Repo | None) -> Config:
-        folder = Path(repo.local_path) if repo else None
-        whole = load(self.path, folder, {}, self.environ, own=self._own)
-        return whole.for_repo(repo.slug) if repo else whole
+        return self._held.get(repo)
 
     def config_files(self) -> list[str]:
-        """All that `reread` reads, whether it is there or not."""
-        places = [Path(repo.local_path) / REPOSITORY_FILE for repo in self.store.repos()]
-        return [str(self.path / FILE), *map(str, places)]
+        return self._held.files(self.store.repos())
 
     def reread(self) -> Sequence[str]:
-        """Read the configuration again: what is sound holds from now on, in place of what is broken
-        goes on to hold what did before. Gives what is wrong, one sentence each."""
-        from orch.config.layers import from_file, from_text
-
-        problems, before, place = [], self._own, self.path / FILE
-        try:
-            self._own = from_file(place) or from_text("", place)
-            fresh = {"": self._load(None)}
-        except ConfigError as error:
-            self._own = before
-            problems.append(error.message)
-            fresh = {"": self.configs[""]} if "" in self.configs else {}
-        for repo in self.store.repos():
-            try:
-                fresh[repo.slug] = self._load(repo)
-            except ConfigError as error:
-                problems.append(error.message)
-                if repo.slug in self.configs:
-                    fresh[repo.slug] = self.configs[repo.slug]
-        self.configs = fresh
+        problems = self._held.reread(self.store.repos())
         vars(self).pop("preflight", None)  # it has a floor of its own
-        self._problems = tuple(dict.fromkeys(problems))
-        return self._problems
+        return problems
 
     def config_error(self) -> str:
-        """What is wrong with the configuration, as it was last read; empty when it is sound."""
-        problems = self.reread() if self._problems is None else self._problems
-        return "; ".join(problems)
+        problems = self._held.problems
+        return "; ".join(self.reread() if problems is None else problems)
 
     def worktree_files(self, repo: Repo) -> WorktreeFiles:
         return self.config(repo).worktree

@@ -23,7 +23,7 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
-from orch.model.figures import BookFigures
+from orch.model.figures import CareViews
 from orch.model.job import JobViews
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
@@ -454,7 +454,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(JobViews, TaskViews, Accounts, Protocol):
+class Store(JobViews, TaskViews, CareViews, Accounts, Protocol):
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property
@@ -488,17 +488,6 @@ class Store(JobViews, TaskViews, Accounts, Protocol):
         self, since: int, *, run: str = "", task: int = 0, limit: int = 1000
     ) -> list[Event]: ...
     def last_event(self) -> int: ...
-    def forget_events(self, after: int, upto: int, before: float) -> int:
-        """Give up the old among the numbers above `after`, up to `upto`: events from before that
-        time, of runs that were over by then, as are their tasks. What a task's history is told from
-        stays. How many went. The last event must not be among them."""
-
-    def figures(self) -> BookFigures:
-        """What there is, counted."""
-
-    def events_floor(self) -> int:
-        """Up to which number events may have been given up; 0: none were."""
-
     def changes(self) -> int:
         """A number that changes when another process has committed."""
 

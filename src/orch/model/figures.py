@@ -7,7 +7,7 @@ without a service, tell the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -39,6 +39,21 @@ class BookFigures(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 0
     unresolved: int = 0
     slots: Mapping[str, int] = {}
+
+
+class CareViews(Protocol):
+    """What a store counts, and gives up when it is asked to."""
+
+    def figures(self) -> BookFigures:
+        """What there is, counted."""
+
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        """Give up the old among the numbers above `after`, up to `upto`: events from before that
+        time, of runs that were over by then, as are their tasks. What a task's history is told from
+        stays. How many went. The last event must not be among them."""
+
+    def events_floor(self) -> int:
+        """Up to which number events may have been given up; 0: none were."""
 
 
 class Sample(msgspec.Struct, frozen=True):

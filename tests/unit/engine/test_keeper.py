@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from orch.compose import own_thread
 from orch.engine.keeper import OFTEN_S, Keeper
 from orch.model.errors import ToolFailed
 
@@ -34,6 +37,29 @@ class Clock:
 
 async def here(work: Callable[[], Any]) -> Any:
     return work()
+
+
+def test_a_chore_that_takes_long_holds_up_nobody() -> None:
+    """H97: each bit of it is done off the loop."""
+    begun, go, ticks = threading.Event(), threading.Event(), 0
+
+    def slow() -> Iterator[int]:
+        begun.set()
+        assert go.wait(20)
+        yield 1
+
+    async def both() -> None:
+        nonlocal ticks
+        keeping = asyncio.ensure_future(Keeper(Clock(1.0), own_thread, [("slow", slow)]).run())
+        while not begun.is_set() or ticks < 100:
+            await asyncio.sleep(0)
+            ticks += 1
+        go.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+
+    asyncio.run(both())
+    assert ticks >= 100
 
 
 def test_daily_chores_are_done_once_a_day_whatever_becomes_of_the_others() -> None:
