@@ -160,6 +160,8 @@ SHAPES = {
     "config schema": "the JSON Schema itself, with or without `--json`",
     "config paths": "array of `{name, path, exists}`",
     "completion": "`{shell, script, hint}`",
+    "init": "`{file, text, repo}`; with `--dry-run` also `would`",
+    "metrics": "array of `{name, labels, value, kind, help}`",
     "doctor": "array of `{name, ok, message, fix}`; with `--report` `{report}`",
     "version": "`{version, python}`",
 }

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from orch import plugins
 from orch.api.facade import Orch
-from orch.config import Config, home_from, load
+from orch.config import Config, home_from
+from orch.config.held import Held
 from orch.model.errors import ToolFailed
 from orch.model.repo import Repo
 from orch.model.run import Owner
@@ -72,7 +73,7 @@ class Home:
         self.environ = dict(environ)
         self.path = home_from(environ).resolve()  # the git room takes real paths only
         _make_folders(self.path)
-        self.configs: dict[str, Config] = {}
+        self._held = Held(self.path, self.environ)
         self.clock = _WallClock()
         self.ids = _Ids()
         self._person = person
@@ -163,13 +164,20 @@ class Home:
         return parse_issue_file(path)
 
     def config(self, repo: Repo | None) -> Config:
-        """The configuration for one repository (or none), read once per process."""
-        key = repo.slug if repo else ""
-        if key not in self.configs:
-            folder = Path(repo.local_path) if repo else None
-            whole = load(self.path, folder, {}, self.environ)
-            self.configs[key] = whole.for_repo(repo.slug) if repo else whole
-        return self.configs[key]
+        """The configuration for one repository (or none), read once per process, or by `reread`."""
+        return self._held.get(repo)
+
+    def config_files(self) -> list[str]:
+        return self._held.files(self.store.repos())
+
+    def reread(self) -> Sequence[str]:
+        problems = self._held.reread(self.store.repos())
+        vars(self).pop("preflight", None)  # it has a floor of its own
+        return problems
+
+    def config_error(self) -> str:
+        problems = self._held.problems
+        return "; ".join(self.reread() if problems is None else problems)
 
     def worktree_files(self, repo: Repo) -> WorktreeFiles:
         return self.config(repo).worktree
@@ -296,10 +304,12 @@ class ServiceParts:
         from orch.api.briefing import Briefings
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
+        from orch.api.upkeep import Upkeep
         from orch.engine.breaking import Breakers
         from orch.engine.dispatcher import Dispatcher, Loop
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
+        from orch.engine.keeper import Keeper
         from orch.engine.lock import EngineLock
         from orch.engine.pulls import PullWatch
         from orch.engine.seams import failpoints_from
@@ -316,13 +326,17 @@ class ServiceParts:
             lambda task, attempt: told(task, before=attempt),
         )  # fmt: skip
         self.engine = Engine(self.world, orch.me, program_of)
+        upkeep = Upkeep(orch)
+        keeper = Keeper(self.world.clock, own_thread, upkeep.daily, upkeep.often)
         breakers = Breakers(home.store, self.world.config)
-        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look, breakers)
+        self.dispatcher = Dispatcher(
+            self.world, tasks.plan_run, self.engine.look, breakers, tasks.room.shortage
+        )
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
         self.notifier, self.feeds = make_outreach(home, self.world)
         pulls = PullWatch(self.world, orch.me, self.engine.look)
         outward: list[Loop] = [self.notifier, *self.feeds]
-        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, *outward]
+        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, keeper, *outward]
 
     async def last_words(self) -> None:
         """Tell hooks and people what happened until now."""

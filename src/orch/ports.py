@@ -23,6 +23,7 @@ from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
+from orch.model.figures import CareViews
 from orch.model.history import CommitViews
 from orch.model.job import JobViews
 from orch.model.outreach import HasOutreach
@@ -455,7 +456,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(JobViews, TaskViews, Accounts, HasOutreach, Protocol):
+class Store(JobViews, TaskViews, CareViews, Accounts, HasOutreach, Protocol):
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orch.api.room import Room
 from orch.model import command as commands
 from orch.model.dispatching import Slots, why_waiting
 from orch.model.errors import NotFound, UsageError
@@ -38,6 +39,7 @@ class Tasks:
         self._orch = orch
         self._store = orch.store
         self._rooms = orch.rooms
+        self.room = Room(orch.rooms)
 
     # --- asking
 
@@ -191,7 +193,7 @@ class Tasks:
             return task.reason
         if not self._rooms.engine_pid():
             return "waits for the service (orch service start)"
-        return why_waiting(task, self._busy(), self.slots())
+        return why_waiting(task, self._busy(), self.slots()) or self.room.shortage()
 
     def _busy(self) -> Counter[str]:
         return Counter(run.repo for run in self._store.live_runs() if run.unattended

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from orch.config.care_tree import CareConfig, MetricsConfig
 from orch.config.keys import Path, dotted
 from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
 from orch.config.outreach_tree import HookLimits, NotifyConfig, RuleConfig
@@ -74,6 +75,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metering: Metering
     breakers: BreakerConfig
     timeouts: TimeoutConfig
+    care: CareConfig
+    metrics: MetricsConfig
     review: ReviewConfig
     prices: dict[str, PriceConfig]
     hooks: HookLimits
@@ -132,8 +135,10 @@ def load(
     environ: Mapping[str, str],
     *,
     own: Layer | None = None,
+    theirs: Layer | None = None,
 ) -> Config:
-    """Read and check everything; with `own`, as if that were the person's file.
+    """Read and check everything; with `own`, as if that were the person's file, with `theirs`
+    the repository's.
 
     `repo_path` is a repository's main checkout (never a worktree, which an agent can write to), or
     None. `flags` are dotted keys (`{"defaults.agent": "x"}`); None values count as not given.
@@ -145,7 +150,7 @@ def load(
     person: Flat = read(own, user_home) if own else {}
     if own:
         _check_agents(own, person)
-    repository = _repository_layer(repo_path)
+    repository = theirs or _repository_layer(repo_path)
     narrowed: Flat = {}
     if repository:
         from orch.config import narrowing
@@ -211,7 +216,11 @@ def _for_slug(slug: str, person: Flat, narrowed: Flat, given: Flat) -> Flat:
     """The effective defaults of one repository, under `("repos", slug)`."""
     own = {path: value for path, value in person.items() if path[:2] == ("repos", slug)}
     layers = [_moved(person, slug), own, _moved(narrowed, slug), _moved(given, slug)]
-    return overlay(layers)
+    flat = overlay(layers)
+    key: Path = ("repos", slug, "max_parallel")
+    if own.get(key) and own[key].value and flat[key].value > own[key].value:
+        flat[key] = own[key]  # the repository's file may only lower it
+    return flat
 
 
 def _moved(flat: Flat, slug: str) -> Flat:

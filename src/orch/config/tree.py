@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from orch.config.care_tree import CareConfig, MetricsConfig
 from orch.config.kinds import (
     Argv,
     Choice,
@@ -154,6 +155,8 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "timeouts": TimeoutConfig,
     "hooks": HookLimits,
     "notify": NotifyConfig,
+    "care": CareConfig,
+    "metrics": MetricsConfig,
     "review": ReviewConfig,
 }
 """Tables of keys."""

@@ -7,6 +7,7 @@ task that is not new); what cannot get one says why and waits for a person.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -22,6 +23,9 @@ WAIT_S = 300.0
 LONGEST_S = 60.0
 """Seconds between looks at the clock: it may have been set."""
 FAULTS = frozenset({"disk_full", "engine_replaced", "database_corrupt", "database_io", "busy"})
+ROOM_S = 5.0
+"""Seconds between looks while the machine has no room: nobody tells when it has."""
+log = logging.getLogger(__name__)
 PlanRun = Callable[[Task], CreateRun]
 
 
@@ -37,16 +41,20 @@ class Loop(Protocol):
 
 class Dispatcher:
     """`plan` makes the command that plans a task's run (blocking; a refusal is raised); `begun` is
-    called when runs were made; `breakers` tells what forbids a task's next run."""
+    called when runs were made; `breakers` tells what forbids a task's next run, `room` in one
+    sentence why the machine can take no more work now, or nothing (it may block)."""
 
     def __init__(
         self, world: World, plan: PlanRun, begun: Callable[[], None],
         breakers: Callable[[Task, float], Tripped | None] = lambda task, now: None,
+        room: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
         self._breakers = breakers
         self._world = world
         self._plan = plan
         self._begun = begun
+        self._room = room
+        self._short = ""
         self._woken = asyncio.Event()
         self._woken.set()
 
@@ -70,6 +78,9 @@ class Dispatcher:
         waiting = world.store.waiting_tasks(limits.total)
         task = choose(waiting, busy, limits, world.clock.now())
         if task is None:
+            self._short = ""
+            return False
+        if await self._no_room():
             return False
         stopped = self._breakers(task, world.clock.now())
         if stopped is not None:
@@ -91,6 +102,14 @@ class Dispatcher:
                 raise
         self._begun()
         return True
+
+    async def _no_room(self) -> bool:
+        """Work that was begun goes on; only nothing more is begun. Told once for one shortage."""
+        short: str = await self._world.call("care.room", self._room)
+        if bool(short) != bool(self._short):
+            log.info("nothing is begun: %s", short) if short else log.info("there is room again")
+        self._short = short
+        return bool(short)
 
     async def _stop(self, task: Task, why: Tripped) -> None:
         """A breaker: it goes on as time passes, or a person has to see to it."""
@@ -119,7 +138,8 @@ class Dispatcher:
             task.wake_at - now for task in self._world.store.waiting_tasks(100)
             if task.wake_at > now
         ]  # fmt: skip
-        timer = asyncio.ensure_future(self._world.clock.sleep(min([*later, LONGEST_S])))
+        longest = ROOM_S if self._short else LONGEST_S
+        timer = asyncio.ensure_future(self._world.clock.sleep(min([*later, longest])))
         woken = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)

@@ -17,10 +17,12 @@ from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event, EventData
+from orch.model.figures import AttemptFigures, BookFigures
 from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
+from orch.model.retention import KEPT_KINDS, is_over
 from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
 from orch.model.spending import AgentStats, Spending, Spent, spent_by, stats_of
@@ -186,6 +188,7 @@ class MemoryStore:
         self._tables = MemoryTables()
         self._events: list[Event] = []
         self.outreach = MemoryOutreach()
+        self._floor = 0
 
     def close(self) -> None:
         """Nothing to close: the data stays, as on a disk."""
@@ -208,7 +211,9 @@ class MemoryStore:
             made: list[Event] = []
             for data in decision:
                 cause = made[0].seq if made else 0
-                event = self._event(len(events) + 1, data, actor, cause, tables, run)
+                event = self._event(
+                    events[-1].seq + 1 if events else 1, data, actor, cause, tables, run
+                )
                 apply(tables, event)
                 events.append(event)
                 made.append(event)
@@ -386,11 +391,57 @@ class MemoryStore:
         return found[:limit]
 
     def last_event(self) -> int:
-        return len(self._events)
+        return self._events[-1].seq if self._events else 0
 
     def changes(self) -> int:
         """Moves with every event: whoever shares this store in a simulation is another process."""
-        return len(self._events)
+        return self.last_event()
+
+    def figures(self) -> BookFigures:
+        rows = self._tables
+        groups: dict[tuple[str, str, str], list[Attempt]] = {}
+        for attempt in rows.attempt_rows.values():
+            groups.setdefault((attempt.agent, attempt.role, attempt.status), []).append(attempt)
+        waiting = [t.created_at for t in rows.task_rows.values() if t.state == "new" and t.queued]
+        runs = rows.run_rows.values()
+        return BookFigures(
+            tasks=dict(sorted(self.task_counts().items())),
+            runs=dict(sorted(Counter(run.status for run in runs).items())),
+            attempts=[_figures(key, found) for key, found in sorted(groups.items())],
+            live_attempts=len(self.live_attempts()),
+            waiting_since=min(waiting, default=0.0),
+            events=self.last_event(),
+            unresolved=sum(len(run.unresolved) for run in runs if run.status in TERMINAL),
+            slots=dict(sorted(Counter(f.outcome for f in rows.firing_rows.values()).items())),
+        )
+
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        gone = {
+            event.seq for event in self._events
+            if after < event.seq <= upto and event.at < before and event.kind not in KEPT_KINDS
+            and self._is_over(event.run, before)
+        }  # fmt: skip
+        self._floor = max([self._floor, *gone])
+        self._events = [event for event in self._events if event.seq not in gone]
+        return len(gone)
+
+    def _is_over(self, name: str, before: float) -> bool:
+        run = self.run(name)
+        return run is not None and run.updated_at < before and is_over(run, self.task(run.task))
+
+    def events_floor(self) -> int:
+        return self._floor
 
     def quick_check(self) -> list[str]:
         return []
+
+
+def _figures(key: tuple[str, str, str], found: Sequence[Attempt]) -> AttemptFigures:
+    took = (one.ended_at - one.started_at for one in found if one.ended_at)
+    used = [one.usage for one in found]
+    return AttemptFigures(
+        *key, len(found), sum(max(0.0, seconds) for seconds in took),
+        sum(usage.get("input_tokens") or 0 for usage in used),
+        sum(usage.get("output_tokens") or 0 for usage in used),
+        sum(usage.get("usd") or 0.0 for usage in used),
+    )  # fmt: skip

@@ -41,6 +41,7 @@ from orch.store.tables import SqliteTables, decoded, source_of, step_of
 if TYPE_CHECKING:
     from orch.model.command import Command
     from orch.model.event import Actor, Event
+    from orch.model.figures import BookFigures
     from orch.store.outreach import SqliteOutreach
 
 
@@ -322,6 +323,36 @@ class SqliteStore:
             return int(self._db.pragma("data_version"))
 
     # --- care
+
+    def figures(self) -> BookFigures:
+        """See `orch.ports.Store`."""
+        from orch.store import figures
+
+        with self._lock, translated(self._path):
+            return figures.counted(self._db)
+
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        """See `orch.ports.Store`."""
+        from orch.store import forgetting
+
+        with self._lock, translated(self._path):
+            self._db.execute("begin immediate")
+            try:
+                check_version(self._db, self._path)
+                gone = forgetting.forget(self._db, after, upto, before)
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+            return gone
+
+    def events_floor(self) -> int:
+        """See `orch.ports.Store`."""
+        from orch.store import forgetting
+
+        with self._lock, translated(self._path):
+            return forgetting.floor(self._db)
 
     def quick_check(self) -> list[str]:
         """What is wrong with the file, one sentence each; empty when all is well."""
