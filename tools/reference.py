@@ -20,6 +20,7 @@ import orch
 from orch.api import records
 from orch.api.jobs import firing_record, job_record
 from orch.api.sessions import session_record
+from orch.api.tasks import line_of, record_of
 from orch.cli.app import COMMANDS, cli
 from orch.config.schema import schema
 from orch.config.tree import NAMED, SECTIONS
@@ -31,6 +32,7 @@ from orch.model.repo import Repo
 from orch.model.run import Run
 from orch.model.session import Note, Session
 from orch.model.step import Step
+from orch.model.task import Task
 from orch.model.ticket import Ticket
 from orch.model.worktree import TreeState, Worktree
 from orch.store.memory import MemoryStore
@@ -106,6 +108,35 @@ SHAPES = {
     "trust": "`{repo, directory, digest, at, by, files, changes, trusted}`; with `--list` array of"
     " the first six and `state`",
     "validate": "array of `{file, line, column, level, code, message, hint}`",
+    "serve": "`{ready, pid}` once it works the queue",
+    "task add": "[task line](#task-line)",
+    "task list": "array of [task line](#task-line)",
+    "task get": "[task](#task)",
+    "task status": "`{STATE: number, …}`; with a number a [task line](#task-line)",
+    "task retry": "[task line](#task-line)",
+    "task unblock": "array of [task line](#task-line)",
+    "task close": "[task line](#task-line)",
+    "task tree": "[task line](#task-line) with `children`, each of the same shape; without a number"
+    " an array of them",
+    "task route": "`{task, status, agent, model, complexity, by, reason, chosen, until, refused}`",
+    "task run": "[run](#run)",
+    "task attach": "as `attach`",
+    "task live": "array of `{attempt, task, title, run, repo, agent, role, terminal, status, since,"
+    " seconds}`",
+    "task kill": "as `stop --agent`",
+    "task publish": "[task line](#task-line) with `issue`",
+    "task cost": "as `cost`",
+    "task sidecar": "the notes, or the value of the one that is named",
+    "task move": "[task line](#task-line)",
+    "agents": "array of `{name, kind, configured, installed, problem, cooling_until, cooling_why,"
+    " attempts, live, succeeded, failed, success_rate, average_s, tokens_in, tokens_out, usd,"
+    " usd_unknown, tokens_unknown}`",
+    "cost": "`{task or run, by, since, total, rows}`; sums are `{attempts, live, tokens_in,"
+    " tokens_out, usd, seconds, usd_unknown, tokens_unknown}`",
+    "stream": "one `{type, attempt, task, run, agent, …}` a line; `type` is `started`, `output`"
+    " (with `stream` and `text`) or `ended` (with `status`, `code` and `message`)",
+    "cooldown list": "array of `{subject, until, why, failures, vendor}`",
+    "cooldown clear": "array of subjects",
     "job add": "[job](#job)",
     "job list": "array of [job](#job)",
     "job remove": "`{id, removed}`",
@@ -129,6 +160,8 @@ SHAPES = {
     "config schema": "the JSON Schema itself, with or without `--json`",
     "config paths": "array of `{name, path, exists}`",
     "completion": "`{shell, script, hint}`",
+    "init": "`{file, text, repo}`; with `--dry-run` also `would`",
+    "metrics": "array of `{name, labels, value, kind, help}`",
     "doctor": "array of `{name, ok, message, fix}`; with `--report` `{report}`",
     "version": "`{version, python}`",
 }
@@ -164,6 +197,7 @@ def examples() -> dict[str, dict[str, Any]]:
         directory="",
     )
     pull = PullRequest(repo="", number=1, url="", state="", head="", base="", title="")
+    task = Task(id=1, title="", state="new")
     job = Job(id="", title="", schedule="@daily")
     firing = Firing(job="", slot=0, at=0.0, outcome="fired")
     session = Session(id=1, name="", started_at=0.0, first_seq=1, notes=(Note(0.0, ""),))
@@ -177,6 +211,8 @@ def examples() -> dict[str, dict[str, Any]]:
         "worktree": records.worktree_record(tree, TreeState(head="", branch="")),
         "pull request": records.pull_record(pull),
         "session": session_record(session),
+        "task line": line_of(task, ""),
+        "task": record_of(store, task, ""),
         "job": job_record(job, 0.0),
         "firing": firing_record(firing),
     }

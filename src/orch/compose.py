@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from orch import plugins
 from orch.api.facade import Orch
-from orch.config import Config, home_from, load
+from orch.config import Config, home_from
+from orch.config.held import Held
 from orch.model.errors import ToolFailed
 from orch.model.repo import Repo
 from orch.model.run import Owner
@@ -26,7 +27,9 @@ from orch.terminals.process import alive, this_process
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
+    from orch.engine.feed import Feed
     from orch.engine.firing import Firings
+    from orch.engine.notifier import Notifier
     from orch.engine.scheduler import Scheduler
     from orch.engine.slots import Places
     from orch.engine.world import World
@@ -70,7 +73,7 @@ class Home:
         self.environ = dict(environ)
         self.path = home_from(environ).resolve()  # the git room takes real paths only
         _make_folders(self.path)
-        self.configs: dict[str, Config] = {}
+        self._held = Held(self.path, self.environ)
         self.clock = _WallClock()
         self.ids = _Ids()
         self._person = person
@@ -161,13 +164,20 @@ class Home:
         return parse_issue_file(path)
 
     def config(self, repo: Repo | None) -> Config:
-        """The configuration for one repository (or none), read once per process."""
-        key = repo.slug if repo else ""
-        if key not in self.configs:
-            folder = Path(repo.local_path) if repo else None
-            whole = load(self.path, folder, {}, self.environ)
-            self.configs[key] = whole.for_repo(repo.slug) if repo else whole
-        return self.configs[key]
+        """The configuration for one repository (or none), read once per process, or by `reread`."""
+        return self._held.get(repo)
+
+    def config_files(self) -> list[str]:
+        return self._held.files(self.store.repos())
+
+    def reread(self) -> Sequence[str]:
+        problems = self._held.reread(self.store.repos())
+        vars(self).pop("preflight", None)  # it has a floor of its own
+        return problems
+
+    def config_error(self) -> str:
+        problems = self._held.problems
+        return "; ".join(self.reread() if problems is None else problems)
 
     def worktree_files(self, repo: Repo) -> WorktreeFiles:
         return self.config(repo).worktree
@@ -291,12 +301,17 @@ class ServiceParts:
     """What `orch serve` runs: made once, before the lock is taken; nothing has happened yet."""
 
     def __init__(self, orch: Orch) -> None:
+        from orch.api.briefing import Briefings
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
+        from orch.api.upkeep import Upkeep
+        from orch.engine.breaking import Breakers
         from orch.engine.dispatcher import Dispatcher, Loop
         from orch.engine.engine import Engine
         from orch.engine.journal import GroupJournal
+        from orch.engine.keeper import Keeper
         from orch.engine.lock import EngineLock
+        from orch.engine.pulls import PullWatch
         from orch.engine.seams import failpoints_from
         from orch.engine.slots import Places
 
@@ -305,11 +320,49 @@ class ServiceParts:
         self.orch = orch
         self.lock = EngineLock(home.path / "run" / "engine.lock")
         self.journal = GroupJournal(home.store, failpoints)
-        self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
+        told = Briefings(orch).of
+        self.world = make_world(
+            home, self.journal, failpoints, Places(tasks.slots),
+            lambda task, attempt: told(task, before=attempt),
+        )  # fmt: skip
         self.engine = Engine(self.world, orch.me, program_of)
-        self.dispatcher = Dispatcher(self.world, tasks.plan_run, self.engine.look)
+        upkeep = Upkeep(orch)
+        keeper = Keeper(self.world.clock, own_thread, upkeep.daily, upkeep.often)
+        breakers = Breakers(home.store, self.world.config)
+        self.dispatcher = Dispatcher(
+            self.world, tasks.plan_run, self.engine.look, breakers, tasks.room.shortage
+        )
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
-        self.loops: list[Loop] = [self.dispatcher, scheduler]
+        self.notifier, self.feeds = make_outreach(home, self.world)
+        pulls = PullWatch(self.world, orch.me, self.engine.look)
+        outward: list[Loop] = [self.notifier, *self.feeds]
+        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, keeper, *outward]
+
+    async def last_words(self) -> None:
+        """Tell hooks and people what happened until now."""
+        for feed in self.feeds:
+            await feed.catch_up()
+            feed.acknowledge()
+        await self.notifier.send_due()
+
+
+def make_outreach(home: Home, world: World) -> tuple[Notifier, list[Feed]]:
+    """Who tells people, and the readers of events: hooks, notifications, rules."""
+    from orch.agents.environment import base_environment
+    from orch.engine.feed import Feed
+    from orch.engine.hooks import Hooks
+    from orch.engine.notifier import Notifier, named
+    from orch.engine.rules import Rules
+
+    base = base_environment(home.environ)
+    notifier = Notifier(world, lambda: home.config(None).notify, home.environ, base)
+    hooks = Hooks(world, lambda: home.config(None).hooks.timeout_s, base)
+    rules = Rules(
+        world, lambda: home.config(None).rules, notifier,
+        lambda: list(named(home.config(None).notify.hooks)),
+    )  # fmt: skip
+    dealers = {"hooks": hooks.deal, "notify": notifier.deal, "rules": rules.deal}
+    return notifier, [Feed(world, name, deal) for name, deal in dealers.items()]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:
@@ -323,11 +376,15 @@ def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
     return min(first) - 1 if first else store.last_event()
 
 
-def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None = None) -> World:
+def make_world(
+    home: Home, journal: Any, failpoints: Any, places: Places | None = None,
+    briefing: Any = lambda task, attempt: (),
+) -> World:  # fmt: skip
     """Everything the engine may touch, for real. `places` bound how much is at work at once."""
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
+    from orch.engine.spending import Spending
     from orch.engine.world import Limits, World, in_thread
     from orch.model.dependencies import Install, plan, wanted
 
@@ -339,11 +396,15 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
             return None
         return plan(_root_files(Path(path), wanted()), trusted=chosen.trusted(slug))
 
+    def configured(slug: str) -> Config:
+        return home.config(home.store.repo(slug) if slug else None)
+
     def worktree_files(slug: str) -> WorktreeFiles:
         repo = home.store.repo(slug)
         return home.worktree_files(repo) if repo else WorktreeFiles()
 
     bounds: dict[str, Any] = {} if places is None else {"places": places}
+    spending = Spending(home.store, configured)
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
@@ -351,8 +412,8 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
-        worktree_files=worktree_files,
-        config=lambda slug: home.config(home.store.repo(slug) if slug else None),
+        worktree_files=worktree_files, briefing=briefing,
+        config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

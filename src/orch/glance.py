@@ -30,6 +30,11 @@ class Names:
 
         return [*Glance(self._home / "orch.db").runs(begun.lower()), ("@", "the last run")]
 
+    def tasks(self) -> list[Name]:
+        from orch.store.glance import Glance
+
+        return Glance(self._home / "orch.db").tasks()
+
     def repos(self) -> list[Name]:
         from orch.store.glance import Glance
 

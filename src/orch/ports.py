@@ -2,7 +2,7 @@
 
 Invariants for every port:
 
-- Calls block; the engine runs them off its loop. Nothing here is a coroutine but `Terminals.ended`.
+- Calls block, off the engine's loop. Nothing here is a coroutine but `Terminals.ended`.
 - Each act takes the step's `key` (or a name made from it) and is safe to repeat: it looks for its
   effect first, so that a crash between act and confirm is answered by the same call again.
 - Expected outcomes are values; faults are `OrchError`s with a code and a hint, translated once.
@@ -17,17 +17,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from orch.model.attempt import Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
+from orch.model.attempt import Activity, Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
 from orch.model.command import Command
 from orch.model.delivery import Delivery
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
+from orch.model.figures import CareViews
+from orch.model.history import CommitViews
 from orch.model.job import JobViews
+from orch.model.outreach import HasOutreach
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.spending import Accounts
 from orch.model.step import Step
 from orch.model.task import TaskViews
 from orch.model.ticket import Ticket
@@ -66,7 +70,7 @@ class Failpoints(Protocol):
     def hit(self, name: str) -> None: ...
 
 
-class Git(Protocol):
+class Git(CommitViews, Protocol):
     """The only way to git. Names are validated, refs are full, configuration is pinned (RELIABILITY
     §0.4): nothing that an agent can write makes the service run anything. All commit ids are full.
 
@@ -128,6 +132,10 @@ class Git(Protocol):
         """Merge `branches` in order into the worktree's (clean) branch; gives the new tip. On a
         conflict nothing has changed and `MergeConflict` carries `files`. Already contained
         branches are skipped (H73)."""
+
+    def rebase(self, repo: Repo, worktree: Worktree, onto: str, *, key: str) -> str:
+        """Put the branch's own commits on top of the commit `onto`; else as `merge`. A branch with
+        merges of its own: `Conflict(has_merges)`."""
 
     def push(
         self, repo: Repo, worktree: Worktree, *, remote: str = "", force: bool = False,
@@ -210,8 +218,7 @@ class Git(Protocol):
         """All that is kept of removed worktrees, oldest first."""
 
     def purge_trash(self, repo: Repo, *, older_than: float) -> Sequence[Saved]:
-        """Give up the entries saved before `older_than` (seconds since the epoch); which they
-        were."""
+        """Give up the entries saved before `older_than` (epoch seconds); gives which they were."""
 
     def made_from(self, repo: Repo, branch: str) -> str:
         """The commit that we made `branch` from, empty when it is not ours."""
@@ -224,7 +231,7 @@ class Git(Protocol):
 
     def adopt(self, repo: Repo, path: str, name: str) -> Worktree:
         """A worktree that a person made by hand, as ours to push (never to delete its branch).
-        Nothing is moved. `Conflict`: `not_a_worktree`, `branch_moved` (it is on no branch)."""
+        Nothing is moved. `Conflict`: `not_a_worktree`, `branch_moved` (on no branch)."""
 
     def only_in_clone(self, repo: Repo, *, keep: Sequence[str] = ()) -> Sequence[str]:
         """What a whole clone has and its remote does not, one sentence each. A remote that cannot
@@ -256,6 +263,9 @@ class Terminals(Protocol):
     async def ended(self, name: str, directory: str) -> None:
         """Return as soon as the terminal has ended or is gone. Told by the kernel, not polled."""
 
+    def activity(self, name: str, directory: str, worktree: str) -> Activity:
+        """Signs of life of the program, and of what it writes below `worktree`."""
+
     def exit_record(self, directory: str) -> ExitRecord | None:
         """The exit file, or None while there is none. A broken one is `ToolFailed`."""
 
@@ -264,15 +274,14 @@ class Terminals(Protocol):
         terminal. Nothing of the attempt is alive afterwards. Harmless when it has ended."""
 
     def output(self, directory: str, stream: str, *, tail_bytes: int = 0) -> bytes:
-        """What the program wrote to `stdout`, `stderr` or (io=tty) `pane`; the last `tail_bytes` if
-        given. Empty when there is none."""
+        """What it wrote to `stdout`, `stderr` or (io=tty) `pane`; the last `tail_bytes`, if any."""
 
     def names(self) -> Sequence[str]:
         """All live terminals of this home."""
 
     def read(self, directory: str, stream: str, start: int, limit: int) -> tuple[bytes, int]:
-        """At most `limit` bytes of a stream from byte `start` on, and how many bytes it has now:
-        fewer than `start` when its middle was dropped. (b"", 0) when there is none."""
+        """At most `limit` bytes of a stream from byte `start` on, and how many bytes it has now
+        (fewer than `start`: its middle was dropped). (b"", 0) when there is none."""
 
     def ear(self) -> Ear | None:
         """Who is told by the kernel when programs write; None where the system cannot tell."""
@@ -349,8 +358,7 @@ class Forge(Protocol):
         """Closed without merging; a closed one is the answer. `Conflict(pr_merged)`."""
 
     def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
-        """Open again, if its branch is still there: `Conflict` (`pr_merged`, `head_gone`). `trial`
-        only makes sure, here as elsewhere."""
+        """Open again, if its branch is there: `Conflict` (`pr_merged`, `head_gone`)."""
 
     def delete_head(self, repo: Repo, number: int) -> bool:
         """Delete the head branch of a merged PR at the remote; False when it is gone already.
@@ -364,8 +372,7 @@ class Forge(Protocol):
         self, repo: Repo, head_sha: str, name: str, state: CheckState, *, url: str = "",
         summary: str = "",
     ) -> Check:  # fmt: skip
-        """Put the check `name` of that commit, replacing what it said before. `UsageError`
-        (`bad_check`, `bad_name`)."""
+        """Put that commit's check `name` in place. `UsageError` (`bad_check`, `bad_name`)."""
 
 
 class Tracker(Protocol):
@@ -449,7 +456,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(JobViews, TaskViews, Protocol):
+class Store(JobViews, TaskViews, CareViews, Accounts, HasOutreach, Protocol):
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property

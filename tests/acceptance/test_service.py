@@ -12,7 +12,10 @@ import pytest
 from orch.terminals.process import identity, wait
 from tests.acceptance.world import World
 
-STATUS = {"running", "pid", "version", "uptime_s", "tasks", "attempts_live", "next_jobs"}
+STATUS = {
+    "running", "pid", "version", "uptime_s", "tasks", "attempts_live", "next_jobs", "short",
+    "config_error",
+}  # fmt: skip
 ENVELOPE = ["seq", "at", "kind", "v", "actor", "cause", "repo", "task", "run", "step", "data"]
 
 

@@ -119,7 +119,7 @@ def test_books_that_another_program_keeps_locked_lose_nothing(world: World) -> N
 
 
 def test_books_of_an_older_schema_are_taken_over_with_their_unfinished_runs(world: World) -> None:
-    """H86: one run whose agent is at work while its engine is dead, and one that waits for a person."""
+    """H86: one run whose agent works while its engine is dead, one that waits for a person."""
     waiting = world.run(world.flow(GATED), code=6)
     running = world.start("run", "basic_pr", "--issue", "1", "--agent", "one")
     world.until(world.terminals, "the agent")

@@ -160,3 +160,49 @@ def test_what_is_refused_changes_nothing(
     world: World, words: tuple[str, ...], code: str, exit_code: int
 ) -> None:
     world.refused("task", *words, code=code, exit_code=exit_code)
+
+
+def test_what_waits_for_a_person_is_left_alone_by_a_new_service(world: World) -> None:
+    """H22: needs_review is never run again by itself, at a start neither."""
+    world.configure({"bad": FAILS}, "[retry]\nmax_attempts = 1\n")
+    world.ask("task", "add", "Do it", "--agent", "bad")
+    first = serving(world)
+    assert settled(world, 1)["status"] == "needs_review"
+    assert left(first) == 0
+    second = serving(world)
+    world.ask("task", "add", "Another", "--agent", "bad")
+    assert settled(world, 2)["status"] == "needs_review"
+    record = world.ask("task", "get", "1")
+    assert len(record["attempts"]) == 1
+    assert left(second) == 0
+
+
+def test_a_task_that_goes_back_to_the_queue_is_routed_anew(world: World) -> None:
+    """H25: agent and model go with the state that they belong to."""
+    service = serving(world)
+    world.ask("task", "add", "Do it", "--labels", "agent:one", "--workflow", "agent_only")
+    assert settled(world, 1)["agent"] == "one"
+    assert left(service) == 0
+    world.ask("task", "retry", "1")
+    record = world.ask("task", "get", "1")
+    assert (record["status"], record["agent"], record["model"]) == ("new", None, None)
+
+
+def test_a_loop_that_succeeds_is_stopped_by_its_breaker(world: World) -> None:
+    """A task whose children end again and again is run only so often without a person."""
+    world.configure({"one": worlds.WRITES}, "[breakers]\nruns_per_task = 1\n")
+    service = serving(world)
+    world.ask("task", "add", "Whole", "--agent", "one")
+    assert settled(world, 1)["status"] == "done"
+    assert left(service) == 0
+    world.spoil(
+        "update tasks set state = 'new', body = json_set(body, '$.state', 'new') where id = 1"
+    )
+    service = serving(world)
+    record = settled(world, 1)
+    assert record["status"] == "needs_review", record
+    assert "runs_per_task" in record["reason"]
+    assert record["hint"] == "orch task retry 1"
+    world.ask("task", "retry", "1")
+    assert settled(world, 1)["status"] == "done", "a person's word counts anew"
+    assert left(service) == 0

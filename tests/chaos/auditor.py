@@ -45,7 +45,7 @@ def _attempts(world: Scenario, run: dict[str, Any], template: str) -> Iterator[s
     for attempt, times in ran.items():
         if times > 1:
             yield f"attempt {attempt} ran {times} times"
-    work = [a for a in run["attempts"] if a["role"] == "work"]
+    work = [a for a in run["attempts"] if a["role"] in ("work", "review")]
     known = {attempt["id"]: attempt for attempt in work}
     for attempt in ran:
         if attempt not in known:

@@ -228,6 +228,33 @@ def workflow(issue):
     return merged
 """
 
+CARED = """
+from orch import *
+
+@do
+def workflow(issue):
+    policy = yield TaskPolicy()
+    env = yield CreateWorktree(issue=issue)
+    yield RunAgent(env=env, prompt=issue.title, agent="one")
+    pull = yield CreatePR(env=env, title=issue.title)
+    other = yield CreateWorktree(issue=issue, suffix="other")
+    yield RunAgent(env=other, prompt=issue.title, agent="two")
+    yield Commit(env=other, message="beside")
+    push = ["git", "push", "origin", "HEAD:main"]
+    yield RunCommand(env=other, command=push, check=True, retry=Retry(attempts=3, base_s=0.1))
+    seen = yield LookAtPR(pull, policy.strategy)
+    yield Rebase(env=env, onto=seen.base_tip)
+    yield Push(env=env, force=True)
+    seen = yield LookAtPR(pull, policy.strategy)
+    assert not seen.conflicts
+    yield SetCheck(seen.pull, "unit", "success", "all of them")
+    found = yield FindWork()
+    assert [work.unclaimed for work in found] == [False, False]
+    news = yield WaitForPR(seen.pull, until="green", timeout=60)
+    assert news.what == "green"
+    return news.pull
+"""
+
 PLAYS: dict[str, Play] = {
     "basic_pr": Play(("run", "basic_pr", "--issue", "ISSUE-001", "--json")),
     # An attempt that is killed after its work was done has done it: then no fix is needed.
@@ -255,6 +282,10 @@ PLAYS: dict[str, Play] = {
     "landed": Play(
         ("run", "landed.py", "--issue", "ISSUE-001", "--json"), branches=0, landed=True,
         flow=LANDED,
+    ),
+    "cared": Play(
+        ("run", "cared.py", "--issue", "ISSUE-001", "--json"), agents=("one", "two"), branches=2,
+        flow=CARED,
     ),
     "talk": Play(
         ("run", "talk.py", "--issue", "ISSUE-001", "--json"), agents=("ear",), flow=TALK

@@ -227,6 +227,27 @@ class StoreContract:
             books.send(advance(settled=(seen,)), ENGINE)
         assert books.pulls() == books.pulls(RUN) == [a_pull(state="merged")]
 
+    def test_a_pull_request_leads_to_the_task_that_it_closes(self, books: Store) -> None:
+        """Merged, it is done in whatever state it is; its run is over."""
+        for number in (1, 2):
+            seen = settle(
+                f"{number}", plan=plan(f"{number}"), facts=(cmd.PullOpened(a_pull(number)),)
+            )
+            books.send(advance(settled=(seen,)), ENGINE)
+        books.send(advance(finish=cmd.Finish("done", "text")), ENGINE)
+        run = books.run(RUN)
+        assert run is not None
+        books.send(cmd.QueueTask(run.task, "again"), PERSON)
+        books.send(cmd.RecordPull(a_pull(1, state="merged")), PERSON)
+        waiting = books.task(run.task)
+        assert waiting is not None
+        assert waiting.state == "new", "another one is open"
+        books.send(cmd.RecordPull(a_pull(2, state="merged")), PERSON)
+        closed = books.task(run.task)
+        assert closed is not None
+        assert closed.state == "done"
+        assert "merged" in closed.reason
+
     def test_a_pull_request_that_a_person_looked_at_follows_and_stays_with_its_run(
         self, books: Store
     ) -> None:

@@ -56,6 +56,12 @@ def _result(flow: str, result: Any) -> Iterator[str]:
             yield f"commands crossed between branches: {result['checked']}"
     if flow == "gated" and (result["said"], result["answer"]) != ("answer to work g", "yes"):
         yield f"the gate or the answer was lost: {result}"
+    cared = {
+        "same": [True, ["work-one.txt"]], "news": "asked", "checks": ["unit"],
+        "found": ["open", "merged"],
+    }  # fmt: skip
+    if flow == "cared" and result != cared:
+        yield f"the pull request was not seen through: {result}"
     expected = ["caught exit_nonzero", "caught exit_nonzero", "fast exit_nonzero"]
     if flow == "careful" and result != expected:
         yield f"errors crossed or were lost: {result}"

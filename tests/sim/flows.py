@@ -84,6 +84,36 @@ async def workflow(issue):
     return {"said": said, "answer": str(answer), "head": pull.head}
 """
 
+CARED = """
+from orch import (
+    Commit, CreatePR, CreateWorktree, FindWork, LookAtPR, MergePR, Push, Rebase, RunAgent, SetCheck,
+    WaitForPR, do,
+)
+
+@do
+def workflow(issue):
+    one = yield CreateWorktree(issue=issue, suffix="one")
+    two = yield CreateWorktree(issue=issue, suffix="two")
+    yield RunAgent(env=one, prompt="work one", agent="text")
+    yield RunAgent(env=two, prompt="work two", agent="text")
+    pull = yield CreatePR(env=one, title="one")
+    other = yield CreatePR(env=two, title="two")
+    yield MergePR(other, strategy="squash", delete_branch=False)
+    seen = yield LookAtPR(pull)
+    tip = yield Rebase(env=one, onto=seen.base_tip)
+    pushed = yield Push(env=one, force=True)
+    seen = yield LookAtPR(pull)
+    yield SetCheck(seen.pull, "unit", "success", "fine")
+    news = yield WaitForPR(seen.pull, until="person", why="have a look")
+    found = yield FindWork()
+    again = yield LookAtPR(news.pull)
+    return {
+        "same": [tip == pushed == again.pull.head_sha, sorted(again.files)],
+        "news": news.what, "checks": [check.name for check in again.checks],
+        "found": [work.pull.state for work in found],
+    }
+"""
+
 STOPPABLE = """
 from orch import (
     AgentFailed, CommandFailed, CreateWorktree, Gather, Retry, RunAgent, RunCommand, SpawnAgent,
@@ -118,4 +148,4 @@ def workflow(issue):
 """
 """Played by the test that stops single agents; `b` never ends unless somebody stops it."""
 
-FLOWS = {"chain": CHAIN, "parallel": PARALLEL, "careful": CAREFUL, "gated": GATED}
+FLOWS = {"chain": CHAIN, "parallel": PARALLEL, "careful": CAREFUL, "gated": GATED, "cared": CARED}

@@ -19,7 +19,7 @@ from orch.model.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from orch.api.facade import Orch
 
-TABLES = ("orch.api.operations_core",)
+TABLES = ("orch.api.operations_core", "orch.api.operations_figures")
 """Modules with a `TABLE`; read when the first operation is asked for."""
 
 

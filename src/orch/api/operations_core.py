@@ -59,10 +59,15 @@ def version(orch: Orch, params: Nothing) -> dict[str, Any]:
 
 
 def status(orch: Orch, params: Nothing) -> dict[str, Any]:
-    """`tasks` by state, live attempts, and the jobs that come next."""
+    """`tasks` by state, live attempts, the jobs that come next; `short` says why the machine can
+    take no more work now, `config_error` what is wrong with the configuration (each may be empty)."""
+    from orch.api.room import Room
+
     return {
         "tasks": orch.store.task_counts(),
         "attempts_live": len(orch.store.live_attempts()),
+        "short": Room(orch.rooms).shortage(),
+        "config_error": orch.rooms.config_error(),
         "next_jobs": next_jobs(orch),
     }
 
@@ -81,11 +86,12 @@ def repo_list(orch: Orch, params: Nothing) -> list[dict[str, Any]]:
 
 
 def events(orch: Orch, params: Page) -> dict[str, Any]:
-    """`events`, the number to ask `since` for the next page, and the highest number there is."""
+    """`events`, the number to ask `since` for the next page, and the highest number there is; `gone`
+    as in `orch.api.happened.Page`."""
     run = orch.run(params.run).id if params.run else ""
     page = events_page(orch.store, params.since, run=run, task=params.task, limit=params.limit)
     return {"events": [event_record(one) for one in page.events], "next": page.next,
-            "last": page.last}  # fmt: skip
+            "last": page.last, "gone": page.gone}  # fmt: skip
 
 
 def stop(orch: Orch, params: Stop) -> dict[str, Any]:

@@ -226,7 +226,8 @@ class RunPlan:
     def _sources(self, task: int) -> list[Source]:
         if not task:
             return list(self.sources.values())
-        return [*self.sources.values(), read_builtin(ENVELOPE)]
+        around = collect(read_builtin(ENVELOPE), None)
+        return list((around | self.sources).values())
 
 
 def _needs_json(params: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -53,6 +54,16 @@ class Rooms(Protocol):
 
     def config(self, repo: Repo | None) -> Config:
         """The configuration for one repository, or none."""
+
+    def config_files(self) -> list[str]:
+        """The files that the configuration is read from, whether they are there or not."""
+
+    def reread(self) -> Sequence[str]:
+        """Read the configuration again; what is wrong, one sentence each. What is broken changes
+        nothing."""
+
+    def config_error(self) -> str:
+        """What is wrong with the configuration, as it was last read; empty when it is sound."""
 
     def worktree_files(self, repo: Repo) -> WorktreeFiles: ...
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from orch.api.room import Room
 from orch.model import command as commands
 from orch.model.dispatching import Slots, why_waiting
 from orch.model.errors import NotFound, UsageError
 from orch.model.labels import check_labels
 from orch.model.naming import moment, nearest
 from orch.model.run import TERMINAL, Run
+from orch.model.spending import spent_by
 from orch.model.task import AT_WORK, CLOSED, STATES, Task
 from orch.model.ticket import Ticket
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from orch.api.facade import Orch
     from orch.model.attempt import Attempt
     from orch.model.command import CreateRun
+    from orch.ports import Store
 
 ALONE = "agent_only"
 """The workflow of a task without a repository."""
@@ -34,6 +39,7 @@ class Tasks:
         self._orch = orch
         self._store = orch.store
         self._rooms = orch.rooms
+        self.room = Room(orch.rooms)
 
     # --- asking
 
@@ -105,11 +111,18 @@ class Tasks:
     def _ticket(self, task: Task) -> Ticket:
         """What the workflow gets as its issue: the ticket, or the task itself in its form."""
         if task.issue:
-            return self._orch.issue(task.issue)
+            found = self._orch.issue(task.issue)
+            return msgspec.structs.replace(found, body=self._whole(found.body, task))
         return Ticket(
-            id=f"task-{task.id}", title=task.title, body=task.body, labels=task.labels,
-            repo=task.repo, created=moment(task.created_at), tracker="task",
+            id=f"task-{task.id}", title=task.title, body=self._whole(task.body, task),
+            labels=task.labels, repo=task.repo, created=moment(task.created_at), tracker="task",
         )  # fmt: skip
+
+    def _whole(self, body: str, task: Task) -> str:
+        """The text with what became of the task's parts."""
+        from orch.api import children
+
+        return "\n\n".join(filter(None, (body, children.told(self._store, task))))
 
     # --- looking
 
@@ -166,6 +179,9 @@ class Tasks:
         """Tasks without a parent (or whose parent is gone), newest first."""
         return [task for task in self._store.tasks() if not task.parent]
 
+    def now(self) -> float:
+        return self._rooms.clock.now()
+
     def counts(self) -> dict[str, int]:
         """How many are in each state that occurs, in the order of a task's life."""
         found = self._store.task_counts()
@@ -177,7 +193,7 @@ class Tasks:
             return task.reason
         if not self._rooms.engine_pid():
             return "waits for the service (orch service start)"
-        return why_waiting(task, self._busy(), self.slots())
+        return why_waiting(task, self._busy(), self.slots()) or self.room.shortage()
 
     def _busy(self) -> Counter[str]:
         return Counter(run.repo for run in self._store.live_runs() if run.unattended
@@ -197,70 +213,11 @@ class Tasks:
 
     def short(self, task: Task) -> dict[str, Any]:
         """One line of a listing."""
-        return {
-            "id": task.id, "title": task.title, "status": task.state,
-            "reason": self.reason(task), "repo": task.repo or None, "agent": task.agent or task.pin,
-            "labels": list(task.labels), "parent": task.parent or None, "run": task.run or None,
-            "source": task.source, "created_at": moment(task.created_at),
-            "updated_at": moment(task.updated_at),
-        }  # fmt: skip
+        return line_of(task, self.reason(task))
 
     def record(self, task: Task) -> dict[str, Any]:
         """Everything about one task, as `task get --json` tells it."""
-        store = self._store
-        runs = store.runs_of_task(task.id)
-        attempts = [attempt for run in runs for attempt in store.attempts(run.id)]
-        worktree = next((a for a in reversed(attempts) if a.role == "work" and a.worktree), None)
-        return {
-            **self.short(task),
-            "hint": task.hint,
-            "body": task.body,
-            "issue": task.issue or None,
-            "workflow": task.workflow or None,
-            "pin": task.pin or None,
-            "agent": task.agent or task.pin or None,
-            "model": task.model or None,
-            "complexity": task.complexity or None,
-            "priority": task.priority,
-            "wake_at": moment(task.wake_at) or None,
-            "attempts": [_attempt(attempt) for attempt in attempts],
-            "runs": [_run(run) for run in runs],
-            "branch": worktree.branch if worktree else None,
-            "worktree": worktree.worktree if worktree else None,
-            "prs": [
-                {
-                    "repo": pull.repo, "number": pull.number, "url": pull.url,
-                    "state": pull.state, "head": pull.head,
-                }
-                for run in runs for pull in store.pulls(run.id)
-            ],
-            "children": [child.id for child in store.children(task.id)],
-            "cost": cost_of(attempts),
-            "history": self.history(task),
-        }  # fmt: skip
-
-    def history(self, task: Task) -> list[dict[str, Any]]:
-        """Its states in order: `at`, `from`, `to`, `why`."""
-        from orch.model import event as ev
-
-        found: list[dict[str, Any]] = []
-        before: str | None = None
-        since = 0
-        while events := self._store.events(since, task=task.id):
-            for event in events:
-                data = event.data
-                if isinstance(data, ev.TaskCreated):
-                    to, why = "new", data.source
-                elif isinstance(data, ev.TaskMoved) and data.id == task.id:
-                    to, why = data.state, data.why
-                    if to == before and not why:
-                        continue
-                else:
-                    continue
-                found.append({"at": moment(event.at), "from": before, "to": to, "why": why})
-                before = to
-            since = events[-1].seq
-        return found
+        return record_of(self._store, task, self.reason(task))
 
     def tree(self, task: Task) -> dict[str, Any]:
         """The task with its children below it, in order."""
@@ -310,15 +267,84 @@ class Tasks:
         return self.retry(task, f"unblocked by {self._rooms.person.id}")
 
 
+def line_of(task: Task, reason: str) -> dict[str, Any]:
+    """One line of a listing."""
+    return {
+        "id": task.id, "title": task.title, "status": task.state,
+        "reason": reason, "repo": task.repo or None, "agent": task.agent or task.pin,
+        "labels": list(task.labels), "parent": task.parent or None, "run": task.run or None,
+        "source": task.source, "created_at": moment(task.created_at),
+        "updated_at": moment(task.updated_at),
+    }  # fmt: skip
+
+
+def record_of(store: Store, task: Task, reason: str) -> dict[str, Any]:
+    """Everything about one task, as `task get --json` tells it."""
+    runs = store.runs_of_task(task.id)
+    attempts = [attempt for run in runs for attempt in store.attempts(run.id)]
+    worktree = next((a for a in reversed(attempts) if a.role == "work" and a.worktree), None)
+    return {
+        **line_of(task, reason),
+        "hint": task.hint,
+        "body": task.body,
+        "issue": task.issue or None,
+        "workflow": task.workflow or None,
+        "pin": task.pin or None,
+        "agent": task.agent or task.pin or None,
+        "model": task.model or None,
+        "complexity": task.complexity or None,
+        "priority": task.priority,
+        "wake_at": moment(task.wake_at) or None,
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "runs": [_run(run) for run in runs],
+        "branch": worktree.branch if worktree else None,
+        "worktree": worktree.worktree if worktree else None,
+        "prs": [
+            {
+                "repo": pull.repo, "number": pull.number, "url": pull.url,
+                "state": pull.state, "head": pull.head,
+            }
+            for run in runs for pull in store.pulls(run.id)
+        ],
+        "notes": task.notes,
+        "children": [child.id for child in store.children(task.id)],
+        "cost": cost_of(attempts),
+        "history": history_of(store, task),
+    }  # fmt: skip
+
+
+def history_of(store: Store, task: Task) -> list[dict[str, Any]]:
+    """Its states in order: `at`, `from`, `to`, `why`."""
+    from orch.model import event as ev
+
+    found: list[dict[str, Any]] = []
+    before: str | None = None
+    since = 0
+    while events := store.events(since, task=task.id):
+        for event in events:
+            data = event.data
+            if isinstance(data, ev.TaskCreated):
+                to, why = "new", data.source
+            elif isinstance(data, ev.TaskMoved) and data.id == task.id:
+                to, why = data.state, data.why
+                if to == before and not why:
+                    continue
+            else:
+                continue
+            found.append({"at": moment(event.at), "from": before, "to": to, "why": why})
+            before = to
+        since = events[-1].seq
+    return found
+
+
 def cost_of(attempts: list[Attempt]) -> dict[str, Any]:
     """What attempts have used, as far as they told: tokens, and US dollars (None: not known)."""
-    known = [attempt.usage for attempt in attempts if attempt.usage]
-    dollars = [usage["usd"] for usage in known if usage.get("usd") is not None]
+    spent = spent_by("", [one for one in attempts if one.agent], 0.0)
     return {
-        "tokens_in": sum(int(usage.get("input_tokens") or 0) for usage in known),
-        "tokens_out": sum(int(usage.get("output_tokens") or 0) for usage in known),
-        "usd": round(sum(dollars), 6) if dollars else None,
-    }
+        "tokens_in": spent.tokens_in or 0, "tokens_out": spent.tokens_out or 0,
+        "usd": round(spent.usd, 6) if spent.usd is not None else None,
+        "usd_unknown": spent.usd_unknown, "tokens_unknown": spent.tokens_unknown,
+    }  # fmt: skip
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

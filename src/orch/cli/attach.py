@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,11 @@ from orch.cli.options import examples, home, output, shared
 from orch.cli.output import flush
 from orch.cli.words import Verb
 from orch.model.errors import ToolFailed, UsageError
+
+if TYPE_CHECKING:
+    from orch.api import Orch
+    from orch.cli.output import Output
+    from orch.model.attempt import Attempt
 
 _OUTER = ("TMUX", "TMUX_PANE")
 
@@ -35,9 +41,15 @@ def attach(target: str, read_only: bool, as_json: bool, quiet: bool, no_color: b
     from orch.api import messages
 
     out, orch = output(as_json, quiet, no_color), home()
-    attempt = messages.live_attempt(orch, target, verb="attach")
+    join(orch, messages.live_attempt(orch, target, verb="attach"), out, read_only=read_only)
+
+
+def join(orch: Orch, attempt: Attempt, out: Output, *, read_only: bool) -> None:
+    """Become the terminal of an attempt; with --json only say how."""
+    from orch.api import messages
+
     command = list(messages.way_to(orch, attempt, read_only=read_only))
-    if as_json:
+    if out.json:
         out.data({
             "run": attempt.run, "attempt": attempt.id, "terminal": attempt.terminal,
             "command": command,

@@ -21,7 +21,7 @@ from orch.model.run import Run
 from orch.model.step import SETTLED, Step
 
 if TYPE_CHECKING:
-    from orch.api.following import Wrote
+    from orch.api.tails import Wrote
 
 KEPT = 100
 """Lines kept of each program."""

@@ -54,6 +54,10 @@ LIVE: dict[str, Look] = {
     "repo": lambda names, context, begun: names.repos(),
     "job": lambda names, context, begun: names.jobs(),
     "run": lambda names, context, begun: names.runs(begun),
+    "task.number": lambda names, context, begun: names.tasks(),
+    "task.parent": lambda names, context, begun: names.tasks(),
+    "cost.target": lambda names, context, begun: [*names.tasks(), *names.runs(begun)],
+    "stream.target": lambda names, context, begun: [*names.tasks(), *names.runs(begun)],
     "slug": lambda names, context, begun: names.repos(),
     "target": lambda names, context, begun: names.runs(begun),
     "template.name": lambda names, context, begun: names.workflows(),
@@ -66,6 +70,7 @@ LIVE: dict[str, Look] = {
 FREE = frozenset({
     "issue.title", "gate.words", "repo.location", "template.values", "worktree.create.name",
     "config.value", "send.message", "pr.check.name", "path",
+    "task.title", "task.key", "task.value",
     "session.name", "session.text", "session.number", "expression", "at", "since", "zone",
     "schedule", "job.title", "job.body", "labels", "command", "precheck", "job.timeout",
     "job.add.argv",

@@ -65,10 +65,16 @@ def _past(orch: Orch, since: int, wish: dict[str, Any]) -> Iterator[Told]:
     asked = caller(orch)
     while True:
         page = asked.call("events", {**wish, "since": since})
-        yield from page["events"]
+        yield from _page(page)
         since = page["next"]
         if since >= page["last"]:
             return
+
+
+def _page(page: dict[str, Any]) -> Iterator[Told]:
+    if page.get("gone"):
+        yield {"resync": {"since": page["gone"], "last": page["last"]}}
+    yield from page["events"]
 
 
 def _following(orch: Orch, since: int, wish: dict[str, Any]) -> Iterator[Told]:
@@ -102,7 +108,7 @@ def _by_the_books(orch: Orch, since: int, wish: dict[str, Any]) -> Iterator[Told
         if changes != seen or now >= safety:
             seen, safety = changes, now + _SAFETY_S
             page = asked.call("events", {**wish, "since": since})
-            yield from page["events"]
+            yield from _page(page)
             since = page["next"]
             if since < page["last"]:
                 seen = -1

@@ -48,7 +48,7 @@ def logs(
 
 def _tell(orch: Orch, run: Run, agent: str, lines: int | None, out: Output) -> None:
     from orch.api.attempts import named
-    from orch.api.following import STREAMS
+    from orch.api.tails import STREAMS
     from orch.model.run import TERMINAL
 
     texts: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def _follow(orch: Orch, run: Run, agent: str, lines: int | None, out: Output) ->
 
 def _tell_on(orch: Orch, following: Following, agent: str, out: Output) -> bool:
     """Until the run is over; False when nobody reads any more."""
-    from orch.api.following import Wrote
+    from orch.api.tails import Wrote
     from orch.cli.streams import JsonLines, Lines, label
 
     lines, json = Lines(out), JsonLines()

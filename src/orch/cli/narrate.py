@@ -168,7 +168,8 @@ def _about_the_run(event: Event) -> str:
     match data:
         case ev.RunCreated():
             about = f" for {data.issue.id}: {data.issue.title}" if data.issue else ""
-            return f"run {data.id} ({data.workflow}) in {data.repo}{about}"
+            where = f" in {data.repo}" if data.repo else ""
+            return f"run {data.id} ({data.workflow}){where}{about}"
         case ev.RunTaken():
             return f"run {event.run} goes on" if data.resumed else ""
         case ev.RunBlocked():

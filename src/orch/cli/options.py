@@ -88,13 +88,15 @@ def output(as_json: bool, quiet: bool, no_color: bool) -> Output:
     return Output(json=as_json, quiet=quiet, colour=wants_colour(os.environ, refused=no_color))
 
 
-def home() -> Orch:
-    """The facade of this home, closed when the command ends."""
+def home(*, checked: bool = True) -> Orch:
+    """The facade of this home, closed when the command ends. Not `checked`: a broken configuration
+    is no reason to refuse."""
     import gc
 
-    from orch.compose import open_orch, person
+    from orch.compose import open_orch, open_unchecked, person
 
-    found = open_orch(os.environ, Path.cwd(), person=person(os.environ))
+    opened = open_orch if checked else open_unchecked
+    found = opened(os.environ, Path.cwd(), person=person(os.environ))
     click.get_current_context().call_on_close(found.close)
     gc.enable()  # see `orch.__main__`: what comes now may take long
     return found

@@ -11,6 +11,21 @@ from collections.abc import Iterable
 
 GROUPS = {
     "runs": ("run", "ps", "show", "watch", "logs", "send", "attach", "stop", "resume", "gate"),
+    "the queue": (
+        "task",
+        "job",
+        "cron",
+        "agents",
+        "cooldown",
+        "cost",
+        "serve",
+        "service",
+        "stream",
+        "events",
+        "log",
+        "metrics",
+        "context",
+    ),
     "workflows": ("template", "validate", "trust"),
     "tickets": ("issue", "tickets", "session"),
     "git": ("repo", "worktree", "env", "pr"),

@@ -86,7 +86,7 @@ def run(
     _warn_about_forge(orch, planned, out)
     if detach:
         return _tell_detached(orch, planned, out)
-    return _settle(orch, [planned.id], out)
+    return settle(orch, [planned.id], out)
 
 
 def _tell_detached(orch: Orch, planned: Run, out: Output) -> int:
@@ -133,7 +133,7 @@ def _warn_about_forge(orch: Orch, planned: Run, out: Output) -> None:
         )
 
 
-def _settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> int:
+def settle(orch: Orch, runs: list[str], out: Output, *, one: bool = True) -> int:
     """Drive or follow, then report; gives the exit code."""
     stayed = drive(orch, runs, out)
     found = [orch.run_record(run) for run in runs]
@@ -229,7 +229,7 @@ def resume(run: str, as_json: bool, quiet: bool, no_color: bool) -> int:
     if not taken:
         out.data([]) if as_json else out.note("nothing to resume")
         return 0
-    return _settle(orch, [item.id for item in taken], out, one=bool(run))
+    return settle(orch, [item.id for item in taken], out, one=bool(run))
 
 
 @click.command(

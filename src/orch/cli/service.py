@@ -79,7 +79,7 @@ def stop(timeout: float, dry_run: bool, as_json: bool, quiet: bool, no_color: bo
 
     Agents go on in their terminals; the next service takes them up.
     """
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), home(checked=False)
     _stop(orch, out, timeout, dry_run=dry_run)
 
 
@@ -128,7 +128,7 @@ def restart(timeout: float, dry_run: bool, as_json: bool, quiet: bool, no_color:
 @shared
 def status(as_json: bool, quiet: bool, no_color: bool) -> None:
     """Say whether the service runs, and what it has to do."""
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), home(checked=False)
     known = status_of(orch)
     if as_json:
         out.data(known)
@@ -166,6 +166,9 @@ def _tell_status(known: dict[str, Any], orch: Orch, out: Output) -> None:
     for state, count in known["tasks"].items():
         out.line(f"  tasks {state}: {count}")
     out.line(f"  attempts at work: {known['attempts_live']}")
+    for word, told in (("short", "nothing new is begun"), ("config_error", "configuration")):
+        if known.get(word):
+            out.warn(f"{told}: {known[word]}")
     for job in known["next_jobs"]:
         out.line(f"  next: {job['name']} at {job['at']}")
     if not known["running"]:

@@ -14,7 +14,7 @@ from orch.cli.cleaning import clean, clean_json, clean_lines
 from orch.cli.output import Output, flush, put
 
 if TYPE_CHECKING:
-    from orch.api.following import Wrote
+    from orch.api.tails import Wrote
     from orch.model.attempt import Attempt
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orch.cli.options import dry, examples, home, output, shared, text_or_file
+from orch.cli.task_books import cost, move, publish, sidecar
+from orch.cli.task_lines import lines, story
+from orch.cli.task_work import attach, kill, live, route, run
 from orch.cli.words import Noun
 from orch.model.task import STATES
 
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 @click.group(cls=Noun)
 def task() -> None:
     """Ask for work; list, show, retry and close tasks."""
+
+
+for command in (route, run, attach, live, kill, publish, cost, move, sidecar):
+    task.add_command(command)
 
 
 def queue() -> Tasks:
@@ -81,7 +88,10 @@ def tell(out: Output, tasks: Tasks, found: Task, sentence: str) -> None:
 
 
 @task.command(
-    "list", epilog=examples("orch task list --status needs_review", "orch task list --json")
+    "list",
+    epilog=examples(
+        "orch task list --status needs_review", "orch task list --wide", "orch task list --json"
+    ),
 )
 @click.option("--status", default="", help=f"One of {', '.join(STATES)}.")
 @click.option("--repo", default="", help="Only those of one repository.")
@@ -90,11 +100,13 @@ def tell(out: Output, tasks: Tasks, found: Task, sentence: str) -> None:
 @click.option("--source", default="", help="Only those asked for by this (person, job, agent).")
 @click.option("--text", default="", help="Only those that say this, in title or body.")
 @click.option("--limit", type=click.IntRange(1), default=1000, help="At most so many.")
+@click.option("--wide", is_flag=True, help="Whole titles and reasons, however long.")
 @click.option("--global", "everywhere", is_flag=True, help="Those of every repository.")
 @shared
 def list_(
-    status: str, everywhere: bool, as_json: bool, quiet: bool, no_color: bool, **wanted: Any
-) -> None:
+    status: str, wide: bool, everywhere: bool, as_json: bool, quiet: bool, no_color: bool,
+    **wanted: Any,
+) -> None:  # fmt: skip
     """List tasks, newest first: of the repository you stand in, else all."""
     out, tasks = output(as_json, quiet, no_color), queue()
     found = tasks.find_all(state=status, here=not everywhere, **wanted)
@@ -104,12 +116,7 @@ def list_(
         for one in found:
             out.line(str(one.id))
     elif found:
-        rows = [
-            [str(one.id), out.state(one.state), one.repo or "-", one.agent or one.pin or "-",
-             one.title + (f"  ({reason})" if (reason := tasks.reason(one)) else "")]
-            for one in found
-        ]  # fmt: skip
-        out.table(["task", "status", "repo", "agent", "title"], rows)
+        lines([tasks.short(one) for one in found], out, wide=wide)
     else:
         out.note('no task is like that; ask for one: orch task add "TITLE"')
 
@@ -127,41 +134,7 @@ def get(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     elif out.quiet:
         out.line(str(found.id))
     else:
-        _show(out, record)
-
-
-def _show(out: Output, record: dict[str, Any]) -> None:
-    out.line(f"task {record['id']}: {record['title']}")
-    out.line(f"status: {out.state(record['status'])}" + (
-        f"   {record['reason']}" if record["reason"] else ""))  # fmt: skip
-    if record["hint"]:
-        out.line(f"  try: {record['hint']}")
-    facts = {
-        "repo": record["repo"], "agent": record["agent"], "model": record["model"],
-        "complexity": record["complexity"], "workflow": record["workflow"],
-        "labels": ", ".join(record["labels"]), "parent": record["parent"],
-        "children": ", ".join(map(str, record["children"])), "branch": record["branch"],
-        "worktree": record["worktree"], "run": record["run"], "asked by": record["source"],
-    }  # fmt: skip
-    for name, value in facts.items():
-        if value:
-            out.line(f"{name}: {value}")
-    for pull in record["prs"]:
-        out.line(f"pull request: {pull['url']} ({pull['state']})")
-    cost = record["cost"]
-    if cost["tokens_in"] or cost["tokens_out"]:
-        dollars = f", {cost['usd']:.4f} USD" if cost["usd"] is not None else ""
-        out.line(f"cost: {cost['tokens_in']} tokens in, {cost['tokens_out']} out{dollars}")
-    if record["attempts"]:
-        out.line()
-        rows = [
-            [a["id"], a["role"], a["agent"], a["status"], a["message"] or a["code"]]
-            for a in record["attempts"]
-        ]
-        out.table(["attempt", "role", "agent", "status", "message"], rows)
-    out.line()
-    rows = [[step["at"], step["to"], step["why"]] for step in record["history"]]
-    out.table(["at", "state", "why"], rows)
+        story(record, out, tasks.now())
 
 
 @task.command(epilog=examples("orch task status", "orch task status --json"))

@@ -167,7 +167,7 @@ class Told(View):
         return self
 
     def show(self, turn: Turn) -> None:
-        from orch.api.following import Wrote
+        from orch.api.tails import Wrote
         from orch.cli.streams import label
 
         if self.driver_changed():
@@ -206,7 +206,7 @@ class JsonView(View):
         return self
 
     def show(self, turn: Turn) -> None:
-        from orch.api.following import Wrote
+        from orch.api.tails import Wrote
         from orch.api.trace import event_record
 
         if self.driver_changed():
@@ -256,7 +256,7 @@ class Picture(View):
         return self.screen.wake
 
     def show(self, turn: Turn) -> None:
-        from orch.api.following import Wrote
+        from orch.api.tails import Wrote
 
         self.screen.heard()
         for change in turn.changes:

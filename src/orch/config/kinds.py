@@ -69,6 +69,15 @@ class Choice(msgspec.Struct, frozen=True):
         return value
 
 
+class YesNo:
+    """true or false, without quotes."""
+
+    def read(self, value: Any, place: Place) -> bool:
+        if not isinstance(value, bool):
+            raise _expected("true or false", value)
+        return value
+
+
 class Whole(msgspec.Struct, frozen=True):
     low: int
     high: int = 1_000_000

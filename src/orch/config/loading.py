@@ -18,9 +18,12 @@ from typing import Any
 
 import msgspec
 
+from orch.config.care_tree import CareConfig, MetricsConfig
 from orch.config.keys import Path, dotted
 from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
+from orch.config.outreach_tree import HookLimits, NotifyConfig, RuleConfig
 from orch.config.reading import Flat, Value, filled, named, overlay, read
+from orch.config.review_tree import ReviewConfig
 from orch.config.service_tree import (
     BreakerConfig,
     BudgetLimits,
@@ -31,6 +34,7 @@ from orch.config.service_tree import (
     TimeoutConfig,
 )
 from orch.config.tree import (
+    LISTS,
     NAMED,
     SECTIONS,
     AgentConfig,
@@ -71,7 +75,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metering: Metering
     breakers: BreakerConfig
     timeouts: TimeoutConfig
+    care: CareConfig
+    metrics: MetricsConfig
+    review: ReviewConfig
     prices: dict[str, PriceConfig]
+    hooks: HookLimits
+    notify: NotifyConfig
+    rules: tuple[RuleConfig, ...]
     files: tuple[str, ...]
     origins: dict[str, Origin]
 
@@ -107,7 +117,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _has(self, key: str) -> bool:
-        return key in SECTIONS or key in NAMED or key in _all_keys(self)
+        return key in SECTIONS or key in NAMED or key in LISTS or key in _all_keys(self)
 
 
 def home_from(environ: Mapping[str, str]) -> FilePath:
@@ -125,8 +135,10 @@ def load(
     environ: Mapping[str, str],
     *,
     own: Layer | None = None,
+    theirs: Layer | None = None,
 ) -> Config:
-    """Read and check everything; with `own`, as if that were the person's file.
+    """Read and check everything; with `own`, as if that were the person's file, with `theirs`
+    the repository's.
 
     `repo_path` is a repository's main checkout (never a worktree, which an agent can write to), or
     None. `flags` are dotted keys (`{"defaults.agent": "x"}`); None values count as not given.
@@ -138,7 +150,7 @@ def load(
     person: Flat = read(own, user_home) if own else {}
     if own:
         _check_agents(own, person)
-    repository = _repository_layer(repo_path)
+    repository = theirs or _repository_layer(repo_path)
     narrowed: Flat = {}
     if repository:
         from orch.config import narrowing
@@ -195,7 +207,8 @@ def _assembled(
         for section in ("budget", "prices")
     }
     sections = {name: struct(**filled(struct, flat, (name,))) for name, struct in SECTIONS.items()}
-    values: dict[str, Any] = {**sections, **tables, "agents": agents, "repos": repos}
+    lists = {name: flat[name,].value if (name,) in flat else () for name in LISTS}
+    values: dict[str, Any] = {**sections, **tables, **lists, "agents": agents, "repos": repos}
     return Config(home=home, files=files, origins=_origins(flat, own), **values)
 
 
@@ -203,7 +216,11 @@ def _for_slug(slug: str, person: Flat, narrowed: Flat, given: Flat) -> Flat:
     """The effective defaults of one repository, under `("repos", slug)`."""
     own = {path: value for path, value in person.items() if path[:2] == ("repos", slug)}
     layers = [_moved(person, slug), own, _moved(narrowed, slug), _moved(given, slug)]
-    return overlay(layers)
+    flat = overlay(layers)
+    key: Path = ("repos", slug, "max_parallel")
+    if own.get(key) and own[key].value and flat[key].value > own[key].value:
+        flat[key] = own[key]  # the repository's file may only lower it
+    return flat
 
 
 def _moved(flat: Flat, slug: str) -> Flat:

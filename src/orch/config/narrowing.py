@@ -16,7 +16,10 @@ from orch.config.tree import SECTIONS
 from orch.model.errors import ConfigError
 
 _CHOICES = frozenset({"workflow", "agent", "base_branch", "test_command", "install_dependencies"})
-_LOWERED: tuple[Path, ...] = (("retry", "max_attempts"), ("run", "lost_attempts"))
+_LOWERED: tuple[Path, ...] = (
+    ("retry", "max_attempts"), ("run", "lost_attempts"), ("defaults", "max_parallel"),
+)  # fmt: skip
+_SLOTS: Path = ("defaults", "max_parallel")
 _REASONS = {
     "agents": "it says which programs run on this machine and what they may see",
     "trust": "a repository cannot trust itself",
@@ -32,7 +35,13 @@ _REASONS = {
     "metering": "it can raise what a run costs",
     "prices": "it can raise what a run costs",
     "breakers": "it can raise what a run costs",
+    "hooks": "it says which programs run on this machine",
+    "notify": "it says which programs run on this machine, and who is told",
+    "rules": "it can raise what a run costs",
+    "review": "it decides what is merged",
     "timeouts": "it can raise what a run costs",
+    "care": "it speaks for the whole machine",
+    "metrics": "it speaks for the whole machine",
 }
 _PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"
 
@@ -65,9 +74,15 @@ def check_values(layer: Layer, flat: Flat, person: Flat, own_file: str) -> None:
         raise _refusal(layer, ("defaults", "install_dependencies"), reason, own_file)
     for path in _LOWERED:
         if path in flat:
-            limit = person[path].value if path in person else _built_in(path)
-            if flat[path].value > limit:
-                reason = f"{flat[path].value} is above the limit of {limit}"
+            limit = _value(person, path)
+            wanted = flat[path].value
+            if path == _SLOTS:
+                limit = limit or _value(person, ("service", "max_parallel"))
+            if wanted > limit:
+                reason = f"{wanted} is above the limit of {limit}"
+                raise _refusal(layer, path, reason, own_file)
+            if path == _SLOTS and not wanted:
+                reason = "0 means as many as of all repositories together"
                 raise _refusal(layer, path, reason, own_file)
 
 
@@ -89,7 +104,10 @@ def _unknown(path: Path) -> bool:
     return len(path) == 1 or path[1] not in SECTIONS[str(path[0])].__struct_fields__
 
 
-def _built_in(path: Path) -> Any:
+def _value(person: Flat, path: Path) -> Any:
+    """What the person's own file says, else what is built in."""
+    if path in person:
+        return person[path].value
     return getattr(SECTIONS[str(path[0])](), str(path[1]))
 
 

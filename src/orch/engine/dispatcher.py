@@ -7,18 +7,25 @@ task that is not new); what cannot get one says why and waits for a person.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from orch.engine.world import World
-from orch.model.command import CreateRun, RefuseTask
+from orch.model.breakers import Tripped
+from orch.model.command import CreateRun, NoteTask, RefuseTask
 from orch.model.dispatching import choose
 from orch.model.errors import OrchError
 from orch.model.task import Task
 
+WAIT_S = 300.0
+"""Seconds that a task waits for a breaker that time lifts."""
 LONGEST_S = 60.0
 """Seconds between looks at the clock: it may have been set."""
 FAULTS = frozenset({"disk_full", "engine_replaced", "database_corrupt", "database_io", "busy"})
+ROOM_S = 5.0
+"""Seconds between looks while the machine has no room: nobody tells when it has."""
+log = logging.getLogger(__name__)
 PlanRun = Callable[[Task], CreateRun]
 
 
@@ -34,12 +41,20 @@ class Loop(Protocol):
 
 class Dispatcher:
     """`plan` makes the command that plans a task's run (blocking; a refusal is raised); `begun` is
-    called when runs were made."""
+    called when runs were made; `breakers` tells what forbids a task's next run, `room` in one
+    sentence why the machine can take no more work now, or nothing (it may block)."""
 
-    def __init__(self, world: World, plan: PlanRun, begun: Callable[[], None]) -> None:
+    def __init__(
+        self, world: World, plan: PlanRun, begun: Callable[[], None],
+        breakers: Callable[[Task, float], Tripped | None] = lambda task, now: None,
+        room: Callable[[], str] = lambda: "",
+    ) -> None:  # fmt: skip
+        self._breakers = breakers
         self._world = world
         self._plan = plan
         self._begun = begun
+        self._room = room
+        self._short = ""
         self._turns: dict[str, int] = {}
         self._woken = asyncio.Event()
         self._woken.set()
@@ -64,7 +79,14 @@ class Dispatcher:
         waiting = world.store.waiting_tasks(limits.total)
         task = choose(waiting, busy, limits, world.clock.now(), self._turns)
         if task is None:
+            self._short = ""
             return False
+        if await self._no_room():
+            return False
+        stopped = self._breakers(task, world.clock.now())
+        if stopped is not None:
+            await self._stop(task, stopped)
+            return True
         self._turns[task.repo] = max(self._turns.values(), default=0) + 1
         place = f"task {task.id}"
         world.places.take(place, task.repo)  # nobody else gets it while the run is planned
@@ -92,6 +114,23 @@ class Dispatcher:
         self._begun()
         return True
 
+    async def _no_room(self) -> bool:
+        """Work that was begun goes on; only nothing more is begun. Told once for one shortage."""
+        short: str = await self._world.call("care.room", self._room)
+        if bool(short) != bool(self._short):
+            log.info("nothing is begun: %s", short) if short else log.info("there is room again")
+        self._short = short
+        return bool(short)
+
+    async def _stop(self, task: Task, why: Tripped) -> None:
+        """A breaker: it goes on as time passes, or a person has to see to it."""
+        if why.waits:
+            wake = self._world.clock.now() + WAIT_S
+            await self._world.journal.send(NoteTask(task.id, f"waits: {why.message}", "", wake))
+            return
+        reason = f"{why.message} [{why.code}]"
+        await self._world.journal.send(RefuseTask(task.id, reason, why.hint))
+
     async def _refuse(self, task: Task, refusal: OrchError) -> None:
         """No run can be made: a person has to see to it, and the others go on (H35)."""
         hint = refusal.hint.rstrip(".") if refusal.hint else ""
@@ -110,7 +149,8 @@ class Dispatcher:
             task.wake_at - now for task in self._world.store.waiting_tasks(100)
             if task.wake_at > now
         ]  # fmt: skip
-        timer = asyncio.ensure_future(self._world.clock.sleep(min([*later, LONGEST_S])))
+        longest = ROOM_S if self._short else LONGEST_S
+        timer = asyncio.ensure_future(self._world.clock.sleep(min([*later, longest])))
         woken = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)

@@ -219,7 +219,8 @@ class Engine:
                 self._changes = changes
                 return
             try:
-                await asyncio.wait_for(self._told.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):  # `wait_for` of 3.11 can swallow a cancel
+                    await self._told.wait()
             except TimeoutError:
                 continue
         self._told.clear()

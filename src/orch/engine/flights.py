@@ -22,6 +22,7 @@ from orch.engine.step_context import (
     Interrupted,
     Mendable,
     Mode,
+    PutAway,
     StepContext,
     Unknown,
 )
@@ -44,7 +45,7 @@ Post = Callable[[str, Any], None]
 class Flights:
     """The steps of one run that are being carried out, and the gates that wait. `post` gets
     (`done`, (path, Done)), (`left`, path), (`unknown`, (path, kind, why)), (`mend`, (path,
-    kind, error)), (`given_up`, the same) or (`fault`, error)."""
+    kind, error)), (`given_up`, the same), (`away`, (path, kind, reason)) or (`fault`, error)."""
 
     def __init__(self, world: World, run: Run, repo: Repo, epoch: int, post: Post) -> None:
         self._world = world
@@ -195,6 +196,8 @@ class Flights:
                 return "given_up", (request.path, request.kind, spent.error)
             except Mendable as broken:
                 return "mend", (request.path, request.kind, broken.error)
+            except PutAway as waiting:
+                return "away", (request.path, request.kind, waiting.reason)
         return "unknown", (request.path, request.kind, reason)
 
     async def _pause(self, ctx: StepContext, seconds: float) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from orch.engine import beside, programs, route_step
+from orch.engine import beside, programs, pull_steps, route_step
 from orch.engine.agent_step import agent_program
 from orch.engine.command_step import CommandProgram, InstallProgram
 from orch.engine.step_context import (
@@ -279,4 +279,10 @@ HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.DeleteWorktree: _delete_worktree,
     fx.Route: route_step.route,
     fx.OpenFolder: route_step.open_folder,
+    fx.TaskPolicy: pull_steps.policy,
+    fx.FindWork: pull_steps.find_work,
+    fx.LookAtPR: pull_steps.look,
+    fx.SetCheck: pull_steps.set_check,
+    fx.Rebase: pull_steps.rebase,
+    fx.WaitForPR: pull_steps.wait,
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from orch.engine import vigil
 from orch.engine.step_context import Done, Interrupted, StepContext, Unknown
 from orch.engine.unattended import Unattended
 from orch.model.attempt import FINAL, Attempt, ExitRecord, Launch
@@ -72,6 +73,10 @@ async def _tries(ctx: StepContext, program: Program, lost: Callable[[Attempt], D
     attempt = await _current(ctx, program)
     while True:
         record = await _run_once(ctx, program, attempt)
+        if isinstance(record, AttemptEnd):
+            assert program.queue is not None, "only the queue's rules end a program"
+            attempt = await program.queue.next(program, record)
+            continue
         if record is None and ctx.interrupted == "end":
             raise Interrupted("end", _stopped(attempt))
         if record is None:
@@ -135,17 +140,22 @@ def _count(ctx: StepContext, status: str) -> int:
     return sum(1 for attempt in ctx.attempts if attempt.status == status)
 
 
-async def _run_once(ctx: StepContext, program: Program, attempt: Attempt) -> ExitRecord | None:
-    """Start it if it never was, wait for its end; None when it is lost."""
+async def _run_once(
+    ctx: StepContext, program: Program, attempt: Attempt
+) -> ExitRecord | AttemptEnd | None:
+    """Start it if it never was, wait for its end; None when it is lost, or its end where the queue's
+    rules say that it must not go on."""
     world, terminals = ctx.world, ctx.world.terminals
     name, directory = attempt.terminal, attempt.directory
     state = await _start(ctx, program, attempt)
     if state in ("alive", "unknown"):
         await ctx.note_running(attempt)
         try:
-            await ctx.wait(terminals.ended(name, directory))
+            overdue = await _until_end(ctx, program, attempt)
         except Interrupted as asked:
             return await _interrupted(ctx, attempt, asked)
+        if overdue is not None:
+            return await _ended_early(ctx, attempt, overdue)
         state = await world.call("terminal.probe", terminals.probe, name, directory)
     record = await world.call("terminal.collect", terminals.exit_record, directory)
     if record is None and state == "unknown":
@@ -156,6 +166,29 @@ async def _run_once(ctx: StepContext, program: Program, attempt: Attempt) -> Exi
         await world.call("terminal.stop", terminals.stop, name, directory, grace_s=grace)
         return None
     return record
+
+
+async def _until_end(ctx: StepContext, program: Program, attempt: Attempt) -> AttemptEnd | None:
+    end = ctx.world.terminals.ended(attempt.terminal, attempt.directory)
+    if program.queue is None:
+        await ctx.wait(end)
+        return None
+    return await vigil.ended(ctx, attempt, program.queue.complexity, end)
+
+
+async def _ended_early(
+    ctx: StepContext, attempt: Attempt, overdue: AttemptEnd
+) -> ExitRecord | AttemptEnd:
+    """End it for the queue's sake; what it has finished meanwhile counts (H23)."""
+    world, directory = ctx.world, attempt.directory
+    record = await world.call("terminal.collect", world.terminals.exit_record, directory)
+    if record is not None and not (record.lost or record.stopped):
+        return record
+    await world.call(
+        "terminal.stop", world.terminals.stop, attempt.terminal, directory,
+        grace_s=world.limits.stop_grace_s,
+    )  # fmt: skip
+    return overdue
 
 
 async def _start(ctx: StepContext, program: Program, attempt: Attempt) -> str:

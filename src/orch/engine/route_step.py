@@ -82,10 +82,11 @@ def _to_route(task: Task, failed: int) -> routing.ToRoute:
 
 def _around(ctx: StepContext) -> routing.Around:
     world, config = ctx.world, ctx.world.config(ctx.run.repo)
-    standings = world.store.standings()
+    standings, keep = world.store.standings(), config.metering.keep_for_people
+    held = standing_rules.cooldowns(standings, world.clock.now(), keep)
     return routing.Around(
         agents=tuple(world.agents.startable(ctx.run.repo)), now=world.clock.now(),
-        models=config.model_map.tiers(), cooldowns=standing_rules.cooldowns(standings),
+        models=config.model_map.tiers(), cooldowns=held,
         default_agent=config.defaults.agent, last_agent=world.store.last_routed(),
         weights=standing_rules.weighed(standings), zone=local_zone(),
     )  # fmt: skip

@@ -196,6 +196,8 @@ class Runner:
             elif word == "end" and self._leaving is None:
                 for attempt in content:
                     self._flights.end(attempt)
+            elif word == "away":
+                await self._wait_or_end(*content)
             elif word in ("unknown", "mend", "given_up"):
                 path, kind, why = content
                 await self._wait_or_end(path, kind, self._reason(word, path, kind, why))

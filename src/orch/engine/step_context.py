@@ -20,7 +20,7 @@ from orch.model.errors import Failure, OrchError, StepError
 from orch.model.ids import attempt_id, step_key
 from orch.model.naming import terminal
 from orch.model.repo import Repo
-from orch.model.run import Run
+from orch.model.run import Reason, Run
 from orch.model.step import Outcome
 
 Mode = Literal["cancel", "stop", "leave", "end"]
@@ -60,6 +60,14 @@ class Mendable(Exception):
 
 class GivenUp(Mendable):
     """The attempts of a queued task's step are spent, or none can help: a person has to decide."""
+
+
+class PutAway(Exception):  # not an error: nothing is to be done until there is news
+    """The step waits for something outside that may take days: the run is put away meanwhile."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -13,12 +13,15 @@ from typing import Any, Protocol
 import msgspec
 
 from orch.config import Config
+from orch.config.prices import in_force
 from orch.engine.step_context import GivenUp, StepContext
-from orch.model import standing_rules
+from orch.engine.vigil import OVERSPENT
+from orch.model import standing_rules, stuck
 from orch.model.attempt import FINAL, Attempt
 from orch.model.command import AttemptEnd, HoldTask
 from orch.model.errors import AgentFailed
 from orch.model.onward import Again, Defer, GiveUp
+from orch.model.price import cost_of, tokens_of
 from orch.model.reset_time import reset_time
 from orch.model.retrying import AttemptPolicy, Tried, complexity_after, decide_next
 from orch.model.routing import candidates
@@ -42,11 +45,22 @@ class Unattended:
         self._pin = pin
         self._tier = tier
 
+    @property
+    def complexity(self) -> str:
+        """What the times an attempt may take go by."""
+        return self._task().complexity or "medium"
+
+    def timeout_s(self, own_s: float) -> float:
+        """Seconds an attempt may take; 0 for no end."""
+        timeouts = self._ctx.world.config(self._ctx.run.repo).timeouts
+        return stuck.timeout_s(self.complexity, timeouts, own_s)
+
     async def next(self, program: Chosen, end: AttemptEnd | None) -> Attempt:
         """The attempt that follows on `end` (None: the first one), begun when its time has come.
         Raises `GivenUp` where a person is needed."""
         ctx = self._ctx
         if end is not None:
+            end = ended(ctx, ctx.attempts[-1], end) if end.code == "stuck" else end  # H27
             await ctx.end(end)
             ctx.note_end(end)
         while True:
@@ -84,7 +98,7 @@ class Unattended:
             )
             for one in ctx.attempts
             if one.status in FINAL and one.started_at >= ctx.run.resumed_at
-            and one.status != "succeeded"
+            and one.status != "succeeded" and one.code != OVERSPENT
         ]  # fmt: skip
         tier = self._tier or complexity_after(
             task.complexity or "medium", history, lower=config.router.downgrade == "on_retry"
@@ -93,7 +107,9 @@ class Unattended:
         return decide_next(
             history, policy_of(config),
             candidates(agents, config.model_map.tiers(), tier, task.model if not history else ""),
-            standing_rules.cooldowns(ctx.world.store.standings()),
+            standing_rules.cooldowns(
+                ctx.world.store.standings(), now, config.metering.keep_for_people
+            ),
             now=now, task=str(task.id), pin=self._pin or task.pin, routed=task.agent,
             zone=local_zone(),
         )  # fmt: skip
@@ -116,6 +132,7 @@ async def unreachable(ctx: StepContext, kind: str, why: str) -> None:
 
 def ended(ctx: StepContext, attempt: Attempt, end: AttemptEnd) -> AttemptEnd:
     """`end` with how agents stand after it, for a queued task's attempt."""
+    end = msgspec.structs.replace(end, usage=_priced(ctx, attempt, end.usage))
     if not ctx.run.unattended or end.status not in ("succeeded", "failed"):
         return end
     now = ctx.world.clock.now()
@@ -125,9 +142,20 @@ def ended(ctx: StepContext, attempt: Attempt, end: AttemptEnd) -> AttemptEnd:
     code = "" if end.status == "succeeded" else end.code
     stood = standing_rules.after(
         ctx.world.store.standings(), attempt.agent, attempt.model, code, now,
-        ctx.world.config(ctx.run.repo).retry, reset,
+        ctx.world.config(ctx.run.repo).retry, reset, tokens_of(end.usage).total,
+        attempt.started_at,
     )  # fmt: skip
     return msgspec.structs.replace(end, reset_at=reset, stood=tuple(stood))
+
+
+def _priced(ctx: StepContext, attempt: Attempt, usage: dict[str, Any]) -> dict[str, Any]:
+    """`usage` with what it cost by the list of prices, where it is known and the agent did not say
+    so itself."""
+    model = str(usage.get("model") or attempt.model)
+    if not usage or "cost_usd" in usage or not model:
+        return usage
+    dollars = cost_of(usage, model, in_force(ctx.world.config(ctx.run.repo).prices))
+    return usage if dollars is None else {**usage, "cost_usd": dollars, "cost_by": "prices"}
 
 
 def policy_of(config: Config) -> AttemptPolicy:

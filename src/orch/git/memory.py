@@ -22,7 +22,8 @@ from orch.git import (
     removal_refusals,
 )
 from orch.git.gateway import DEFAULT_PROTOCOLS
-from orch.git.memory_merges import merge_one
+from orch.git.memory_merges import bring, merge_one, rebased, refuse_dirty, tips_of
+from orch.git.memory_reading import MemoryReading
 from orch.git.memory_world import PERSON, Commit, MemoryWorld, Remote, Repository, Tree
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError, ToolFailed
@@ -44,7 +45,7 @@ def _one_at_a_time(
     return locked
 
 
-class MemoryGit:
+class MemoryGit(MemoryReading):
     """See `orch.ports.Git`. `world` is what there is; tests and simulations change it under
     `lock`, or between calls."""
 
@@ -226,26 +227,26 @@ class MemoryGit:
     ) -> str:  # fmt: skip
         repository, tree, head = self._ready(repo, worktree)
         files = self.world.committed_files(head)
-        dirty = [p for p in self.world.changed_paths(repository, tree) if p in files]
-        if dirty:
-            raise refusals.dirty(worktree, dirty)
-        tips = []
-        for branch in branches:
-            ref = names.branch_ref(branch)
-            if ref not in repository.refs:
-                raise refusals.unknown_branch(repo, branch, [])
-            tips.append((branch, repository.refs[ref]))
+        refuse_dirty(self.world, repository, worktree, tree, files)
+        tips = tips_of(repository, repo, branches)
         if self._with_key(worktree, head, key):
             return head
         result = head
         for branch, tip in tips:
             result = merge_one(self.world, worktree, branch, result, tip, strategy, key)
         if result != head:
-            untracked = {n: t for n, t in tree.files.items() if n not in files}
-            overwritten = sorted(untracked.keys() & self.world.committed_files(result).keys())
-            if overwritten:
-                raise refusals.dirty(worktree, overwritten)
-            tree.files = {**untracked, **self.world.committed_files(result)}
+            bring(self.world, worktree, tree, files, result)
+            self._advance(repository, worktree, result)
+        return result
+
+    @_one_at_a_time
+    def rebase(self, repo: Repo, worktree: Worktree, onto: str, *, key: str) -> str:
+        repository, tree, head = self._ready(repo, worktree)
+        files = self.world.committed_files(head)
+        refuse_dirty(self.world, repository, worktree, tree, files)
+        result = rebased(self.world, worktree, names.check_commit_id(onto), head, key)
+        if result != head:
+            bring(self.world, worktree, tree, files, result)
             self._advance(repository, worktree, result)
         return result
 

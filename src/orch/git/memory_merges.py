@@ -6,9 +6,12 @@ file that both sides changed differently conflicts as a whole.
 
 from __future__ import annotations
 
-from orch.git import commits, refusals
-from orch.git.memory_world import Commit, Files, MemoryWorld
+from collections.abc import Sequence
+
+from orch.git import commits, names, refusals
+from orch.git.memory_world import Commit, Files, MemoryWorld, Repository, Tree
 from orch.model.effect import Strategy
+from orch.model.repo import Repo
 from orch.model.worktree import Worktree
 
 
@@ -40,6 +43,43 @@ def merge_one(
     verb = "Squash" if strategy == "squash" else "Merge"
     message = commits.with_key(f"{verb} branch '{branch}'", key).decode()
     return world.write_commit(Commit(files=files, parents=parents, message=message))
+
+
+def rebased(world: MemoryWorld, worktree: Worktree, onto: str, head: str, key: str) -> str:
+    """The commit that has the branch's own commits on top of `onto`; `head` when it stands there."""
+    base = world.merge_base(onto, head)
+    if not base:
+        raise refusals.unrelated(onto[:12], worktree.branch)
+    if base == onto:
+        return head
+    if any(len(world.commits[name].parents) > 1 for name in world.only_in(head, onto)):
+        raise refusals.has_merges(worktree.branch)
+    return _replay(world, onto[:12], worktree.branch, onto, head, key)
+
+
+def refuse_dirty(
+    world: MemoryWorld, repository: Repository, worktree: Worktree, tree: Tree, files: Files
+) -> None:
+    """Nothing is merged into changed files; `files` are the committed ones."""
+    dirty = [path for path in world.changed_paths(repository, tree) if path in files]
+    if dirty:
+        raise refusals.dirty(worktree, dirty)
+
+
+def tips_of(repository: Repository, repo: Repo, branches: Sequence[str]) -> list[tuple[str, str]]:
+    for branch in branches:
+        if names.branch_ref(branch) not in repository.refs:
+            raise refusals.unknown_branch(repo, branch, [])
+    return [(branch, repository.refs[names.branch_ref(branch)]) for branch in branches]
+
+
+def bring(world: MemoryWorld, worktree: Worktree, tree: Tree, files: Files, result: str) -> None:
+    """The worktree's files are those of `result`, and the untracked ones."""
+    untracked = {name: text for name, text in tree.files.items() if name not in files}
+    overwritten = sorted(untracked.keys() & world.committed_files(result).keys())
+    if overwritten:
+        raise refusals.dirty(worktree, overwritten)
+    tree.files = {**untracked, **world.committed_files(result)}
 
 
 def combined(

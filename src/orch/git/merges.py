@@ -75,6 +75,26 @@ def merge(
     return head
 
 
+def rebase(gateway: Gateway, repo: Repo, worktree: Worktree, onto: str, *, key: str) -> str:
+    """See `orch.ports.Git.rebase`. A branch with merges of its own is refused: what they settled
+    would be lost."""
+    tree = commits.ready_tree(gateway, repo, worktree)
+    seen = status.read_status(gateway, tree.place)
+    commits.refuse_elsewhere(worktree, seen)
+    if seen.tracked_changes:
+        raise refusals.dirty(worktree, [status.shown(path) for path in seen.tracked_changes])
+    merger = _Merger(gateway=gateway, place=tree.place, into=onto[:12], key=key)
+    base = _merge_base(merger, worktree.branch, onto, seen.head)
+    if base == onto:
+        return seen.head
+    words = ["rev-list", "--merges", "--count", f"{onto}..{seen.head}", "--"]
+    if gateway.run(words, tree.place).text() != "0":
+        raise refusals.has_merges(worktree.branch)
+    head = _rebase(merger, worktree.branch, onto, seen.head, base)
+    pending.finish(gateway, repo, worktree, tree, old=seen.head, new=head)
+    return head
+
+
 def combined(
     gateway: Gateway, place: Place, into: str, branch: str, head: str, tip: str,
     strategy: Strategy, *, message: str, key: str,

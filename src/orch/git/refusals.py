@@ -225,6 +225,14 @@ def merge_conflict(into: str, branch: str, files: Sequence[str]) -> MergeConflic
     )
 
 
+def has_merges(branch: str) -> Conflict:
+    return Conflict(
+        f"The branch {branch} holds merges; put on another base, what they settled would be lost.",
+        code="has_merges",
+        hint=f"Merge the base into {branch} instead.",
+    )
+
+
 def unrelated(into: str, branch: str) -> MergeConflict:
     return MergeConflict(
         f"The branch {branch} has no history in common with {into}.",

@@ -20,7 +20,8 @@ IoMode = Literal["pipes", "tty"]
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """`n` counts from 1 within a step. `exit_code` is None while it runs and when it was lost.
     Times are seconds since the epoch. `code` is the failure class, `message` its sentence. `stop`: a
-    person wants it to end, for good: no other attempt follows."""
+    person wants it to end, for good: no other attempt follows. `model`: that was asked for, empty for
+    the agent's own."""
 
     id: str
     run: str
@@ -86,6 +87,16 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     stderr_bytes: int = 0
     stdout_dropped: int = 0
     stderr_dropped: int = 0
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """Signs of life of a program; None: could not be read. `cpu_s`: seconds that its processes have
+    used; `files` and `output`: texts that differ when something was written."""
+
+    process: Literal["alive", "dead", "unknown"]
+    cpu_s: float | None = None
+    files: str | None = None
+    output: str | None = None
 
 
 class AgentResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,7 +88,13 @@ class RouteChosen(msgspec.Struct, frozen=True, tag=True):
     routed: TaskRouted
 
 
-Fact = WorktreeMade | WorktreeGone | PullOpened | Noted | RouteChosen
+class Delegated(msgspec.Struct, frozen=True, tag=True):
+    """Fact: an agent hands parts of its task on, as it put them ({title, body, labels})."""
+
+    items: tuple[dict[str, Any], ...]
+
+
+Fact = WorktreeMade | WorktreeGone | PullOpened | Noted | RouteChosen | Delegated
 
 
 class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -370,6 +376,42 @@ class NoteTask(Command, frozen=True):
     wake_at: float = 0.0
 
 
+class NoteService(Command, frozen=True):
+    """The service came up, or is about to leave."""
+
+    state: Literal["started", "stopped"]
+    pid: int
+
+
+class RerouteTask(Command, frozen=True):
+    """This agent is to do it and no other; empty: whoever the router chooses, anew."""
+
+    task: int
+    agent: str = ""
+
+
+class LinkTask(Command, frozen=True):
+    """The task has a ticket from now on."""
+
+    task: int
+    issue: str
+
+
+class SetTaskNote(Command, frozen=True):
+    """A script keeps a JSON value with a task under a name; None takes it away."""
+
+    task: int
+    key: str
+    value: Any = None
+
+
+class MoveTask(Command, frozen=True):
+    """A task becomes part of another one, or (0) of none."""
+
+    task: int
+    parent: int = 0
+
+
 Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
@@ -379,6 +421,7 @@ Any_ = (
     | StopAttempts
     | StartSession | NoteSession | EndSession
     | AddJob | RemoveJob | EnableJob | DisableJob | FireJob | SettleFiring
-    | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask
+    | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask | NoteService
+    | RerouteTask | LinkTask | SetTaskNote | MoveTask
     | HoldTask | ClearCooldown
 )  # fmt: skip

@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 from orch.model import (
     command as cmd,
+    delegating,
     event as ev,
     job_rules,
     session_rules,
     standing_rules,
     task_rules,
+    task_wishes,
 )
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
@@ -112,6 +114,7 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
             return refusal
         seen.add(settle.path)
         events.extend(_settled(state, settle))
+        events.extend(list(delegating.handed_on(state, run, settle, events)))
     if command.cancel:
         events.append(ev.RunCancelling())
     for plan in command.planned:
@@ -128,7 +131,7 @@ def _advance(state: Reader, command: cmd.Advance) -> Decision:
         events.append(ev.RunFinished(end.status, end.result, end.error, end.unresolved))
     elif command.blocked is not None:
         events.append(ev.RunBlocked(command.blocked))
-    events.extend(task_rules.at_step(state, run, command))
+    events.extend(list(task_rules.at_step(state, run, command, events)))
     return events
 
 
@@ -469,7 +472,12 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.QueueTask: task_rules.queue,
     cmd.CloseTask: task_rules.close,
     cmd.NoteTask: task_rules.note,
+    cmd.NoteService: lambda state, command: [ev.ServiceNoted(command.state, command.pid)],
     cmd.RefuseTask: task_rules.refuse,
+    cmd.RerouteTask: task_wishes.reroute,
+    cmd.LinkTask: task_wishes.link,
+    cmd.SetTaskNote: task_wishes.keep_note,
+    cmd.MoveTask: task_wishes.move,
     cmd.HoldTask: task_rules.hold,
     cmd.ClearCooldown: standing_rules.clear,
 }

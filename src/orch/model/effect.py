@@ -7,49 +7,33 @@ same thing again. The result type stands in the class: `Effect[Worktree]` gives 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Generator
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import msgspec
 
 from orch.model.attempt import AgentResult, AttemptStatus, ReplyMode
 from orch.model.delivery import Delivery
 from orch.model.errors import EffectMisuse, UsageError
+from orch.model.form import Effect as Effect, Strategy as Strategy, result_decoder as result_decoder
 from orch.model.gate import GateAnswer as GateAnswer
 from orch.model.profile import Profile
 from orch.model.pull import PullRequest
+from orch.model.pull_effects import (
+    FindWork as FindWork,
+    LookAtPR as LookAtPR,
+    PullLook as PullLook,
+    PullNews as PullNews,
+    Rebase as Rebase,
+    ReviewPolicy as ReviewPolicy,
+    SetCheck as SetCheck,
+    TaskPolicy as TaskPolicy,
+    WaitForPR as WaitForPR,
+    Work as Work,
+)
 from orch.model.schema import Schema, schema_of, shaped
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
-
-T = TypeVar("T")
-Strategy = Literal["merge", "rebase", "squash"]
-
-
-class Effect(msgspec.Struct, Generic[T], frozen=True, tag_field="effect"):
-    """A request. `yield` it in a generator, `await` it in an `async def`; both give a `T`.
-
-    `composite` effects are carried out by other effects (sub-steps); `pure` ones touch nothing, so
-    they are planned and settled in one transaction.
-    """
-
-    composite: ClassVar[bool] = False
-    pure: ClassVar[bool] = False
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        result: T = yield self
-        return result
-
-    def given(self, raw: bytes | msgspec.Raw) -> T:
-        """The result as the workflow gets it, from how it is journaled."""
-        result: T = result_decoder(type(self)).decode(raw)
-        return result
-
-    def like(self, asked: Effect[Any]) -> Effect[T]:
-        """Itself, with what `asked` (equal to it but for the journal's sake) has besides its data."""
-        return self
 
 
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -107,7 +91,7 @@ class RunAgent(Effect[str | AgentResult], frozen=True, tag="RunAgent/1", omit_de
     `text`, `result`) overrides the agent's reply mode. Or it is a shape (a msgspec Struct, a
     dataclass, a pydantic model, a JSON Schema): then the agent is asked for JSON of that shape, told
     what was wrong when it does not fit (three tries in all), and the result is an instance of it.
-    `type` and `agent_type` mean `agent`.
+    `type` and `agent_type` mean `agent`. `role` is what its attempts are recorded as.
     """
 
     env: Worktree
@@ -120,6 +104,7 @@ class RunAgent(Effect[str | AgentResult], frozen=True, tag="RunAgent/1", omit_de
     retry: Retry | None = None
     type: str | None = None
     agent_type: str | None = None
+    role: Literal["work", "review"] = "work"
 
     def __post_init__(self) -> None:
         _take_format(self)
@@ -244,14 +229,14 @@ class CreateIssue(Effect[Ticket], frozen=True, tag="CreateIssue/1", omit_default
 
     title: str
     body: str = ""
-    labels: list[str] = []
+    labels: list[str] = []  # noqa: RUF012 - a Struct makes it anew
 
 
 class ListIssues(Effect[list[Ticket]], frozen=True, tag="ListIssues/1", omit_defaults=True):
     """The issues with that `status` (`all` for every one) and any of `labels`, newest first."""
 
     status: Literal["open", "in_progress", "resolved", "closed", "all"] = "open"
-    labels: list[str] = []
+    labels: list[str] = []  # noqa: RUF012 - a Struct makes it anew
     limit: int | None = None
 
 
@@ -388,7 +373,7 @@ class CreatePR(Effect[PullRequest], frozen=True, tag="CreatePR/1", omit_defaults
     body: str = ""
     target: str | None = None
     draft: bool = False
-    labels: list[str] = []
+    labels: list[str] = []  # noqa: RUF012 - a Struct makes it anew
     composite: ClassVar[bool] = True
 
 
@@ -401,7 +386,7 @@ class OpenPR(Effect[PullRequest], frozen=True, tag="OpenPR/1", omit_defaults=Tru
     body: str = ""
     target: str | None = None
     draft: bool = False
-    labels: list[str] = []
+    labels: list[str] = []  # noqa: RUF012 - a Struct makes it anew
 
 
 class Gate(Effect[GateAnswer], frozen=True, tag="Gate/1", omit_defaults=True):
@@ -437,6 +422,7 @@ Any_ = (
     | DeleteWorktree | MergePR | CreateIssue | ListIssues | GetIssue | ResolveIssue
     | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
     | Route | OpenFolder
+    | TaskPolicy | FindWork | LookAtPR | SetCheck | Rebase | WaitForPR
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()
@@ -478,15 +464,6 @@ def encode_effect(effect: Effect[Any]) -> bytes:
 def decode_effect(raw: bytes) -> Effect[Any]:
     effect: Effect[Any] = _effect_decoder.decode(raw)
     return effect
-
-
-@functools.cache
-def result_decoder(cls: type[Effect[Any]]) -> msgspec.json.Decoder[Any]:
-    """Decodes what `cls` gives back, by the type parameter it was declared with."""
-    for base in vars(cls).get("__orig_bases__", ()):  # not an inherited one: that is `Effect[T]`
-        for argument in get_args(base):
-            return msgspec.json.Decoder(argument)
-    raise TypeError(f"{cls.__name__} does not say what it gives: class X(Effect[Result], ...)")
 
 
 def encode_result(value: Any) -> bytes:

@@ -87,6 +87,34 @@ class TaskRouted(Data, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class TaskRerouted(Data, frozen=True):
+    """`agent` and no other is to do it; empty: whoever the router chooses."""
+
+    id: int
+    agent: str = ""
+
+
+class TaskLinked(Data, frozen=True):
+    id: int
+    issue: str
+
+
+class TaskNoteSet(Data, frozen=True):
+    """`value` None: the note is gone."""
+
+    id: int
+    key: str
+    value: Any = None
+
+
+class TaskPlaced(Data, frozen=True):
+    """Below `parent` (0: at the top), with `depth` tasks above it."""
+
+    id: int
+    parent: int
+    depth: int
+
+
 class RunCreated(Data, frozen=True, kw_only=True):
     id: str
     workflow: str
@@ -230,6 +258,13 @@ class SessionEnded(Data, frozen=True):
     postmortem: str = ""
 
 
+class ServiceNoted(Data, frozen=True):
+    """The service came up, or left."""
+
+    state: Literal["started", "stopped"]
+    pid: int
+
+
 class JobAdded(Data, frozen=True):
     job: Job
 
@@ -283,7 +318,8 @@ EventData = (
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
     | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
-    | TaskNoted | TaskRouted | AgentStood
+    | TaskNoted | TaskRouted | AgentStood | ServiceNoted
+    | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
 )  # fmt: skip
 
 

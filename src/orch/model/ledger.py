@@ -11,7 +11,14 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from orch.model import event as ev, job_rules, session_rules, standing_rules, task_rules
+from orch.model import (
+    event as ev,
+    job_rules,
+    session_rules,
+    standing_rules,
+    task_rules,
+    task_wishes,
+)
 from orch.model.attempt import Attempt
 from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
@@ -38,6 +45,8 @@ class Reader(Protocol):
     def attempt(self, attempt: str) -> Attempt | None: ...
     def worktree(self, repo: str, name: str) -> Worktree | None: ...
     def pull(self, repo: str, number: int) -> PullRequest | None: ...
+    def pulls_beside(self, repo: str, number: int) -> tuple[str, list[PullRequest]]:
+        """The run that opened it (empty: none of ours), and all that this run has opened."""
 
     def worktree_names(self, repo: str) -> list[str]: ...
     def live_run_ids(self, repo: str) -> list[str]: ...
@@ -85,7 +94,10 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo = data.repo.slug
         case ev.TaskCreated():
             repo, task = data.repo, data.id
-        case ev.TaskMoved() | ev.TaskNoted() | ev.TaskRouted():
+        case (
+            ev.TaskMoved() | ev.TaskNoted() | ev.TaskRouted() | ev.TaskRerouted()
+            | ev.TaskLinked() | ev.TaskNoteSet() | ev.TaskPlaced()
+        ):  # fmt: skip
             known = reader.task(data.id)
             repo, task = known.repo if known is not None else repo, data.id
         case ev.RunCreated():
@@ -286,6 +298,10 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.TaskNoted: task_rules.noted,
     ev.AgentStood: standing_rules.stood,
     ev.TaskRouted: task_rules.routed,
+    ev.TaskRerouted: task_wishes.rerouted,
+    ev.TaskLinked: task_wishes.linked,
+    ev.TaskNoteSet: task_wishes.note_kept,
+    ev.TaskPlaced: task_wishes.placed,
     ev.RunCreated: _run_created,
     ev.RunTaken: _run_taken,
     ev.RunCancelling: _run_cancelling,

@@ -7,13 +7,14 @@ is never resumed by itself (H22); `done` and `cancelled` have an exit too: a ret
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from orch.model.profile import Profile
 
 if TYPE_CHECKING:
+    from orch.model.attempt import Attempt
     from orch.model.run import Run
     from orch.model.standing import Standing
 
@@ -34,7 +35,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `person:NAME`, `job:ID`, `agent:TASK`, `ticket:ID`. `depth` counts the tasks above it. `run` is
     its last run.
     `reason` and `hint` stand for the present state; `wake_at` is the time before which nothing will
-    happen by itself, 0 for none. Times are seconds since the epoch."""
+    happen by itself, 0 for none; `asked_at` when somebody last asked for it. `notes`
+    are JSON values that scripts keep with it. Times are seconds since the epoch."""
 
     id: int
     title: str
@@ -58,8 +60,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
     wake_at: float = 0.0
     queued: bool = False
+    notes: dict[str, Any] = {}
     created_at: float = 0.0
     updated_at: float = 0.0
+    asked_at: float = 0.0
+
+    @property
+    def by_person(self) -> bool:
+        """A person asked for it."""
+        return self.source.startswith("person:")
 
 
 class TaskViews(Protocol):
@@ -74,6 +83,11 @@ class TaskViews(Protocol):
 
     def children(self, task: int) -> list[Task]: ...
     def task_counts(self) -> dict[str, int]: ...
+    def runs_of_source(self, source: str, since: float) -> int: ...
+    def tasks_by_machine(self, since: float) -> int: ...
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        """With each run's repository, oldest first."""
+
     def standings(self) -> list[Standing]: ...
     def last_routed(self) -> str: ...
     def runs_of_task(self, task: int) -> list[Run]:

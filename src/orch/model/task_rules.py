@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 
 from orch.model import command as cmd, event as ev
 from orch.model.attempt import Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
+from orch.model.pull import PullRequest
+from orch.model.pull_rules import IN_REVIEW, closing
 from orch.model.run import Reason, Run
 from orch.model.task import CLOSED, Task, TaskState
 
 if TYPE_CHECKING:
     from orch.model.ledger import Reader, Tables
 
+_ENDED: dict[TaskState, str] = {"done": "merged", "cancelled": "closed without being merged"}
 LIVE = frozenset({"pending", "running", "blocked"})
 """Runs that are not over."""
 LONGEST_TITLE = 500
@@ -39,7 +43,7 @@ def add(state: Reader, command: cmd.AddTask) -> list[ev.EventData] | OrchError:
     depth = 0
     if command.parent:
         parent = state.task(command.parent)
-        refusal = _may_have_child(state, command.parent, parent)
+        refusal = may_have_child(state, command.parent, parent)
         if refusal is not None:
             return refusal
         assert parent is not None
@@ -71,7 +75,7 @@ def _unfit(state: Reader, title: str, command: cmd.AddTask) -> OrchError | None:
     return None
 
 
-def _may_have_child(state: Reader, number: int, parent: Task | None) -> OrchError | None:
+def may_have_child(state: Reader, number: int, parent: Task | None) -> OrchError | None:
     if parent is None:
         return unknown(number)
     if parent.state in CLOSED:
@@ -176,6 +180,11 @@ def goes_on(state: Reader, run: Run, attempt: Attempt) -> Iterator[ev.EventData]
     """What a new attempt means for a task that was held."""
     task = state.task(run.task) if run.unattended else None
     if task is not None and task.state in ("blocked", "in_review") and attempt.role != "command":
+        if attempt.role == "review":
+            why = f"the agent {attempt.agent} reviews it"
+            if (task.state, task.reason) != ("in_review", why):
+                yield ev.TaskMoved(task.id, "in_review", why)
+            return
         yield ev.TaskMoved(task.id, "routed" if attempt.role == "route" else "in_progress")
 
 
@@ -190,20 +199,38 @@ def note(state: Reader, command: cmd.NoteTask) -> list[ev.EventData] | OrchError
     return [ev.TaskNoted(task.id, command.reason, command.hint, command.wake_at)]
 
 
-def at_step(state: Reader, run: Run, command: cmd.Advance) -> Iterator[ev.EventData]:
-    """A task's state is read off its run's current step (ARCHITECTURE §1)."""
+def at_step(
+    state: Reader, run: Run, command: cmd.Advance, made: Sequence[ev.EventData] = ()
+) -> Iterator[ev.EventData]:
+    """A task's state is read off its run's current step (ARCHITECTURE §1). `made` are the events of
+    the same move so far: children may be among them."""
     moved = _move_of(command)
     task = state.task(run.task) if moved is not None else None
-    if moved is None or task is None:
-        return
-    wanted, why, hint = moved
-    if command.finish is not None and wanted in ("done", "in_review"):
-        waiting = open_children(state, task.id)
+    if moved is None or task is None or task.state in CLOSED:
+        return  # a closed one stays closed, whatever its run still tidies up
+    wanted, why, hint = _by_pull(state, command, moved)
+    if _may_wait(command.finish):
+        waiting = [child.id for child in open_children(state, task.id)]
+        waiting += children_in(task.id, made)
         if waiting:
-            yield _waits_for(task.id, waiting)
+            yield _waits(task.id, waiting)
             return
     if task.state != wanted or (task.reason, task.hint) != (why, hint):
         yield ev.TaskMoved(task.id, wanted, why, hint)
+
+
+def children_in(parent: int, events: Sequence[ev.EventData]) -> list[int]:
+    """The children of `parent` that these events make."""
+    return [
+        one.id for one in events if isinstance(one, ev.TaskCreated) and parent == one.parent != 0
+    ]
+
+
+def _may_wait(finish: cmd.Finish | None) -> bool:
+    """A run after which its task may wait for children: it did well, or it only handed work on."""
+    if finish is None or finish.status == "aborted":
+        return False
+    return finish.error is None or finish.error.code == "no_change"
 
 
 def _move_of(command: cmd.Advance) -> tuple[TaskState, str, str] | None:
@@ -221,14 +248,44 @@ def _move_of(command: cmd.Advance) -> tuple[TaskState, str, str] | None:
         return "needs_review", told, error.hint if error else ""
     if command.blocked is not None:
         return task_state_of(command.blocked), command.blocked.message, command.blocked.hint
-    if any(plan.kind.startswith("RunAgent/") for plan in command.planned):
-        return "in_progress", "", ""
+    for plan in command.planned:
+        if plan.kind.startswith("RunAgent/"):
+            asked = _asked.decode(plan.request)
+            if asked.role == "review":
+                return "in_review", f"the agent {asked.agent or 'asked'} reviews it", ""
+            return "in_progress", "", ""
     return None
 
 
+class _Asked(msgspec.Struct):
+    """What the state of a task needs to know of a `RunAgent`."""
+
+    role: str = "work"
+    agent: str | None = None
+
+
+_asked = msgspec.json.Decoder(_Asked)
+
+
 def task_state_of(reason: Reason) -> TaskState:
-    """`needs_review` where a human must act, else `blocked`."""
-    return "needs_review" if reason.kind == "human" else "blocked"
+    """`needs_review` where a human must act, `in_review` while a pull request waits to be merged,
+    else `blocked`."""
+    if reason.kind == "human":
+        return "needs_review"
+    return "in_review" if reason.code == IN_REVIEW else "blocked"
+
+
+def _by_pull(
+    state: Reader, command: cmd.Advance, moved: tuple[TaskState, str, str]
+) -> tuple[TaskState, str, str]:
+    """The same, unless the pull request that a run ends with is merged or closed already."""
+    finish = command.finish
+    if finish is None or finish.status != "done" or not _names_pull(finish.result):
+        return moved
+    given = finish.result
+    known = state.pull(str(given.get("repo", "")), int(given["number"]))
+    was = closing(known.state if known is not None else str(given.get("state", "")))
+    return (was, f"pull request {given['url']} is {_ENDED[was]}", "") if was else moved
 
 
 def _names_pull(result: Any) -> bool:
@@ -246,6 +303,41 @@ def consequences(state: Reader, events: Sequence[ev.EventData]) -> Iterator[ev.E
                 yield _waits(parent.id, [*children, data.id])
         elif isinstance(data, ev.TaskMoved) and data.state in CLOSED:
             yield from _let_go_on(state, data.id)
+        elif isinstance(data, ev.TaskPlaced):
+            yield from _placed(state, data)
+        elif isinstance(data, ev.PullRecorded):
+            for follows in _pull_ended(state, data.pull):
+                yield follows
+                yield from _let_go_on(state, follows.id)
+
+
+def _placed(state: Reader, data: ev.TaskPlaced) -> Iterator[ev.EventData]:
+    """A task came below another parent: the old one may go on, the new one waits for it."""
+    task = state.task(data.id)
+    if task is None or task.parent == data.parent or task.state in CLOSED:
+        return
+    yield from _let_go_on(state, data.id)
+    parent = state.task(data.parent) if data.parent else None
+    if parent is not None and _at_rest(state, parent):
+        yield _waits(parent.id, [*(one.id for one in open_children(state, parent.id)), data.id])
+
+
+def _pull_ended(state: Reader, pull: PullRequest) -> Iterator[ev.TaskMoved]:
+    """A merged pull request closes its task in whatever state that is; one that a person closes
+    without merging ends it. A run that is at work hears of it at its next look, and so does one
+    with another pull request that is still open."""
+    ended = closing(pull.state)
+    by, beside = state.pulls_beside(pull.repo, pull.number)
+    opened_by = state.run(by) if by else None
+    task = state.task(opened_by.task) if opened_by is not None else None
+    if ended is None or task is None or task.state == ended:
+        return
+    run = state.run(task.run) if task.run else None
+    at_work = run is not None and run.status in ("pending", "running")
+    if at_work or any(one.state == "open" and one.number != pull.number for one in beside):
+        return
+    if ended == "done" or task.state in ("in_review", "needs_review"):
+        yield ev.TaskMoved(task.id, ended, f"pull request {pull.url} is {_ENDED[ended]}")
 
 
 def _at_rest(state: Reader, task: Task) -> bool:
@@ -288,7 +380,7 @@ def created(tables: Tables, event: ev.Event, data: ev.TaskCreated) -> None:
             id=data.id, title=data.title, state="new", repo=data.repo, issue=data.issue,
             body=data.body, labels=data.labels, workflow=data.workflow, pin=data.pin,
             parent=data.parent, depth=data.depth, priority=data.priority, source=data.source,
-            queued=data.queued, created_at=event.at, updated_at=event.at,
+            queued=data.queued, created_at=event.at, updated_at=event.at, asked_at=event.at,
         )
     )  # fmt: skip
 
@@ -305,7 +397,10 @@ def moved(tables: Tables, event: ev.Event, data: ev.TaskMoved) -> None:
         updated_at=event.at,
     )  # fmt: skip
     if data.state == "new":
-        task = replace(task, agent="", model="", complexity="", profile=None, queued=True)
+        asked = event.at if event.actor.kind == "person" else task.asked_at
+        task = replace(
+            task, asked_at=asked, agent="", model="", complexity="", profile=None, queued=True
+        )
     tables.put_task(task)
 
 

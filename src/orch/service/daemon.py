@@ -7,6 +7,7 @@ more work, finish the acts in flight, leave agents in their terminals; a second 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -16,14 +17,22 @@ from typing import TYPE_CHECKING
 from orch._version import __version__
 from orch.compose import ServiceParts, own_thread, serve_parts
 from orch.engine.world import in_thread
+from orch.model.command import NoteService
 from orch.model.errors import Conflict
+from orch.model.figures import exposition, samples
 from orch.service import logs
 from orch.service.front import Front
+from orch.service.metrics import Metrics
+from orch.service.reload import Reload
 
 if TYPE_CHECKING:
     from orch.api import Orch
 
 _log = logging.getLogger(__name__)
+
+
+LAST_WORDS_S = 10.0
+"""Seconds for telling hooks and people what happened last; the rest waits for the next start."""
 
 
 def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
@@ -36,7 +45,8 @@ def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
             f"process {holder} drives this home already", code="service_running",
             hint="orch service status",
         )  # fmt: skip
-    log = logs.begin(orch.home)
+    log_mb = orch.rooms.config(None).care.keep_log_mb
+    log = logs.begin(orch.home, size=log_mb * 2**20 // (logs.KEPT + 1))
     try:
         asyncio.run(_serve(parts, ready))
     finally:
@@ -56,8 +66,21 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
     told = asyncio.ensure_future(_announced(front, parts, ready))
     _log.info("the service begins", extra={"pid": parts.orch.me.pid, "version": __version__})
     try:
+        rooms = parts.orch.rooms
+        reload = Reload(
+            rooms.config_files, rooms.reread, front.ear, in_thread, applied=parts.engine.look
+        )
+        metrics = Metrics(
+            lambda: rooms.config(None).metrics.port,
+            lambda: exposition(list(samples(rooms.store.figures(), rooms.clock.now()))),
+            rooms.path / "run" / "metrics.token", in_thread,
+        )  # fmt: skip
         ear = front.ear.others(parts.world.store.changes)
-        await parts.engine.serve(leave, [*parts.loops, front], ear)
+        await parts.world.journal.send(NoteService("started", parts.orch.me.pid))
+        await parts.engine.serve(leave, [*parts.loops, reload, metrics, front], ear)
+        await parts.world.journal.send(NoteService("stopped", parts.orch.me.pid))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(parts.last_words(), LAST_WORDS_S)
     except BaseException:
         _log.exception("the service ends by a fault")
         raise

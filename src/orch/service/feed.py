@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from orch.api.happened import event_record
+from orch.api.happened import event_record, given_up
 from orch.model.event import Event
 from orch.ports import Store
 from orch.service.ear import ServiceEar
@@ -90,7 +90,7 @@ class Feed:
         self._first.set()
         try:
             at = wish.since
-            gap = await self._gap(at)
+            gap = await self._gap(wish)
             if gap is not None:
                 at = gap.since
                 yield gap
@@ -167,14 +167,18 @@ class Feed:
         found: list[Encoded] = await self._offload(read)
         return found
 
-    async def _gap(self, since: int) -> Resync | None:
+    async def _gap(self, wish: Wish) -> Resync | None:
         """Numbers have no gaps but where old events were given up; a number from the future is of
         other books (restored from a copy, say)."""
+        since = wish.since
 
         def look() -> Resync | None:
             last = self._store.last_event()
             if since > last:
                 return Resync("gone", last, last)
+            gone = given_up(self._store, since, run=wish.run, task=wish.task)
+            if gone:
+                return Resync("gone", gone, last)
             first = self._store.events(since, limit=1)
             if first and first[0].seq > since + 1:
                 return Resync("gone", first[0].seq - 1, last)

@@ -15,8 +15,9 @@ from typing import Any
 
 from orch.service.log_lines import log_file
 
-SIZE = 5 * 1024 * 1024
 KEPT = 3
+"""Files beside the one that is written."""
+SIZE = 5 * 1024 * 1024
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -37,10 +38,10 @@ class JsonLine(logging.Formatter):
         return json.dumps(said, default=str)
 
 
-def begin(home: Path, level: int = logging.INFO) -> logging.Handler:
-    """From now on what `orch` logs goes into the home's log."""
+def begin(home: Path, level: int = logging.INFO, *, size: int = SIZE) -> logging.Handler:
+    """From now on what `orch` logs goes into the home's log, in files of `size` bytes."""
     handler = logging.handlers.RotatingFileHandler(
-        log_file(home), maxBytes=SIZE, backupCount=KEPT, encoding="utf-8", delay=True
+        log_file(home), maxBytes=size, backupCount=KEPT, encoding="utf-8", delay=True
     )
     handler.setFormatter(JsonLine())
     ours = logging.getLogger("orch")

@@ -27,6 +27,10 @@ class Glance:
         """(id, workflow and state), newest first."""
         return [(str(row[0]), str(row[1])) for row in self._rows("runs", prefix, prefix + "g")]
 
+    def tasks(self) -> list[tuple[str, str]]:
+        """(number, state and title), newest first."""
+        return [(str(row[0]), str(row[1])) for row in self._rows("tasks")]
+
     def repos(self) -> list[str]:
         return [str(row[0]) for row in self._rows("repos")]
 

@@ -6,6 +6,7 @@ leaves nothing behind. It can outlive an engine, as a disk would.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -16,16 +17,20 @@ from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event, EventData
+from orch.model.figures import AttemptFigures, BookFigures
 from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
+from orch.model.retention import KEPT_KINDS, is_over
 from orch.model.run import TERMINAL, Run, Source
 from orch.model.session import Session
+from orch.model.spending import AgentStats, Spending, Spent, spent_by, stats_of
 from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
+from orch.store.outreach import MemoryOutreach
 
 Sent = list[Event] | OrchError
 
@@ -94,6 +99,10 @@ class MemoryTables:
     def pull(self, repo: str, number: int) -> PullRequest | None:
         found = self.pull_rows.get((repo, number))
         return found[0] if found else None
+
+    def pulls_beside(self, repo: str, number: int) -> tuple[str, list[PullRequest]]:
+        _, run = self.pull_rows.get((repo, number), (None, ""))
+        return run, [pull for pull, by in self.pull_rows.values() if run and by == run]
 
     def worktree_names(self, repo: str) -> list[str]:
         return sorted(name for owner, name in self.worktree_rows if owner == repo)
@@ -178,6 +187,8 @@ class MemoryStore:
         self._now = now
         self._tables = MemoryTables()
         self._events: list[Event] = []
+        self.outreach = MemoryOutreach()
+        self._floor = 0
 
     def close(self) -> None:
         """Nothing to close: the data stays, as on a disk."""
@@ -200,7 +211,9 @@ class MemoryStore:
             made: list[Event] = []
             for data in decision:
                 cause = made[0].seq if made else 0
-                event = self._event(len(events) + 1, data, actor, cause, tables, run)
+                event = self._event(
+                    events[-1].seq + 1 if events else 1, data, actor, cause, tables, run
+                )
                 apply(tables, event)
                 events.append(event)
                 made.append(event)
@@ -262,9 +275,40 @@ class MemoryStore:
         found = [a for a in self._tables.attempt_rows.values() if a.run == run]
         return sorted(found, key=lambda a: (a.started_at, a.path, a.n))
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        runs = self._tables.run_rows
+        found = [
+            (one, runs[one.run].repo) for one in self._tables.attempt_rows.values()
+            if one.started_at >= at and one.run in runs
+        ]  # fmt: skip
+        return sorted(found, key=lambda pair: pair[0].started_at)
+
     def live_attempts(self) -> list[Attempt]:
         found = [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
         return sorted(found, key=lambda a: (a.started_at, a.id))
+
+    def agent_stats(self, since: float) -> list[AgentStats]:
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self._tables.attempt_rows.values():
+            if attempt.agent and attempt.started_at >= since:
+                found.setdefault(attempt.agent, []).append(attempt)
+        return [stats_of(agent, found[agent]) for agent in sorted(found)]
+
+    def spending(self, wanted: Spending) -> list[Spent]:
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self._tables.attempt_rows.values():
+            run = self._tables.run(attempt.run)
+            if run is None or not attempt.agent or attempt.started_at < wanted.since:
+                continue
+            if wanted.run not in ("", run.id) or wanted.task not in (0, run.task):
+                continue
+            day = time.strftime("%Y-%m-%d", time.gmtime(attempt.started_at))
+            names = {
+                "task": str(run.task), "agent": attempt.agent, "model": attempt.model,
+                "repo": run.repo, "day": day,
+            }  # fmt: skip
+            found.setdefault(names.get(wanted.by, ""), []).append(attempt)
+        return [spent_by(name, found[name], self._now()) for name in sorted(found)]
 
     def worktrees(self) -> list[Worktree]:
         return list(self._tables.worktree_rows.values())[::-1]
@@ -318,6 +362,21 @@ class MemoryStore:
     def last_routed(self) -> str:
         return self._tables.routed
 
+    def runs_of_source(self, source: str, since: float) -> int:
+        tasks = self._tables.task_rows
+        return sum(
+            1 for run in self._tables.run_rows.values()
+            if run.task in tasks and tasks[run.task].source == source
+            and tasks[run.task].created_at >= since
+        )  # fmt: skip
+
+    def tasks_by_machine(self, since: float) -> int:
+        return sum(
+            1
+            for task in self._tables.task_rows.values()
+            if task.created_at >= since and task.source and not task.by_person
+        )
+
     def task_counts(self) -> dict[str, int]:
         return dict(Counter(task.state for task in self._tables.task_rows.values()))
 
@@ -332,11 +391,57 @@ class MemoryStore:
         return found[:limit]
 
     def last_event(self) -> int:
-        return len(self._events)
+        return self._events[-1].seq if self._events else 0
 
     def changes(self) -> int:
         """Moves with every event: whoever shares this store in a simulation is another process."""
-        return len(self._events)
+        return self.last_event()
+
+    def figures(self) -> BookFigures:
+        rows = self._tables
+        groups: dict[tuple[str, str, str], list[Attempt]] = {}
+        for attempt in rows.attempt_rows.values():
+            groups.setdefault((attempt.agent, attempt.role, attempt.status), []).append(attempt)
+        waiting = [t.created_at for t in rows.task_rows.values() if t.state == "new" and t.queued]
+        runs = rows.run_rows.values()
+        return BookFigures(
+            tasks=dict(sorted(self.task_counts().items())),
+            runs=dict(sorted(Counter(run.status for run in runs).items())),
+            attempts=[_figures(key, found) for key, found in sorted(groups.items())],
+            live_attempts=len(self.live_attempts()),
+            waiting_since=min(waiting, default=0.0),
+            events=self.last_event(),
+            unresolved=sum(len(run.unresolved) for run in runs if run.status in TERMINAL),
+            slots=dict(sorted(Counter(f.outcome for f in rows.firing_rows.values()).items())),
+        )
+
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        gone = {
+            event.seq for event in self._events
+            if after < event.seq <= upto and event.at < before and event.kind not in KEPT_KINDS
+            and self._is_over(event.run, before)
+        }  # fmt: skip
+        self._floor = max([self._floor, *gone])
+        self._events = [event for event in self._events if event.seq not in gone]
+        return len(gone)
+
+    def _is_over(self, name: str, before: float) -> bool:
+        run = self.run(name)
+        return run is not None and run.updated_at < before and is_over(run, self.task(run.task))
+
+    def events_floor(self) -> int:
+        return self._floor
 
     def quick_check(self) -> list[str]:
         return []
+
+
+def _figures(key: tuple[str, str, str], found: Sequence[Attempt]) -> AttemptFigures:
+    took = (one.ended_at - one.started_at for one in found if one.ended_at)
+    used = [one.usage for one in found]
+    return AttemptFigures(
+        *key, len(found), sum(max(0.0, seconds) for seconds in took),
+        sum(usage.get("input_tokens") or 0 for usage in used),
+        sum(usage.get("output_tokens") or 0 for usage in used),
+        sum(usage.get("usd") or 0.0 for usage in used),
+    )  # fmt: skip

@@ -7,9 +7,10 @@ process, guarded by one lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
+from orch.model.spending import AgentStats, Spending, Spent
 from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
@@ -39,6 +41,8 @@ from orch.store.tables import SqliteTables, decoded, source_of, step_of
 if TYPE_CHECKING:
     from orch.model.command import Command
     from orch.model.event import Actor, Event
+    from orch.model.figures import BookFigures
+    from orch.store.outreach import SqliteOutreach
 
 
 class Facts(NamedTuple):
@@ -70,6 +74,18 @@ class SqliteStore:
     def install(self) -> str:
         """The random id of this database: part of every key of an effect."""
         return self._install
+
+    @property
+    def outreach(self) -> SqliteOutreach:
+        """Who was told what of the events."""
+        from orch.store.outreach import SqliteOutreach
+
+        return SqliteOutreach(self._db, self._guarded)
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        with self._lock, translated(self._path):
+            yield
 
     def close(self) -> None:
         with self._lock:
@@ -183,6 +199,18 @@ class SqliteStore:
         with self._lock, translated(self._path):
             return str(value(self._db, statement("get_meta"), ("routed",)) or "")
 
+    def runs_of_source(self, source: str, since: float) -> int:
+        """Runs of the tasks that `source` has asked for since then."""
+        return self._count("runs_of_source", source, since)
+
+    def tasks_by_machine(self, since: float) -> int:
+        """Tasks that were asked for since then by anything but a person."""
+        return self._count("tasks_by_machine", since)
+
+    def _count(self, name: str, *keys: Any) -> int:
+        with self._lock, translated(self._path):
+            return int(value(self._db, statement(name), keys))
+
     def task_counts(self) -> dict[str, int]:
         """How many tasks are in each state that occurs."""
         with self._lock, translated(self._path):
@@ -215,8 +243,26 @@ class SqliteStore:
     def attempts(self, run: str) -> list[Attempt]:
         return self._all(Attempt, "list_attempts", run)
 
+    def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
+        """Those that began then or later, each with its run's repository, oldest first."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("attempts_since"), (at,))
+            return [(decoded(Attempt, row[0]), str(row[1])) for row in rows]
+
     def live_attempts(self) -> list[Attempt]:
         return self._all(Attempt, "live_attempts")
+
+    def agent_stats(self, since: float) -> list[AgentStats]:
+        """How each agent did in attempts that began since then, by name."""
+        with self._lock, translated(self._path):
+            rows = self._db.execute(statement("agent_stats"), (since,))
+            return [AgentStats(*row) for row in rows]
+
+    def spending(self, wanted: Spending) -> list[Spent]:
+        """What was used, by name of the dimension asked for (one row without one)."""
+        with self._lock, translated(self._path):
+            keys = {**wanted._asdict(), "now": self._now()}
+            return [Spent(*row) for row in self._db.execute(statement("spending"), keys)]
 
     def worktrees(self) -> list[Worktree]:
         """Newest first."""
@@ -277,6 +323,36 @@ class SqliteStore:
             return int(self._db.pragma("data_version"))
 
     # --- care
+
+    def figures(self) -> BookFigures:
+        """See `orch.ports.Store`."""
+        from orch.store import figures
+
+        with self._lock, translated(self._path):
+            return figures.counted(self._db)
+
+    def forget_events(self, after: int, upto: int, before: float) -> int:
+        """See `orch.ports.Store`."""
+        from orch.store import forgetting
+
+        with self._lock, translated(self._path):
+            self._db.execute("begin immediate")
+            try:
+                check_version(self._db, self._path)
+                gone = forgetting.forget(self._db, after, upto, before)
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+            return gone
+
+    def events_floor(self) -> int:
+        """See `orch.ports.Store`."""
+        from orch.store import forgetting
+
+        with self._lock, translated(self._path):
+            return forgetting.floor(self._db)
 
     def quick_check(self) -> list[str]:
         """What is wrong with the file, one sentence each; empty when all is well."""

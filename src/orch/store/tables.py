@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
+from orch.model import spending
 from orch.model.attempt import Attempt
 from orch.model.gate import GateAnswer
 from orch.model.job import Firing, Job
@@ -128,6 +129,12 @@ class SqliteTables:
     def pull(self, repo: str, number: int) -> PullRequest | None:
         return self._one(PullRequest, "get_pull", repo, number)
 
+    def pulls_beside(self, repo: str, number: int) -> tuple[str, list[PullRequest]]:
+        row = self._db.execute(statement("run_of_pull"), (repo, number)).fetchone()
+        run = text_of(row[0]) if row else ""
+        rows = self._db.execute(statement("pulls_of_run"), (run,)) if run else ()
+        return run, [decoded(PullRequest, row[0]) for row in rows]
+
     def worktree_names(self, repo: str) -> list[str]:
         return [text_of(row[0]) for row in self._db.execute(statement("worktree_names"), (repo,))]
 
@@ -190,7 +197,7 @@ class SqliteTables:
             statement("put_task"),
             (
                 task.id, task.state, task.repo, task.issue, task.run, task.parent, task.priority,
-                task.queued, encoded(task),
+                task.queued, task.source, task.created_at, encoded(task),
             ),
         )  # fmt: skip
 
@@ -210,7 +217,8 @@ class SqliteTables:
             statement("put_attempt"),
             (
                 attempt.id, attempt.run, attempt.path, attempt.n, attempt.status,
-                attempt.started_at, encoded(attempt),
+                attempt.started_at, attempt.agent, attempt.model, attempt.ended_at,
+                *spending.reported(attempt.usage), encoded(attempt),
             ),
         )  # fmt: skip
 

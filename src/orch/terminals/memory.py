@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from orch.model.attempt import ExitRecord, Launch
+from orch.model.attempt import Activity, ExitRecord, Launch
 from orch.model.delivery import Delivery, Undeliverable, message_bytes
 from orch.terminals.files import check
 from orch.terminals.names import checked_attempt, checked_file, checked_name
@@ -119,6 +119,13 @@ class MemoryTerminals:
             if name in self.silent:
                 return "unknown"
             return terminal.state if terminal else "absent"
+
+    def activity(self, name: str, directory: str, worktree: str) -> Activity:
+        """Programs of a script move all the time, until they end."""
+        probe = self.probe(name, directory)
+        if probe not in ("alive", "ended", "lost"):
+            return Activity(process="unknown")
+        return Activity(process="alive" if probe == "alive" else "dead")
 
     async def ended(self, name: str, directory: str) -> None:
         checked_name(name)

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orch.model.attempt import ExitRecord, Launch
+from orch.model.attempt import Activity, ExitRecord, Launch
 from orch.model.delivery import Delivery
 from orch.model.errors import ToolFailed
 from orch.model.run import Owner
 from orch.terminals import files, process
+from orch.terminals.activity import activity
 from orch.terminals.delivery import DEFAULT, Courier, Patience
 from orch.terminals.inside import keeper
 from orch.terminals.names import checked_attempt, checked_name, is_name
@@ -173,6 +174,9 @@ class Tmux:
                 continue
             await watch.gone(pane.pid, pane.started)
         self._panes.pop(directory, None)
+
+    def activity(self, name: str, directory: str, worktree: str) -> Activity:
+        return activity(self.probe(name, directory), _mark(directory), directory, worktree)
 
     def exit_record(self, directory: str) -> ExitRecord | None:
         return files.exit_record(Path(directory))

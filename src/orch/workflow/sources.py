@@ -28,6 +28,7 @@ from orch.workflow.program import Workflow
 BUILTIN = "orch.workflow.templates."
 COMPOSITES = "orch.workflow.composites"
 ENVELOPE = "orch.workflow.envelope"
+SHEPHERD = "orch.workflow.shepherd"
 ENTRY_NAMES = ("workflow", "main")
 
 
@@ -112,7 +113,7 @@ def _tree(text: str, filename: str) -> ast.Module:
 
 @functools.lru_cache(maxsize=64)
 def _code(text: str, filename: str) -> types.CodeType:
-    return compile(text, filename, "exec")
+    return compile(text, filename, "exec", dont_inherit=True)
 
 
 @functools.lru_cache(maxsize=64)
@@ -144,7 +145,7 @@ def _syntax(source: Source) -> Iterator[None]:
 
 
 def _locate(name: str, root: Path | None) -> Path | None:
-    if name in (COMPOSITES, ENVELOPE) or name.startswith(BUILTIN):
+    if name in (COMPOSITES, ENVELOPE, SHEPHERD) or name.startswith(BUILTIN):
         path = _builtin_path(name)
         return path if path.is_file() else None
     if root is None or not name or name.split(".")[0] == "orch":

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from orch.api import following
-from orch.api.following import Following, Wrote
+from orch.api import tails
+from orch.api.following import Following
+from orch.api.tails import Wrote
 from orch.model import command as cmd
 from orch.model.command import AttemptEnd
 from orch.store.sqlite import SqliteStore
@@ -119,7 +120,7 @@ def test_what_was_written_comes_at_once(room: Room) -> None:
 def test_lines_are_told_whole_and_halves_after_a_while(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "HALF_S", 0.1)
+    monkeypatch.setattr(tails, "HALF_S", 0.1)
     one = room.follow()
     room.write("a", b"one\ntwo\nthr")
     assert texts(one, count(2)) == ["one\n", "two\n"]

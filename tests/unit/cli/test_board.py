@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from orch.api.following import Wrote
+from orch.api.tails import Wrote
 from orch.cli.board import Board
 from orch.cli.cleaning import width
 from orch.cli.output import Output

@@ -141,3 +141,26 @@ def test_without_the_file_nothing_changes(repo: Path) -> None:
     config = load(repo.parent / "home", repo, {}, {})
     assert config.defaults.workflow == "w1"
     assert config.for_repo("thing").defaults.workflow == "w2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[defaults]\nmax_parallel = 5\n", "5 is above the limit of 4"),
+        ("[defaults]\nmax_parallel = 0\n", "0 means as many as"),
+        ("[care]\ncleanup = 'never'\n", "speaks for the whole machine"),
+        ("[metrics]\nport = 9090\n", "speaks for the whole machine"),
+    ],
+)
+def test_a_repository_takes_no_more_of_the_machine(repo: Path, text: str, message: str) -> None:
+    assert message in refused(repo, text).message
+
+
+def test_a_repository_may_want_fewer_at_work_at_once(repo: Path) -> None:
+    config = loaded(repo, "[defaults]\nmax_parallel = 2\n")
+    assert config.for_repo("thing").defaults.max_parallel == 2
+    own = repo.parent / "home" / "config.toml"
+    own.write_text(GLOBAL + "max_parallel = 1\n")
+    assert (
+        loaded(repo, "[defaults]\nmax_parallel = 2\n").for_repo("thing").defaults.max_parallel == 1
+    )

@@ -38,6 +38,8 @@ from orch.model.effect import (
 )
 from orch.model.errors import EffectMisuse, UsageError
 from orch.model.profile import Profile
+from orch.model.pull import Check
+from orch.model.pull_effects import PullLook, PullNews, ReviewPolicy, Work
 from orch.model.ticket import Ticket
 from orch.model.worktree import Base, Worktree
 from tests.records import a_pull, a_ticket, a_worktree
@@ -63,6 +65,7 @@ TICKETS = st.builds(
 RETRIES = st.builds(Retry, attempts=st.integers(1, 9), base_s=SECONDS, max_s=SECONDS)
 SHAPES = st.sampled_from([{"type": "object"}, {"type": "array", "items": {"type": "string"}}])
 REPLIES = maybe(st.sampled_from(["diff", "text", "result"]))
+PULLS = st.builds(a_pull, head=TEXT, number=st.integers(1, 9))
 STRATEGIES = st.sampled_from(["merge", "rebase", "squash"])
 ENV = {"env": WORKTREES}
 NEW_TREE = {"issue": maybe(TICKETS), "suffix": maybe(TEXT), "name": maybe(TEXT)}
@@ -80,6 +83,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "RunAgent": {
         **ENV, "prompt": TEXT, "agent": maybe(TEXT), "model": maybe(TEXT), "name": maybe(TEXT),
         "timeout": maybe(SECONDS), "output_format": REPLIES | SHAPES, "retry": maybe(RETRIES),
+        "role": st.sampled_from(["work", "review"]),
     },
     "SpawnAgent": {
         **ENV, "prompt": TEXT, "agent": maybe(TEXT), "model": maybe(TEXT), "name": maybe(TEXT),
@@ -98,7 +102,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "DeleteWorktree": {**ENV, "force": st.booleans()},
     "MergePR": {
-        "pr": st.builds(a_pull, head=TEXT, number=st.integers(1, 9)), "strategy": STRATEGIES,
+        "pr": PULLS, "strategy": STRATEGIES,
         "delete_branch": st.booleans(),
     },
     "GetIssue": {"id": TEXT},
@@ -106,6 +110,18 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Sleep": {"seconds": SECONDS},
     "Route": {},
     "OpenFolder": {},
+    "TaskPolicy": {},
+    "FindWork": {},
+    "LookAtPR": {"pr": PULLS, "strategy": STRATEGIES},
+    "SetCheck": {
+        "pr": PULLS, "name": TEXT, "state": st.sampled_from(["pending", "success", "failure"]),
+        "summary": TEXT,
+    },
+    "Rebase": {**ENV, "onto": TEXT},
+    "WaitForPR": {
+        "pr": PULLS, "until": st.sampled_from(["merge", "green", "person"]), "why": TEXT,
+        "code": TEXT, "timeout": SECONDS,
+    },
     "RunCommand": {
         **ENV, "command": TEXT | LABELS, "name": maybe(TEXT), "timeout": maybe(SECONDS),
         "check": st.booleans(), "retry": maybe(RETRIES),
@@ -255,6 +271,15 @@ RESULTS: dict[str, list[Any]] = {
     "Sleep": [None],
     "Route": [Routed(agent="a"), Routed(agent="a", model="m", profile=Profile(role="docs"))],
     "OpenFolder": [a_worktree()],
+    "TaskPolicy": [ReviewPolicy(), ReviewPolicy(repo="thing", reviewer="judge", checks=["true"])],
+    "FindWork": [[], [Work(env=a_worktree(), pushed="a" * 40, pull=a_pull())]],
+    "LookAtPR": [
+        PullLook(pull=a_pull()),
+        PullLook(pull=a_pull(), checks=[Check(name="x", state="success")], conflicts=["a.txt"]),
+    ],
+    "SetCheck": [Check(name="x", state="failure", summary="no")],
+    "Rebase": ["d" * 40],
+    "WaitForPR": [PullNews(what="merged", pull=a_pull(state="merged"))],
     "RunCommand": [CommandResult(exit_code=1, stderr="no"), CommandResult(exit_code=0)],
     "MergeBranches": [a_worktree()],
     "Merge": ["a" * 40],

@@ -39,12 +39,9 @@ def test_a_line_is_an_object_with_all_that_was_said(home: Path) -> None:
     assert last_lines(home, 0) == []
 
 
-def test_the_last_lines_reach_into_the_file_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logs, "SIZE", 2000)
+def test_the_last_lines_reach_into_the_file_before(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
-    handler = logs.begin(tmp_path)
+    handler = logs.begin(tmp_path, size=2000)
     stream = coming(tmp_path, None)
     assert isinstance(stream, Generator)
     assert next(stream) == ""

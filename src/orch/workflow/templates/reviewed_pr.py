@@ -53,15 +53,19 @@ def reviewed_pr(  # type: ignore[no-untyped-def]
 
 
 @do
-def review(issue, env, tip, task, agent, number):  # type: ignore[no-untyped-def]
+def review(  # type: ignore[no-untyped-def]
+    issue, env, tip, task, agent, number, since=None, shape=Verdict, timeout=None
+):
     """A verdict on `tip`. The reviewer has a worktree of its own: whatever it leaves there, only
-    what it has seen goes into the pull request."""
+    what it has seen goes into the pull request. `since` is where the change begins, `shape` what the
+    verdict has to look like."""
     seen = yield AddWorktree(
         base_branch=env.branch, base_commit=tip, issue=issue, suffix=f"review-{number}"
     )
     prompt = (
         "Review a change. Do not mend it: say what has to change. It is everything that"
-        f" `git diff {env.base_commit} {tip}` shows in this directory, and it is meant to do this:"
+        f" `git diff {since or env.base_commit} {tip}` shows in this directory, and it is meant to"
+        " do this:"
         f"\n\n{task}\n\nApprove it only if it does that, is correct, and breaks nothing. Otherwise"
         " give one comment for each thing that has to change, with file and line."
     )
@@ -70,7 +74,9 @@ def review(issue, env, tip, task, agent, number):  # type: ignore[no-untyped-def
         prompt=prompt,
         agent=agent,
         name=f"review-{number}",
-        output_format=Verdict,  # type: ignore[arg-type]
+        output_format=shape,
+        role="review",
+        timeout=timeout,
     )
     yield DeleteWorktree(env=seen, force=True)
     return verdict

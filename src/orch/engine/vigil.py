@@ -1,0 +1,81 @@
+"""Watching a queued task's agent while it works: is it stuck, has it used up what it may?
+
+Invariant: only an agent whose process is known to be alive and idle is ended for silence, and its
+exit file is collected first (H23); what could not be read is no evidence. A limit ends the attempt
+and nothing else: the task waits until it is lifted. Between two looks nothing runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from orch.engine.step_context import StepContext
+from orch.model import stuck
+from orch.model.attempt import Attempt
+from orch.model.command import AttemptEnd
+
+LONGEST_S = 60.0
+"""Seconds between two looks at an agent."""
+PARTS = 8
+"""Looks within the time after which silence counts."""
+OVERSPENT = "budget"
+"""The code of an attempt that was ended because a limit was reached: no failure of anybody."""
+
+
+async def ended(
+    ctx: StepContext, attempt: Attempt, complexity: str, end: Coroutine[Any, Any, None]
+) -> AttemptEnd | None:
+    """Wait for the agent's end. None: it has ended or is gone; else why it has to be ended now."""
+    timeouts = ctx.world.config(ctx.run.repo).timeouts
+    grace = stuck.timeout_s(complexity, _Silences(timeouts), 0.0)
+    pause = min(LONGEST_S, grace / PARTS) if grace else LONGEST_S
+    gone = asyncio.ensure_future(end)
+    watch: stuck.Watch | None = None
+    try:
+        while True:
+            await ctx.wait(_either(gone, pause))
+            if gone.done():
+                gone.result()
+                return None
+            watch = stuck.observe(watch, await _look(ctx, attempt))
+            found = stuck.judge(watch, complexity, timeouts)
+            if found is not None:
+                return AttemptEnd(
+                    id=attempt.id, status="failed", code="stuck", message=found.message
+                )
+            over = ctx.world.overspent(ctx.run, attempt.agent, ctx.world.clock.now())
+            if over is not None:
+                return AttemptEnd(
+                    id=attempt.id, status="stopped", code=OVERSPENT, message=over.message
+                )
+    finally:
+        if not gone.done():
+            gone.cancel()
+
+
+class _Silences:
+    """The graces of silence in the form of times an attempt may take."""
+
+    def __init__(self, timeouts: stuck.Timeouts) -> None:
+        self.simple_s = timeouts.stuck_simple_s
+        self.medium_s = timeouts.stuck_medium_s
+        self.complex_s = timeouts.stuck_complex_s
+        self.stuck_simple_s = self.stuck_medium_s = self.stuck_complex_s = 0.0
+
+
+async def _either(gone: asyncio.Future[None], seconds: float) -> None:
+    await asyncio.wait({gone}, timeout=seconds)
+
+
+async def _look(ctx: StepContext, attempt: Attempt) -> stuck.Look:
+    world = ctx.world
+    seen = await world.call(
+        "terminal.activity", world.terminals.activity, attempt.terminal, attempt.directory,
+        attempt.worktree,
+    )  # fmt: skip
+    return stuck.Look(
+        generation=attempt.id, monotonic=world.clock.monotonic(), wall=world.clock.now(),
+        process=seen.process, cpu_s=seen.cpu_s, files=seen.files, output=seen.output,
+    )  # fmt: skip

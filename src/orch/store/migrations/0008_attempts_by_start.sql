@@ -1,0 +1,1 @@
+create index attempts_by_start on attempts (started_at);

@@ -1,0 +1,1 @@
+select count(*) from attempts where status in ('starting', 'running')

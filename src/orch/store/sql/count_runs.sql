@@ -1,0 +1,1 @@
+select status, count(*) from runs group by status order by status

@@ -1,0 +1,1 @@
+select run from pulls where repo = ? and number = ?

@@ -1,0 +1,2 @@
+select count(*) from tasks
+where created_at >= ? and source <> '' and source not like 'person:%'
