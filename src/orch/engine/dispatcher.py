@@ -81,19 +81,19 @@ class Dispatcher:
         if task is None:
             self._short = ""
             return False
-        if await self._no_room():
-            return False
-        stopped = self._breakers(task, world.clock.now())
-        if stopped is not None:
-            await self._stop(task, stopped)
-            return True
-        self._turns[task.repo] = max(self._turns.values(), default=0) + 1
         place = f"task {task.id}"
-        world.places.take(place, task.repo)  # nobody else gets it while the run is planned
+        world.places.take(place, task.repo)  # nobody else gets it until the task has its run
         try:
+            if await self._no_room():
+                return False
+            stopped = self._breakers(task, world.clock.now())
+            if stopped is not None:
+                await self._stop(task, stopped)
+                return True
+            self._turns[task.repo] = max(self._turns.values(), default=0) + 1
             return await self._begin(task)
         finally:
-            world.places.leave(place)
+            world.places.give_back(place)
 
     async def _begin(self, task: Task) -> bool:
         world = self._world
