@@ -181,13 +181,16 @@ def _much_to_remember(orch: Orch) -> None:
     send(wanted)
     wanted = []
     for n in range(1, 1001):
-        wanted += [(cmd.AddTask(title=f"Done {n}"), PERSON), (cmd.CloseTask(n, "", True), PERSON)]
+        wanted += [
+            (cmd.AddTask(title=f"Done {n}", source="person:bench"), PERSON),
+            (cmd.CloseTask(n, "", True), PERSON),
+        ]
     send(wanted)
     wanted = []
     for n in range(1001, 1050, 2):
         wanted += [
-            (cmd.AddTask(title=f"Whole {n}"), PERSON),
-            (cmd.AddTask(title=f"Part of {n}", parent=n), PERSON),
+            (cmd.AddTask(title=f"Whole {n}", source="person:bench"), PERSON),
+            (cmd.AddTask(title=f"Part of {n}", source="person:bench", parent=n), PERSON),
             (cmd.RefuseTask(n + 1, "it needs a person", "orch task list"), ENGINE),
         ]
     send(wanted)
@@ -209,7 +212,10 @@ def _drain(folder: Path, row: Row) -> list[dict[str, Any]]:
     """A queue of tasks whose agent does nothing; what looking costs meanwhile."""
     looks: dict[str, list[float]] = {"task list": [], "events": []}
     with served(folder, {"sh": ["true"]}, 8) as service, service.opened() as orch:
-        batch = [(cmd.AddTask(title=f"Nothing {n}"), PERSON) for n in range(QUEUED)]
+        batch = [
+            (cmd.AddTask(title=f"Nothing {n}", source="person:bench"), PERSON)
+            for n in range(QUEUED)
+        ]
         orch.store.send_all(batch)  # type: ignore[attr-defined]
         service.start()
         began = time.perf_counter()
@@ -259,7 +265,9 @@ def _adoption(folder: Path, row: Row) -> list[dict[str, Any]]:
     ledger = folder / "ledger"
     agent = ["sh", "-c", f"echo $ORCH_ATTEMPT >> {ledger}; exec sleep 600"]
     with served(folder, {"sh": agent}, ADOPTED) as service, service.opened() as orch:
-        batch = [(cmd.AddTask(title=f"Long {n}"), PERSON) for n in range(ADOPTED)]
+        batch = [
+            (cmd.AddTask(title=f"Long {n}", source="person:bench"), PERSON) for n in range(ADOPTED)
+        ]
         orch.store.send_all(batch)  # type: ignore[attr-defined]
         service.start()
 

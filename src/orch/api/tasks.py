@@ -40,6 +40,7 @@ class Tasks:
         self._store = orch.store
         self._rooms = orch.rooms
         self.room = Room(orch.rooms)
+        self._counted: tuple[int, Counter[str], Slots] | None = None
 
     # --- asking
 
@@ -193,7 +194,15 @@ class Tasks:
             return task.reason
         if not self._rooms.engine_pid():
             return "waits for the service (orch service start)"
-        return why_waiting(task, self._busy(), self.slots()) or self.room.shortage()
+        busy, slots = self._at_work()
+        return why_waiting(task, busy, slots) or self.room.shortage()
+
+    def _at_work(self) -> tuple[Counter[str], Slots]:
+        """What is at work, and how much may be; counted once for a whole listing."""
+        seq = self._store.last_event()
+        if self._counted is None or self._counted[0] != seq:
+            self._counted = (seq, self._busy(), self.slots())
+        return self._counted[1:]
 
     def _busy(self) -> Counter[str]:
         return Counter(run.repo for run in self._store.live_runs() if run.unattended
