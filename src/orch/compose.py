@@ -27,7 +27,9 @@ from orch.terminals.process import alive, this_process
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
+    from orch.engine.feed import Feed
     from orch.engine.firing import Firings
+    from orch.engine.notifier import Notifier
     from orch.engine.scheduler import Scheduler
     from orch.engine.slots import Places
     from orch.engine.world import World
@@ -299,6 +301,7 @@ class ServiceParts:
     """What `orch serve` runs: made once, before the lock is taken; nothing has happened yet."""
 
     def __init__(self, orch: Orch) -> None:
+        from orch.api.briefing import Briefings
         from orch.api.planning import program_of
         from orch.api.tasks import Tasks
         from orch.api.upkeep import Upkeep
@@ -317,7 +320,11 @@ class ServiceParts:
         self.orch = orch
         self.lock = EngineLock(home.path / "run" / "engine.lock")
         self.journal = GroupJournal(home.store, failpoints)
-        self.world = make_world(home, self.journal, failpoints, Places(tasks.slots))
+        told = Briefings(orch).of
+        self.world = make_world(
+            home, self.journal, failpoints, Places(tasks.slots),
+            lambda task, attempt: told(task, before=attempt),
+        )  # fmt: skip
         self.engine = Engine(self.world, orch.me, program_of)
         upkeep = Upkeep(orch)
         keeper = Keeper(self.world.clock, own_thread, upkeep.daily, upkeep.often)
@@ -326,8 +333,36 @@ class ServiceParts:
             self.world, tasks.plan_run, self.engine.look, breakers, tasks.room.shortage
         )
         scheduler = make_scheduler(orch, lambda told: self.engine.look())
+        self.notifier, self.feeds = make_outreach(home, self.world)
         pulls = PullWatch(self.world, orch.me, self.engine.look)
-        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, keeper]
+        outward: list[Loop] = [self.notifier, *self.feeds]
+        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, keeper, *outward]
+
+    async def last_words(self) -> None:
+        """Tell hooks and people what happened until now."""
+        for feed in self.feeds:
+            await feed.catch_up()
+            feed.acknowledge()
+        await self.notifier.send_due()
+
+
+def make_outreach(home: Home, world: World) -> tuple[Notifier, list[Feed]]:
+    """Who tells people, and the readers of events: hooks, notifications, rules."""
+    from orch.agents.environment import base_environment
+    from orch.engine.feed import Feed
+    from orch.engine.hooks import Hooks
+    from orch.engine.notifier import Notifier, named
+    from orch.engine.rules import Rules
+
+    base = base_environment(home.environ)
+    notifier = Notifier(world, lambda: home.config(None).notify, home.environ, base)
+    hooks = Hooks(world, lambda: home.config(None).hooks.timeout_s, base)
+    rules = Rules(
+        world, lambda: home.config(None).rules, notifier,
+        lambda: list(named(home.config(None).notify.hooks)),
+    )  # fmt: skip
+    dealers = {"hooks": hooks.deal, "notify": notifier.deal, "rules": rules.deal}
+    return notifier, [Feed(world, name, deal) for name, deal in dealers.items()]
 
 
 def serve_parts(orch: Orch) -> ServiceParts:
@@ -341,7 +376,10 @@ def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
     return min(first) - 1 if first else store.last_event()
 
 
-def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None = None) -> World:
+def make_world(
+    home: Home, journal: Any, failpoints: Any, places: Places | None = None,
+    briefing: Any = lambda task, attempt: (),
+) -> World:  # fmt: skip
     """Everything the engine may touch, for real. `places` bound how much is at work at once."""
     from orch.agents.environment import base_environment
     from orch.config.tree import WorktreeFiles
@@ -374,7 +412,7 @@ def make_world(home: Home, journal: Any, failpoints: Any, places: Places | None 
         environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
-        worktree_files=worktree_files,
+        worktree_files=worktree_files, briefing=briefing,
         config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,

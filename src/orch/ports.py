@@ -2,7 +2,7 @@
 
 Invariants for every port:
 
-- Calls block; the engine runs them off its loop. Nothing here is a coroutine but `Terminals.ended`.
+- Calls block, off the engine's loop. Nothing here is a coroutine but `Terminals.ended`.
 - Each act takes the step's `key` (or a name made from it) and is safe to repeat: it looks for its
   effect first, so that a crash between act and confirm is answered by the same call again.
 - Expected outcomes are values; faults are `OrchError`s with a code and a hint, translated once.
@@ -24,7 +24,9 @@ from orch.model.effect import Strategy
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event
 from orch.model.figures import CareViews
+from orch.model.history import CommitViews
 from orch.model.job import JobViews
+from orch.model.outreach import HasOutreach
 from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
 from orch.model.repo import Checkout, Repo
 from orch.model.run import Run, Source
@@ -68,7 +70,7 @@ class Failpoints(Protocol):
     def hit(self, name: str) -> None: ...
 
 
-class Git(Protocol):
+class Git(CommitViews, Protocol):
     """The only way to git. Names are validated, refs are full, configuration is pinned (RELIABILITY
     §0.4): nothing that an agent can write makes the service run anything. All commit ids are full.
 
@@ -454,7 +456,7 @@ class Agent(Protocol):
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
 
 
-class Store(JobViews, TaskViews, CareViews, Accounts, Protocol):
+class Store(JobViews, TaskViews, CareViews, Accounts, HasOutreach, Protocol):
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property

@@ -1,5 +1,6 @@
 """`./dev chaos --kills N [--seed S]`: random kills against the real thing, with figures.
-`./dev chaos --points [PLAY]`: a kill at every point of every play, or of one."""
+`./dev chaos --points [PLAY]`: a kill at every point of every play, or of one.
+`./dev chaos --service --kills N [--tasks M]`: N kills of a service and what it drives, M tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos import trial
+from tests.chaos import service_trial, trial
 from tests.chaos.scenario import PLAYS
 
 
@@ -49,6 +50,20 @@ def everywhere(wanted: str) -> list[tuple[str, int, str]]:
     return found
 
 
+def of_service(kills: int, tasks: int, seed: int) -> int:
+    """One long trial of a service."""
+    began, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="orch-chaos-"))
+    try:
+        wrong = service_trial.play(folder / "w", kills=kills, tasks=tasks, seed=seed)
+    finally:
+        trial.clean(folder)
+    for text in wrong:
+        sys.stdout.write(f"seed {seed}: {text}\n")
+    taken = time.monotonic() - began
+    sys.stdout.write(f"{kills} kills, {tasks} tasks, {len(wrong)} wrong, {taken:.0f} s\n")
+    return 1 if wrong else 0
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20, help="number of trials (default 20)")
@@ -58,7 +73,13 @@ def main(argv: list[str]) -> int:
         "--points", nargs="?", const="all", choices=["all", *sorted(PLAYS)],
         help="kill at every point instead, of all plays or of one",
     )  # fmt: skip
+    parser.add_argument(
+        "--service", action="store_true", help="one service, killed so many times in all"
+    )
+    parser.add_argument("--tasks", type=int, default=200, help="its tasks (default 200)")
     chosen = parser.parse_args(argv)
+    if chosen.service:
+        return of_service(chosen.kills, chosen.tasks, chosen.seed)
     began, bad = time.monotonic(), 0
     with concurrent.futures.ProcessPoolExecutor(chosen.jobs) as pool:
         if chosen.points:

@@ -15,6 +15,7 @@ from orch.model.worktree import Worktree
 from orch.testing.repositories import FILES, MemoryRepositories
 from tests.contract.git_contract import GitContract
 from tests.contract.git_landing_contract import GitLandingContract
+from tests.contract.git_reading_contract import GitReadingContract
 from tests.contract.git_rebase_contract import GitRebaseContract
 from tests.contract.git_trash_contract import GitTrashContract
 from tests.gitrepos import GitRepos
@@ -192,13 +193,13 @@ class MemoryHands(MemoryRepositories):
         self.world.foreign_paths.add(worktree.path)
 
 
-class TestGitCli(GitContract, GitLandingContract, GitRebaseContract):
+class TestGitCli(GitContract, GitLandingContract, GitReadingContract, GitRebaseContract):
     @pytest.fixture
     def hands(self, tmp_path: Path) -> RealHands:
         return RealHands(tmp_path)
 
 
-class TestMemoryGit(GitContract, GitLandingContract, GitRebaseContract):
+class TestMemoryGit(GitContract, GitLandingContract, GitReadingContract, GitRebaseContract):
     @pytest.fixture
     def hands(self) -> MemoryHands:
         return MemoryHands()

@@ -135,6 +135,14 @@ def job_record(job: Job, now: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def next_jobs(orch: Orch, limit: int = 5) -> list[dict[str, Any]]:
+    """`name, title, at` of those that fire next, the soonest first."""
+    now = orch.rooms.clock.now()
+    told = [job_record(job, now) for job in orch.store.jobs()]
+    coming = sorted((one["next"], one["id"], one["title"]) for one in told if one["next"])
+    return [{"name": name, "title": title, "at": at} for at, name, title in coming[:limit]]
+
+
 def firing_record(firing: Firing) -> dict[str, Any]:
     """`job, slot, at, outcome, task, reason, exit_code, output, ended_at`."""
     return {

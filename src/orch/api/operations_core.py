@@ -13,6 +13,7 @@ import msgspec
 from orch._version import __version__
 from orch.api import records
 from orch.api.happened import event_record, events_page
+from orch.api.jobs import next_jobs
 from orch.api.operations import Operation, Params
 
 if TYPE_CHECKING:
@@ -67,18 +68,8 @@ def status(orch: Orch, params: Nothing) -> dict[str, Any]:
         "attempts_live": len(orch.store.live_attempts()),
         "short": Room(orch.rooms).shortage(),
         "config_error": orch.rooms.config_error(),
-        "next_jobs": _next_jobs(orch),
+        "next_jobs": next_jobs(orch),
     }
-
-
-def _next_jobs(orch: Orch) -> list[dict[str, Any]]:
-    """The next slot of each enabled job, soonest first, at most ten."""
-    from orch.api.jobs import job_record
-
-    now = orch.rooms.clock.now()
-    found = [job_record(job, now) for job in orch.store.jobs() if job.enabled]
-    slots = [{"name": one["id"], "at": one["next"]} for one in found if one["next"]]
-    return sorted(slots, key=lambda slot: str(slot["at"]))[:10]
 
 
 def ps(orch: Orch, params: Nothing) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ COMMANDS = {
     "env": ("orch.cli.env:env", "List the worktrees of runs, and tidy them up."),
     "pr": ("orch.cli.pr:pr", "Show, check, merge and close pull requests."),
     "task": ("orch.cli.task:task", "Ask for work; list, show, retry and close tasks."),
+    "context": ("orch.cli.context:context", "Show what an agent is told about a task."),
     "agents": ("orch.cli.agents:agents", "List agents: usable, cooling, how they did."),
     "cost": ("orch.cli.cost:cost", "Show what agents have cost, by task, agent, repo, day."),
     "stream": ("orch.cli.stream:stream", "Follow what all agents write, as they write it."),

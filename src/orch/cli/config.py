@@ -48,9 +48,9 @@ class _Config(Noun):
 
 
 def _is_key(word: str) -> bool:
-    from orch.config.tree import NAMED, SECTIONS
+    from orch.config.tree import LISTS, NAMED, SECTIONS
 
-    return "." in word or word in SECTIONS or word in NAMED
+    return "." in word or word in SECTIONS or word in NAMED or word in LISTS
 
 
 @click.group(

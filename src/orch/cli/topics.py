@@ -26,7 +26,8 @@ ORCH_HOME       where everything lives (default ~/.orch; CONDUCTOR_HOME is under
 NO_COLOR        no colours
 ORCH_DEBUG      tracebacks of faults
 An agent gets PATH HOME USER SHELL LANG LC_* TERM TZ, what its configuration names, and
-ORCH_PROMPT_FILE ORCH_RESULT_FILE ORCH_RUN ORCH_TASK ORCH_ATTEMPT. Nothing else.""",
+ORCH_PROMPT_FILE ORCH_RESULT_FILE ORCH_RUN ORCH_TASK ORCH_ATTEMPT; for a queued task also
+ORCH_CONTEXT_FILE (see orch context). Nothing else.""",
     "files": """\
 config.toml         the configuration          vault/ISSUE-NNN.md  the issues
 orch.db             the books (SQLite)         repos/              clones
@@ -34,6 +35,19 @@ worktrees/          worktrees of runs          attempts/<id>/      prompt, outpu
 forge/              pull request records       run/                lock and tmux socket
 workflows/          workflows of your own      trust/              repositories' trusted ones
 All below ORCH_HOME. In a repository, .orch.toml may narrow the configuration.""",
+    "hooks": """\
+Executable files in ORCH_HOME/hooks, yours and writable by nobody else, run when something happens;
+what happened comes as JSON on their standard input. At most [hooks] timeout_s (30) seconds each.
+  on_service_start on_service_stop on_task_created on_task_routed on_task_started
+  on_worktree_created on_agent_session_start on_agent_session_end on_branch_pushed on_pr_created
+  on_task_completed on_task_blocked on_task_failed on_job_fired
+In order, each event until it was dealt with, also those of the last 24 hours without a service.
+In config.toml:
+  [notify]          level = "all" | "errors" | "none"
+  [[notify.hooks]]  on = "task.*, run.failed", run = ["PROGRAM"] | url = "https://..." (headers,
+                    timeout_ms) | desktop = true; within repo, workflow, branch
+  [[rules]]         on = "pr.merged", when = { repo = "thing", label = "bug" },
+                    do = "task" | "plan" | "notify", title = "After {{branch}}" ...""",
     "config": """\
 [defaults]  workflow, agent, base_branch, install_dependencies = "auto" | "never"
 [agents.NAME]  command = ["PROGRAM", "ARG"], reply = "diff" | "text" | "result", io, env, pass_env,

@@ -19,7 +19,7 @@ from orch.config.layers import BUILT_IN, Layer, Origin, from_file
 from orch.config.loading import FILE, REPOSITORY_FILE, Config, load
 from orch.config.reading import Flat, named, read
 from orch.config.secret import MASK, Secret
-from orch.config.tree import NAMED, SECTIONS
+from orch.config.tree import LISTS, NAMED, SECTIONS
 from orch.model.errors import NotFound
 from orch.model.naming import nearest
 
@@ -65,7 +65,7 @@ class Settings:
         for section, (struct, _, _) in NAMED.items():
             for name in self._names(section):
                 found += [dotted((section, name, key)) for key in _fields(struct)]
-        return found
+        return [*found, *LISTS]
 
     def below(self, key: str) -> list[str]:
         """The keys of a table; empty when `key` is none."""
@@ -145,6 +145,8 @@ def plain(value: Any) -> Any:
             return _masked(value)
         case dict():
             return {name: plain(item) for name, item in value.items()}
+        case msgspec.Struct():
+            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
         case tuple() | list():
             return [plain(item) for item in value]
         case _:
@@ -166,6 +168,8 @@ def struct_of(section: str) -> type[msgspec.Struct] | None:
 
 def _leaf(path: Path) -> Path | None:
     """The path of the key that `path` names or lies within; None when there is none."""
+    if path and path[0] in LISTS:
+        return path[:1]
     struct = struct_of(str(path[0])) if path else None
     length = 2 if path and path[0] in SECTIONS else 3
     if struct is None or len(path) < length or path[length - 1] not in _fields(struct):
@@ -178,6 +182,8 @@ def _fields(struct: type[msgspec.Struct]) -> tuple[str, ...]:
 
 
 def _default(leaf: Path) -> Any:
+    if leaf[0] in LISTS:
+        return ()
     struct = struct_of(str(leaf[0]))
     assert struct is not None
     return getattr(struct(), str(leaf[-1]))
@@ -190,7 +196,8 @@ def _within(flat: Flat, at: Path, inner: Path) -> Any:
 def _walked(value: Any, inner: Path) -> Any:
     for part in inner:
         try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
+            named = isinstance(value, msgspec.Struct) and isinstance(part, str)
+            value = getattr(value, str(part)) if named else value[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
             return _ABSENT
     return value

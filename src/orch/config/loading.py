@@ -21,6 +21,7 @@ import msgspec
 from orch.config.care_tree import CareConfig, MetricsConfig
 from orch.config.keys import Path, dotted
 from orch.config.layers import BUILT_IN, Layer, Origin, from_file, from_flags
+from orch.config.outreach_tree import HookLimits, NotifyConfig, RuleConfig
 from orch.config.reading import Flat, Value, filled, named, overlay, read
 from orch.config.review_tree import ReviewConfig
 from orch.config.service_tree import (
@@ -33,6 +34,7 @@ from orch.config.service_tree import (
     TimeoutConfig,
 )
 from orch.config.tree import (
+    LISTS,
     NAMED,
     SECTIONS,
     AgentConfig,
@@ -77,6 +79,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metrics: MetricsConfig
     review: ReviewConfig
     prices: dict[str, PriceConfig]
+    hooks: HookLimits
+    notify: NotifyConfig
+    rules: tuple[RuleConfig, ...]
     files: tuple[str, ...]
     origins: dict[str, Origin]
 
@@ -112,7 +117,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _has(self, key: str) -> bool:
-        return key in SECTIONS or key in NAMED or key in _all_keys(self)
+        return key in SECTIONS or key in NAMED or key in LISTS or key in _all_keys(self)
 
 
 def home_from(environ: Mapping[str, str]) -> FilePath:
@@ -202,7 +207,8 @@ def _assembled(
         for section in ("budget", "prices")
     }
     sections = {name: struct(**filled(struct, flat, (name,))) for name, struct in SECTIONS.items()}
-    values: dict[str, Any] = {**sections, **tables, "agents": agents, "repos": repos}
+    lists = {name: flat[name,].value if (name,) in flat else () for name in LISTS}
+    values: dict[str, Any] = {**sections, **tables, **lists, "agents": agents, "repos": repos}
     return Config(home=home, files=files, origins=_origins(flat, own), **values)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from orch.config.keys import Path, dotted
 from orch.config.kinds import Kind, Place, Wrong, described
 from orch.config.layers import Layer, Origin
-from orch.config.tree import NAMED, SECTIONS
+from orch.config.tree import LISTS, NAMED, SECTIONS
 from orch.model.naming import nearest
 
 
@@ -37,7 +37,7 @@ def read(layer: Layer, user_home: str) -> Flat:
     """All values of `layer`. `user_home` stands for `~`. Raises `ConfigError` at the first fault."""
     place = Place(layer.folder, user_home)
     flat: Flat = {}
-    known = [*SECTIONS, *NAMED]
+    known = [*SECTIONS, *NAMED, *LISTS]
     for section, content in layer.raw.items():
         path: Path = (section,)
         if section in SECTIONS:
@@ -48,6 +48,8 @@ def read(layer: Layer, user_home: str) -> Flat:
                 if not re.fullmatch(pattern, name):
                     raise layer.error((*path, name), f"not a usable name: {words}")
                 flat.update(_table(layer, (*path, name), inner, struct, place))
+        elif section in LISTS:
+            flat[path] = _value(layer, path, content, LISTS[section], place)
         else:
             raise _unknown(layer, path, known, "table" if isinstance(content, dict) else "key")
     return flat
@@ -82,13 +84,17 @@ def _table(
         kind = kinds.get(key)
         if kind is None:
             raise _unknown(layer, below, list(kinds), "key")
-        try:
-            value = kind.read(raw, place)
-        except Wrong as error:
-            at = (*below, *error.inner)
-            raise layer.error(at, error.message, hint=error.hint) from error
-        flat[below] = Value(value, layer.origin(below), _inner(layer, below))
+        flat[below] = _value(layer, below, raw, kind, place)
     return flat
+
+
+def _value(layer: Layer, path: Path, raw: Any, kind: Kind, place: Place) -> Value:
+    try:
+        value = kind.read(raw, place)
+    except Wrong as error:
+        at = (*path, *error.inner)
+        raise layer.error(at, error.message, hint=error.hint) from error
+    return Value(value, layer.origin(path), _inner(layer, path))
 
 
 def _items(layer: Layer, path: Path, content: Any) -> list[tuple[str, Any]]:

@@ -27,10 +27,11 @@ from orch.config.kinds import (
     Whole,
     YesNo,
 )
+from orch.config.outreach_kinds import HEADER, Address, Headers, Occasions, Rows, Switch, When
 from orch.config.reading import kinds_of
 from orch.config.service_kinds import MODEL_NAME, AgentModels, Amount
 from orch.config.tokens import NAME
-from orch.config.tree import AGENT_NAME, NAMED, SECTIONS
+from orch.config.tree import AGENT_NAME, LISTS, NAMED, SECTIONS
 
 _YEAR_S = 31_536_000
 _TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -46,6 +47,7 @@ def schema() -> dict[str, Any]:
             "propertyNames": {"pattern": _whole(pattern)},
             "additionalProperties": _table(struct),
         }
+    tables |= {name: _of_kind(rows) for name, rows in LISTS.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Orch: config.toml",
@@ -58,7 +60,10 @@ def schema() -> dict[str, Any]:
 def _table(struct: type[msgspec.Struct]) -> dict[str, Any]:
     built_in = struct()
     properties = {
-        key: {**_of_kind(kind), "default": msgspec.to_builtins(getattr(built_in, key))}
+        key: {
+            **_of_kind(kind),
+            "default": msgspec.to_builtins(getattr(built_in, key), enc_hook=_revealed),
+        }
         for key, kind in kinds_of(struct).items()
     }
     return {
@@ -67,6 +72,12 @@ def _table(struct: type[msgspec.Struct]) -> dict[str, Any]:
         "properties": properties,
         "additionalProperties": False,
     }
+
+
+def _revealed(secret: Any) -> str:
+    """Of a built-in value: there is nothing secret about it."""
+    text: str = secret.reveal()
+    return text
 
 
 @functools.singledispatch
@@ -159,6 +170,43 @@ def _script(kind: Script) -> dict[str, Any]:
 @_of_kind.register
 def _options(kind: Options) -> dict[str, Any]:
     return {"type": "object", "description": "What the agent's kind itself understands."}
+
+
+@_of_kind.register
+def _rows(kind: Rows) -> dict[str, Any]:
+    return {"type": "array", "items": _table(kind.row)}
+
+
+@_of_kind.register
+def _occasions(kind: Occasions) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "description": "Names of events, as globs."}
+
+
+@_of_kind.register
+def _address(kind: Address) -> dict[str, Any]:
+    return {"type": "string", "description": "An address, env:NAME or file:PATH."}
+
+
+@_of_kind.register
+def _headers(kind: Headers) -> dict[str, Any]:
+    return {
+        "type": "object", "propertyNames": {"pattern": _whole(HEADER)},
+        "additionalProperties": {"type": "string"},
+    }  # fmt: skip
+
+
+@_of_kind.register
+def _switch(kind: Switch) -> dict[str, Any]:
+    return {"type": "boolean"}
+
+
+@_of_kind.register
+def _when(kind: When) -> dict[str, Any]:
+    said = {"type": "string", "minLength": 1}
+    return {
+        "type": "object", "properties": dict.fromkeys(kind.KEYS, said),
+        "additionalProperties": False,
+    }  # fmt: skip
 
 
 def _whole(pattern: str) -> str:

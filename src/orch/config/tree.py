@@ -24,6 +24,8 @@ from orch.config.kinds import (
     Text,
     Whole,
 )
+from orch.config.outreach_kinds import Rows
+from orch.config.outreach_tree import HookLimits, NotifyConfig, RuleConfig
 from orch.config.review_tree import ReviewConfig
 from orch.config.secret import Secret
 from orch.config.service_kinds import MODEL_NAME
@@ -151,11 +153,16 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "metering": Metering,
     "breakers": BreakerConfig,
     "timeouts": TimeoutConfig,
+    "hooks": HookLimits,
+    "notify": NotifyConfig,
     "care": CareConfig,
     "metrics": MetricsConfig,
     "review": ReviewConfig,
 }
 """Tables of keys."""
+
+LISTS: dict[str, Rows] = {"rules": Rows(RuleConfig)}
+"""Tables in a row, beside the others: `[[rules]]`."""
 
 NAMED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
     "agents": (

@@ -55,6 +55,7 @@ class Dispatcher:
         self._begun = begun
         self._room = room
         self._short = ""
+        self._turns: dict[str, int] = {}
         self._woken = asyncio.Event()
         self._woken.set()
 
@@ -76,7 +77,7 @@ class Dispatcher:
         if sum(busy.values()) >= limits.total:
             return False
         waiting = world.store.waiting_tasks(limits.total)
-        task = choose(waiting, busy, limits, world.clock.now())
+        task = choose(waiting, busy, limits, world.clock.now(), self._turns)
         if task is None:
             self._short = ""
             return False
@@ -86,6 +87,16 @@ class Dispatcher:
         if stopped is not None:
             await self._stop(task, stopped)
             return True
+        self._turns[task.repo] = max(self._turns.values(), default=0) + 1
+        place = f"task {task.id}"
+        world.places.take(place, task.repo)  # nobody else gets it while the run is planned
+        try:
+            return await self._begin(task)
+        finally:
+            world.places.leave(place)
+
+    async def _begin(self, task: Task) -> bool:
+        world = self._world
         try:
             command: CreateRun = await world.call("task.plan", self._plan, task)
         except OrchError as refusal:

@@ -127,11 +127,29 @@ class Engine:
 
     def _look_for_runs(self) -> None:
         """Take up every run that should go on; pass on what people asked for."""
+        fresh = []
         for run in self._world.store.live_runs():
             if run.id in self._tasks:
                 self._pass_on(run)
             elif _wanted(run) and not self._leaving:
-                self._tasks[run.id] = asyncio.ensure_future(self._drive(run))
+                fresh.append(run)
+        self._give_places([run for run in fresh if run.unattended])
+        for run in fresh:
+            self._tasks[run.id] = asyncio.ensure_future(self._drive(run))
+
+    def _give_places(self, runs: Sequence[Run]) -> None:
+        """Before new work looks for them: to those whose programs live, whether there is a place or
+        not, then to those that began while there is one. The others get one in turn, before their
+        next program begins: they waited when their engine died, or a person resumed them."""
+        world, others = self._world, []
+        for run in runs:
+            attempts = world.store.attempts(run.id)
+            if any(one.status not in FINAL for one in attempts):
+                world.places.take(run.id, run.repo)
+            elif not attempts and not run.resumed_at:
+                others.append(run)
+        for run in others:
+            world.places.offer(run.id, run.repo)
 
     def _pass_on(self, run: Run) -> None:
         runner = self._runners.get(run.id)
@@ -165,8 +183,6 @@ class Engine:
             if self._leaving:
                 return
             self._pass_on(fresh)
-            if run.unattended:
-                world.places.take(run.id, run.repo)
             await runner.drive()
         except Conflict as refusal:
             if refusal.code not in ("run_is_final", "run_owned"):
@@ -203,7 +219,8 @@ class Engine:
                 self._changes = changes
                 return
             try:
-                await asyncio.wait_for(self._told.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):  # `wait_for` of 3.11 can swallow a cancel
+                    await self._told.wait()
             except TimeoutError:
                 continue
         self._told.clear()

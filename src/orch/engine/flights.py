@@ -7,12 +7,13 @@ after `land`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from orch.engine import beside, handlers
+from orch.engine import beside, handlers, unattended
 from orch.engine.agent_step import agent_fields, chosen_agent
 from orch.engine.command_step import command_fields, words
 from orch.engine.step_context import (
@@ -176,11 +177,16 @@ class Flights:
         self._post(word, content)
 
     async def _outcome(self, request: Request, ctx: StepContext) -> tuple[str, Any]:
-        """Carry it out, looking again while its outcome is unknown."""
+        """Carry it out, looking again while its outcome is unknown: a few times, in a queued task's
+        run until it is known, as nobody is there to resume it."""
         limits = self._world.limits
         reason = ""
-        for look in range(limits.look_attempts):
-            if look:
+        for look in itertools.count():
+            if look >= limits.look_attempts:
+                if not self._run.unattended or ctx.interrupted is not None:
+                    break
+                await unattended.unreachable(ctx, request.kind, reason)
+            elif look:
                 await self._pause(ctx, limits.look_base_s * 2.0 ** (look - 1))
             try:
                 return "done", (request.path, await handlers.carry_out(ctx, request.effect))

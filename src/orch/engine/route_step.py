@@ -30,6 +30,7 @@ async def route(ctx: StepContext, effect: fx.Route) -> Done:
     failed = sum(1 for one in ctx.attempts if one.status in FINAL and one.status != "succeeded")
     odd: list[str] = []
     while True:
+        await ctx.enter()
         task = _task(ctx)
         asked, around = _to_route(task, failed), _around(ctx)
         rules = ctx.world.config(ctx.run.repo).router
@@ -97,7 +98,6 @@ async def _hold(ctx: StepContext, wait: Defer) -> None:
     await world.journal.send(HoldTask(ctx.run.task, f"waits: {wait.why}", wait.until))
     world.places.leave(ctx.run.id)
     await ctx.wait(world.clock.sleep(min(max(wait.until - now, 0.01), LOOK_S)))
-    await world.places.enter(ctx.run.id, ctx.run.repo)
 
 
 class _Said:

@@ -30,6 +30,11 @@ class Places:
         """Hold a place, whether there is one or not: it is at work already."""
         self._held[run] = repo
 
+    def offer(self, run: str, repo: str) -> None:
+        """Hold a place if there is one and nobody waits for it."""
+        if not self._queue and self.limits().free(repo, Counter(self._held.values())):
+            self._held.setdefault(run, repo)
+
     def leave(self, run: str) -> None:
         """It works no more, or waits. Twice is once."""
         if self._held.pop(run, None) is not None:

@@ -130,6 +130,10 @@ class StepContext:
             if not task.done():
                 task.cancel()
 
+    async def enter(self) -> None:
+        """Wait for a place at work, if the run has none; interrupted like any other wait."""
+        await self.wait(self.world.places.enter(self.run.id, self.run.repo))
+
     def new_attempt(self, n: int, **fields: Any) -> Attempt:
         """The n-th attempt of this step; its id and terminal follow from the path."""
         identifier = attempt_id(self.world.store.install, self.run.id, self.path, n)

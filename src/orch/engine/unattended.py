@@ -71,7 +71,7 @@ class Unattended:
             if isinstance(answer, Again) and answer.at <= now:
                 held = ctx.world.may_spend(ctx.run, answer.agent, now)
                 if held is None:
-                    await ctx.world.places.enter(ctx.run.id, ctx.run.repo)
+                    await ctx.enter()
                     fields = {**program.fields, "agent": answer.agent, "model": answer.model}
                     attempt = ctx.new_attempt(len(ctx.attempts) + 1, **fields)
                     await ctx.begin(attempt)
@@ -118,6 +118,16 @@ class Unattended:
         task = self._ctx.world.store.task(self._ctx.run.task)
         assert task is not None, "a queued run has its task"
         return task
+
+
+async def unreachable(ctx: StepContext, kind: str, why: str) -> None:
+    """What is outside does not answer: say so, give the place up, and come back for another look."""
+    world = ctx.world
+    told = f"waits: step {ctx.path} ({kind}) cannot go on: {why}"
+    await world.journal.send(HoldTask(ctx.run.task, told, world.clock.now() + LOOK_S))
+    world.places.leave(ctx.run.id)
+    await ctx.wait(world.clock.sleep(LOOK_S))
+    await ctx.enter()
 
 
 def ended(ctx: StepContext, attempt: Attempt, end: AttemptEnd) -> AttemptEnd:

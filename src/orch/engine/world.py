@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from orch.config import Config
 from orch.config.tree import WorktreeFiles
 from orch.engine.slots import Places
+from orch.model.briefing import Section
 from orch.model.budget import Exceeded
 from orch.model.command import Command
 from orch.model.dispatching import Slots
@@ -78,9 +79,9 @@ class World:
     """See the module. `offload` runs a blocking call off the loop; `advance` runs the workflow's
     own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
-    limit of tries when terminals go away; `config` gives what is configured now for a repository;
-    `may_spend` what forbids one more attempt of an agent, `overspent` what those at work have
-    reached."""
+    limit of tries when terminals go away; `briefing` gives what an attempt is told about its task;
+    `config` what is configured now for a repository; `may_spend` what forbids one more attempt of
+    an agent, `overspent` what those at work have reached."""
 
     home: Path
     store: Store
@@ -101,6 +102,7 @@ class World:
     dependencies: Callable[[str, str], Any]
     lost_attempts: Callable[[str], int]
     worktree_files: Callable[[str], WorktreeFiles] = lambda slug: WorktreeFiles()
+    briefing: Callable[[int, str], tuple[Section, ...]] = lambda task, attempt: ()
     limits: Limits = Limits()
     config: Callable[[str], Config] = lambda slug: _defaults()
     may_spend: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None

@@ -22,6 +22,7 @@ from orch.git import (
     merges,
     names,
     pinned,
+    reading,
     refs,
     remotes,
     restores,
@@ -138,6 +139,15 @@ class GitCli:
 
     def remote_tip(self, repo: Repo, branch: str, *, remote: str = "") -> str:
         return remotes.remote_tip(self._gateway, repo, branch, remote=remote)
+
+    def file_at(self, repo: Repo, commit: str, path: str, limit: int) -> str | None:
+        return reading.file_at(self._gateway, repo, commit, path, limit)
+
+    def paths_at(self, repo: Repo, commit: str, limit: int) -> Sequence[str]:
+        return reading.paths_at(self._gateway, repo, commit, limit)
+
+    def log_at(self, repo: Repo, commit: str, count: int) -> Sequence[str]:
+        return reading.log_at(self._gateway, repo, commit, count)
 
     def diff(self, repo: Repo, base: str, head: str) -> str:
         return diffs.diff(self._gateway, repo, base, head)

@@ -23,6 +23,7 @@ from orch.git import (
 )
 from orch.git.gateway import DEFAULT_PROTOCOLS
 from orch.git.memory_merges import bring, merge_one, rebased, refuse_dirty, tips_of
+from orch.git.memory_reading import MemoryReading
 from orch.git.memory_world import PERSON, Commit, MemoryWorld, Remote, Repository, Tree
 from orch.model.effect import Strategy
 from orch.model.errors import OrchError, ToolFailed
@@ -44,7 +45,7 @@ def _one_at_a_time(
     return locked
 
 
-class MemoryGit:
+class MemoryGit(MemoryReading):
     """See `orch.ports.Git`. `world` is what there is; tests and simulations change it under
     `lock`, or between calls."""
 

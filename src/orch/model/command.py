@@ -376,6 +376,13 @@ class NoteTask(Command, frozen=True):
     wake_at: float = 0.0
 
 
+class NoteService(Command, frozen=True):
+    """The service came up, or is about to leave."""
+
+    state: Literal["started", "stopped"]
+    pid: int
+
+
 class RerouteTask(Command, frozen=True):
     """This agent is to do it and no other; empty: whoever the router chooses, anew."""
 
@@ -414,7 +421,7 @@ Any_ = (
     | StopAttempts
     | StartSession | NoteSession | EndSession
     | AddJob | RemoveJob | EnableJob | DisableJob | FireJob | SettleFiring
-    | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask
+    | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask | NoteService
     | RerouteTask | LinkTask | SetTaskNote | MoveTask
     | HoldTask | ClearCooldown
 )  # fmt: skip

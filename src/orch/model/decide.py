@@ -273,7 +273,8 @@ def _take_run(state: Reader, command: cmd.TakeRun) -> Decision:
         return Conflict(f"run {run.id} has an owner again", code="run_owned")
     events: list[ev.EventData] = [ev.RunTaken(command.owner, "running", command.resume)]
     task = state.task(run.task)
-    if task is not None and task.state in ("blocked", "needs_review"):
+    goes_on = command.resume or run.status == "blocked"  # else its task waits on, and says for what
+    if goes_on and task is not None and task.state in ("blocked", "needs_review"):
         events.append(ev.TaskMoved(task.id, "in_progress"))
     return events
 
@@ -471,6 +472,7 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.QueueTask: task_rules.queue,
     cmd.CloseTask: task_rules.close,
     cmd.NoteTask: task_rules.note,
+    cmd.NoteService: lambda state, command: [ev.ServiceNoted(command.state, command.pid)],
     cmd.RefuseTask: task_rules.refuse,
     cmd.RerouteTask: task_wishes.reroute,
     cmd.LinkTask: task_wishes.link,

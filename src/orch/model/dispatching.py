@@ -1,7 +1,8 @@
 """Which waiting task begins next: by urgency, fair between repositories, within the slots. Pure.
 
 Invariant: never more at work than there are slots, of all and of one repository; the most urgent
-first; among equals the repository with the least at work, then whoever asked first.
+first; among equals the repository with the least at work, then the one whose turn is longest ago,
+then whoever asked first.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ class Slots(msgspec.Struct, frozen=True):
 
 
 def choose(
-    waiting: Sequence[Task], busy: Mapping[str, int], slots: Slots, now: float
-) -> Task | None:
-    """The task that begins next; None where none may."""
+    waiting: Sequence[Task], busy: Mapping[str, int], slots: Slots, now: float,
+    turns: Mapping[str, int] = {},
+) -> Task | None:  # fmt: skip
+    """The task that begins next; None where none may. `turns` counts up: when each repository had
+    its last turn."""
     ready = [
         task for task in waiting if task.wake_at <= now and slots.free(task.repo, busy)
     ]  # fmt: skip
-    return min(
-        ready, key=lambda task: (-task.priority, busy.get(task.repo, 0), task.id), default=None
-    )
+
+    def rank(task: Task) -> tuple[int, int, int, int]:
+        repo = task.repo
+        return (-task.priority, busy.get(repo, 0), turns.get(repo, 0), task.id)
+
+    return min(ready, key=rank, default=None)
 
 
 def why_waiting(task: Task, busy: Mapping[str, int], slots: Slots) -> str:

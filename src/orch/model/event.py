@@ -258,6 +258,13 @@ class SessionEnded(Data, frozen=True):
     postmortem: str = ""
 
 
+class ServiceNoted(Data, frozen=True):
+    """The service came up, or left."""
+
+    state: Literal["started", "stopped"]
+    pid: int
+
+
 class JobAdded(Data, frozen=True):
     job: Job
 
@@ -311,7 +318,7 @@ EventData = (
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
     | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
-    | TaskNoted | TaskRouted | AgentStood
+    | TaskNoted | TaskRouted | AgentStood | ServiceNoted
     | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
 )  # fmt: skip
 

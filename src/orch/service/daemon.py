@@ -7,6 +7,7 @@ more work, finish the acts in flight, leave agents in their terminals; a second 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from orch._version import __version__
 from orch.compose import ServiceParts, own_thread, serve_parts
 from orch.engine.world import in_thread
+from orch.model.command import NoteService
 from orch.model.errors import Conflict
 from orch.model.figures import exposition, samples
 from orch.service import logs
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from orch.api import Orch
 
 _log = logging.getLogger(__name__)
+
+
+LAST_WORDS_S = 10.0
+"""Seconds for telling hooks and people what happened last; the rest waits for the next start."""
 
 
 def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
@@ -70,7 +76,11 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
             rooms.path / "run" / "metrics.token", in_thread,
         )  # fmt: skip
         ear = front.ear.others(parts.world.store.changes)
+        await parts.world.journal.send(NoteService("started", parts.orch.me.pid))
         await parts.engine.serve(leave, [*parts.loops, reload, metrics, front], ear)
+        await parts.world.journal.send(NoteService("stopped", parts.orch.me.pid))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(parts.last_words(), LAST_WORDS_S)
     except BaseException:
         _log.exception("the service ends by a fault")
         raise

@@ -57,7 +57,9 @@ class ServiceEar:
             while True:
                 await self._look()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._told.wait(), DEAF_S if self.deaf else SAFETY_S)
+                    # Not `wait_for`: that of Python 3.11 swallows a cancel that comes with a word.
+                    async with asyncio.timeout(DEAF_S if self.deaf else SAFETY_S):
+                        await self._told.wait()
         finally:
             if self._ear is not None:
                 asyncio.get_running_loop().remove_reader(self._ear.fileno())

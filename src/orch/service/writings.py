@@ -96,7 +96,8 @@ class Writings:
                     return
                 heard = heard or self._ear.again(directory)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(told.wait(), SAFETY_S if heard else DEAF_S)
+                    async with asyncio.timeout(SAFETY_S if heard else DEAF_S):  # see `ear`
+                        await told.wait()
 
     async def _piece(self, key: tuple[str, str, int, bool], asked: int) -> Piece | Skipped | None:
         """What comes at a byte; None when there was nothing at `asked` or later."""

@@ -30,6 +30,7 @@ from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
 from orch.model.task import Task
 from orch.model.worktree import Worktree
+from orch.store.outreach import MemoryOutreach
 
 Sent = list[Event] | OrchError
 
@@ -186,6 +187,7 @@ class MemoryStore:
         self._now = now
         self._tables = MemoryTables()
         self._events: list[Event] = []
+        self.outreach = MemoryOutreach()
         self._floor = 0
 
     def close(self) -> None:

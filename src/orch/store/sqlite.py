@@ -7,9 +7,10 @@ process, guarded by one lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from orch.model.command import Command
     from orch.model.event import Actor, Event
     from orch.model.figures import BookFigures
+    from orch.store.outreach import SqliteOutreach
 
 
 class Facts(NamedTuple):
@@ -72,6 +74,18 @@ class SqliteStore:
     def install(self) -> str:
         """The random id of this database: part of every key of an effect."""
         return self._install
+
+    @property
+    def outreach(self) -> SqliteOutreach:
+        """Who was told what of the events."""
+        from orch.store.outreach import SqliteOutreach
+
+        return SqliteOutreach(self._db, self._guarded)
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        with self._lock, translated(self._path):
+            yield
 
     def close(self) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -63,14 +64,24 @@ def collect(entry: Source, root: Path | None, package: str = "") -> dict[str, So
 
 
 def _imports(source: Source) -> Iterable[str]:
-    for node in ast.walk(parse(source)):
+    with _syntax(source):
+        return _imported(source.text, source.filename, source.module)
+
+
+@functools.lru_cache(maxsize=64)
+def _imported(text: str, filename: str, module: str) -> tuple[str, ...]:
+    return tuple(_each_import(_tree(text, filename), filename, module))
+
+
+def _each_import(tree: ast.Module, filename: str, module: str) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _with_parents(alias.name)
         elif isinstance(node, ast.ImportFrom):
-            package = source.module.rpartition(".")[0]
-            if source.filename.endswith("__init__.py"):
-                package = source.module
+            package = module.rpartition(".")[0]
+            if filename.endswith("__init__.py"):
+                package = module
             base = node.module or ""
             if node.level:
                 parts = package.split(".")[: len(package.split(".")) - node.level + 1]
@@ -87,9 +98,35 @@ def _with_parents(name: str) -> Iterable[str]:
 
 
 def parse(source: Source) -> ast.Module:
-    """The syntax tree; a syntax error is a `UsageError` with file and line."""
+    """The syntax tree, not to be changed; a syntax error is a `UsageError` with file and line."""
     with _syntax(source):
-        return ast.parse(source.text, source.filename)
+        return _tree(source.text, source.filename)
+
+
+# A service reads the same few modules for every task: what follows from a text alone is kept.
+
+
+@functools.lru_cache(maxsize=64)
+def _tree(text: str, filename: str) -> ast.Module:
+    return ast.parse(text, filename)
+
+
+@functools.lru_cache(maxsize=64)
+def _code(text: str, filename: str) -> types.CodeType:
+    return compile(text, filename, "exec", dont_inherit=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _names(text: str, filename: str) -> frozenset[str]:
+    used: set[str] = set()
+    for node in ast.walk(_tree(text, filename)):
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.alias) and node.asname:  # `import Push as P` is used as `P`
+            used.add(node.name)
+    return frozenset(used)
 
 
 @contextlib.contextmanager
@@ -192,7 +229,7 @@ class Modules:
         sys.modules[module.__name__] = module  # dataclasses look for their module while it runs
         try:
             with _syntax(source):  # `return` outside a function, say, is no matter of the parser
-                code = compile(source.text, source.filename, "exec", dont_inherit=True)
+                code = _code(source.text, source.filename)
             exec(code, module.__dict__)  # noqa: S102 - the workflow's own code, from its snapshot
         except BaseException:
             del self._loaded[name]
@@ -260,11 +297,6 @@ def names_used(sources: Iterable[Source]) -> set[str]:
     """Every identifier that stands in the sources: which effects a workflow may ask for."""
     used: set[str] = set()
     for source in sources:
-        for node in ast.walk(parse(source)):
-            if isinstance(node, ast.Name):
-                used.add(node.id)
-            elif isinstance(node, ast.Attribute):
-                used.add(node.attr)
-            elif isinstance(node, ast.alias) and node.asname:  # `import Push as P` is used as `P`
-                used.add(node.name)
+        with _syntax(source):
+            used |= _names(source.text, source.filename)
     return used

@@ -1,0 +1,1 @@
+delete from notifications where seq < ? and state not in ('waiting', 'sending')

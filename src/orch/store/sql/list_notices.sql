@@ -1,0 +1,1 @@
+select body from notifications order by seq desc, hook limit ?

@@ -1,0 +1,1 @@
+update notifications set state = ?, due = ?, body = ? where hook = ? and event = ? and entity = ?
