@@ -73,15 +73,13 @@ class Dispatcher:
     async def _begin_one(self) -> bool:
         """Give the next task its run; whether it is worth looking again."""
         world = self._world
-        busy, limits = world.places.busy(), world.places.limits()
-        if sum(busy.values()) >= limits.total:
-            return False
-        waiting = world.store.waiting_tasks(limits.total)
-        task = choose(waiting, busy, limits, world.clock.now(), self._turns)
-        if task is None:
+        if self._next() is None:
             self._short = ""
             return False
         if await self._no_room():
+            return False
+        task = self._next()  # places may have been taken while the machine was looked at
+        if task is None:
             return False
         stopped = self._breakers(task, world.clock.now())
         if stopped is not None:
@@ -94,6 +92,15 @@ class Dispatcher:
             return await self._begin(task)
         finally:
             world.places.leave(place)
+
+    def _next(self) -> Task | None:
+        """The task that may begin now; None where none may, or there is no place."""
+        world = self._world
+        busy, limits = world.places.busy(), world.places.limits()
+        if sum(busy.values()) >= limits.total:
+            return None
+        waiting = world.store.waiting_tasks(limits.total)
+        return choose(waiting, busy, limits, world.clock.now(), self._turns)
 
     async def _begin(self, task: Task) -> bool:
         world = self._world
