@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import journal, listings, programs, watching
+from benchmarks import journal, listings, programs, service, watching
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +23,7 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
         folder = Path(name)
-        for measure in (_command_line, _listings, _main_job, _journal, _agents, _books):
+        for measure in (_command_line, _listings, _main_job, _journal, _agents, _books, _service):
             found = measure(folder)
             rows.extend(found)
             for item in found:
@@ -128,6 +128,10 @@ def _books(folder: Path) -> list[dict[str, Any]]:
         what = f"orch {' '.join(words)} with 1,000 runs against ten"
         found.append(row(what, ours * 1000, theirs * 1000, "ms", most=3))
     return found
+
+
+def _service(folder: Path) -> list[dict[str, Any]]:
+    return service.rows(folder, row)
 
 
 def write(rows: list[dict[str, Any]]) -> None:

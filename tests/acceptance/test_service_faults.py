@@ -29,6 +29,7 @@ stop_grace_s = 0.5
 """
 LONG = ["sh", "-c", 'sleep 1.5; echo "work of $ORCH_ATTEMPT" >> work.txt']
 TASK_KEYS = ("id", "title", "state", "repo", "issue", "run")
+META_KEYS = ("install", "epoch")
 NEWER_RUN_KEYS = ("unattended", "resumed_at")
 GATED = """
 @do
@@ -167,6 +168,8 @@ def _as_schema_2_had_it(path: Path) -> None:
     for (table,) in list(old.execute(tables)):
         names = [row[1] for row in old.execute(f"pragma table_info({table})")]
         for row in new.execute(f"select {', '.join(names)} from {table}"):
+            if table == "meta" and row[0] not in META_KEYS:
+                continue
             values = [_older(table, name, value) for name, value in zip(names, row, strict=True)]
             marks = ", ".join("?" * len(values))
             old.execute(f"insert or replace into {table} values ({marks})", values)

@@ -35,9 +35,13 @@ TWICE = (
     ' [ "$n" -ge {times} ] && {{ ' + WORK + "; exit 0; }}; {fails}"
 )
 SAYS = """printf '%s' '{record}' > "$ORCH_RESULT_FILE" """
+USED = (
+    '{"status": "done", "summary": "Slow and good",'
+    ' "usage": {"input_tokens": 1200, "output_tokens": 34}, "cost_usd": 0.5}'
+)
 AGENTS: dict[str, tuple[str, str]] = {
     "fast": (WORK, ""),
-    "slow": (f"sleep 2; {WORK}", ""),
+    "slow": (f"sleep 2; {WORK}; {SAYS.format(record=USED)}", ""),
     "twice": (
         TWICE.format(name="twice", times=2, fails='echo "error: bad luck $n$n" >&2; exit 3'),
         "",
@@ -150,6 +154,19 @@ def test_a_day_of_the_service_while_nobody_watches(world: World) -> None:
     _conflict(world, tasks)
     _nothing_is_left(world, started["pid"])
     _told(world, len(AGENTS) + 4)
+    _cost(world, tasks["slow"]["id"])
+
+
+def _cost(world: World, slow: int) -> None:
+    """What one agent told of its use is all that is known, of its task and of them all."""
+    for words in (("cost",), ("cost", str(slow))):
+        total = world.ask(*words)["total"]
+        assert (total["tokens_in"], total["tokens_out"], total["usd"]) == (1200, 34, 0.5), total
+    by_agent = {row["agent"]: row for row in world.ask("cost", "--by", "agent")["rows"]}
+    assert set(by_agent) == set(AGENTS)
+    assert by_agent["hangs"]["attempts"] == 3
+    told = world.ask("task", "get", str(slow))["cost"]
+    assert (told["tokens_in"], told["tokens_out"], told["usd"]) == (1200, 34, 0.5)
 
 
 def _family(world: World, parent: int, children: list[int]) -> None:

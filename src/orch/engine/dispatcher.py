@@ -73,25 +73,23 @@ class Dispatcher:
     async def _begin_one(self) -> bool:
         """Give the next task its run; whether it is worth looking again."""
         world = self._world
-        if self._next() is None:
+        task = self._next()
+        if task is None:
             self._short = ""
             return False
-        if await self._no_room():
-            return False
-        task = self._next()  # places may have been taken while the machine was looked at
-        if task is None:
-            return False
-        stopped = self._breakers(task, world.clock.now())
-        if stopped is not None:
-            await self._stop(task, stopped)
-            return True
-        self._turns[task.repo] = max(self._turns.values(), default=0) + 1
         place = f"task {task.id}"
-        world.places.take(place, task.repo)  # nobody else gets it while the run is planned
+        world.places.take(place, task.repo)  # nobody else gets it until the task has its run
         try:
+            if await self._no_room():
+                return False
+            stopped = self._breakers(task, world.clock.now())
+            if stopped is not None:
+                await self._stop(task, stopped)
+                return True
+            self._turns[task.repo] = max(self._turns.values(), default=0) + 1
             return await self._begin(task)
         finally:
-            world.places.leave(place)
+            world.places.give_back(place)
 
     def _next(self) -> Task | None:
         """The task that may begin now; None where none may, or there is no place."""

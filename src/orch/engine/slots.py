@@ -37,9 +37,14 @@ class Places:
 
     def leave(self, run: str) -> None:
         """It works no more, or waits. Twice is once."""
-        if self._held.pop(run, None) is not None:
-            self._pass_on()
+        if run in self._held:
+            self.give_back(run)
             self.freed()
+
+    def give_back(self, run: str) -> None:
+        """What whoever begins new work had put aside: it is no news to them."""
+        del self._held[run]
+        self._pass_on()
 
     async def enter(self, run: str, repo: str) -> None:
         """Wait for a place, in turn."""
