@@ -135,6 +135,7 @@ SHAPES = {
     " tokens_out, usd, seconds, usd_unknown, tokens_unknown}`",
     "stream": "one `{type, attempt, task, run, agent, …}` a line; `type` is `started`, `output`"
     " (with `stream` and `text`) or `ended` (with `status`, `code` and `message`)",
+    "context": "`{task, sections, text, bytes}`; a section is `{name, text}`",
     "cooldown list": "array of `{subject, until, why, failures, vendor}`",
     "cooldown clear": "array of subjects",
     "job add": "[job](#job)",

@@ -192,6 +192,7 @@ def test_every_operation_answers_the_same_in_process_and_over_the_socket(service
         "repo.list": [{}, {"x": 1}],
         "events": [{}, {"since": 1}, {"since": 10**6}, {"run": run, "limit": 1}, {"limit": 0},
                    {"task": 99}, {"run": "nobody"}],
+        "metrics": [{}, {"x": 1}],
         "stop": [{"run": "fff"}],
         "gate.answer": [{"run": run, "decision": "approve"}, {"run": run, "decision": "maybe"}],
     }  # fmt: skip

@@ -223,6 +223,24 @@ def test_whoever_is_not_on_the_list_of_processes_is_ended_as_a_child(tmp_path: P
     assert found.ended_at - found.started_at < 30
 
 
+PLAIN = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from orch.terminals.inside import keeper
+keeper.main(sys.argv[1])
+"""
+
+
+def test_a_terminal_that_went_away_before_the_program_began_is_lost(tmp_path: Path) -> None:
+    """tmux was killed in that very moment: the next attempt begins, nobody failed."""
+    ran = tmp_path / "ran"
+    launch = Launch(argv=("touch", str(ran)), cwd="/", env={"PATH": os.environ["PATH"]}, io="tty")
+    files.prepare(tmp_path / "a1", "a1", launch, grace_s=0.1)
+    found = by_hand(PLAIN, tmp_path / "a1")
+    assert (found.lost, found.exit_code, found.error) == (True, 129, "")
+    assert not ran.exists()
+
+
 STUCK = """
 import sys
 sys.path.insert(0, sys.argv[2])

@@ -53,6 +53,9 @@ In config.toml:
 [agents.NAME]  command = ["PROGRAM", "ARG"], reply = "diff" | "text" | "result", io, env, pass_env,
             timeout_s, kind = "command" | "scripted" | a plugin's with options = { ... }
 [run]       lost_attempts, cancel_deadline_s, advance_deadline_s, stop_grace_s, min_free_mb
+[care]      min_free_memory_mb, max_processes, keep_events_days, keep_events,
+            keep_attempts_days, keep_folders_days, keep_log_mb, cleanup, cleanup_after_days
+[metrics]   port
 [git]       name, email        [trust]  repos = ["SLUG"]
 [worktree]  copy = ["*.env"], link = ["node_modules/"]: ignored files for new worktrees""",
     "workflows": """\

@@ -73,11 +73,7 @@ class Dispatcher:
     async def _begin_one(self) -> bool:
         """Give the next task its run; whether it is worth looking again."""
         world = self._world
-        busy, limits = world.places.busy(), world.places.limits()
-        if sum(busy.values()) >= limits.total:
-            return False
-        waiting = world.store.waiting_tasks(limits.total)
-        task = choose(waiting, busy, limits, world.clock.now(), self._turns)
+        task = self._next()
         if task is None:
             self._short = ""
             return False
@@ -94,6 +90,15 @@ class Dispatcher:
             return await self._begin(task)
         finally:
             world.places.give_back(place)
+
+    def _next(self) -> Task | None:
+        """The task that may begin now; None where none may, or there is no place."""
+        world = self._world
+        busy, limits = world.places.busy(), world.places.limits()
+        if sum(busy.values()) >= limits.total:
+            return None
+        waiting = world.store.waiting_tasks(limits.total)
+        return choose(waiting, busy, limits, world.clock.now(), self._turns)
 
     async def _begin(self, task: Task) -> bool:
         world = self._world

@@ -83,6 +83,8 @@ def _run(directory: str, wake: int) -> dict[str, Any]:
     try:
         keeper.start()
     except program.NotStarted as error:
+        if error.gone:  # as if its hangup had come a moment later
+            return said | {"exit_code": 128 + _signal.SIGHUP, "signal": 1, "lost": True}
         return said | {"exit_code": error.code, "error": str(error)}
     finally:
         record.forget_environment(directory)

@@ -25,11 +25,13 @@ IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU, _signal.SIGTTIN, _
 
 
 class NotStarted(Exception):
-    """`code` is 127 for a missing program, else 126; the text is one sentence."""
+    """`code` is 127 for a missing program, else 126; the text is one sentence. `gone`: its terminal
+    went away before it could begin."""
 
-    def __init__(self, code: int, text: str) -> None:
+    def __init__(self, code: int, text: str, *, gone: bool = False) -> None:
         super().__init__(text)
         self.code = code
+        self.gone = gone
 
 
 def spawn(
@@ -58,11 +60,14 @@ def spawn(
         os.waitpid(pid, 0)
         number, _, what = said.decode("utf-8", "replace").partition(" ")
         code = NOT_FOUND if what == "program" and int(number) in _ABSENT else CANNOT_RUN
-        raise NotStarted(code, _sentence(what, launch, os.strerror(int(number))))
+        gone = what == "terminal" and int(number) in _HUNG_UP
+        raise NotStarted(code, _sentence(what, launch, os.strerror(int(number))), gone=gone)
     return pid, {name: pipe[0] for name, pipe in pipes.items()}
 
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_HUNG_UP = (errno.ENOTTY, errno.EIO, errno.ENXIO)
+"""What a terminal says whose other end was killed."""
 
 
 def _sentence(what: str, launch: dict[str, Any], reason: str) -> str:
