@@ -97,7 +97,7 @@ def test_what_cannot_become_a_run_waits_for_a_person_and_holds_up_nobody(world: 
 
 
 def test_the_second_service_says_who_holds_the_lock(world: World) -> None:
-    """H91: two services never drive one home."""
+    """H89: two services never drive one home."""
     first = serving(world)
     answer = world.orch("serve")
     assert answer.code != 0
@@ -205,4 +205,19 @@ def test_a_loop_that_succeeds_is_stopped_by_its_breaker(world: World) -> None:
     assert record["hint"] == "orch task retry 1"
     world.ask("task", "retry", "1")
     assert settled(world, 1)["status"] == "done", "a person's word counts anew"
+    assert left(service) == 0
+
+
+def test_a_gate_that_is_answered_goes_on_where_the_service_lives(world: World) -> None:
+    flow = world.flow(
+        'GATED = "go on?"\n\n@do\ndef workflow(issue):\n    yield Gate(question=GATED)\n'
+        '    yield Log(message="after")\n    return "went on"\n'
+    )
+    service = serving(world)
+    answer = world.orch("run", flow, "--issue", "1", "--json")
+    run = answer.json["id"]
+    assert answer.json["status"] == "blocked", answer
+    told = world.orch("gate", "approve", run)
+    assert "the service goes on" in told.err, told
+    world.until(lambda: world.ask("show", run)["status"] == "done", "the run's end")
     assert left(service) == 0

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from orch.cli.options import examples, home, output, shared
+from orch.cli.reaching import service_of
 from orch.cli.words import Noun
 from orch.model.effect import decode_effect
 
@@ -56,7 +57,8 @@ def _answer(decision: str, run: str, text: str, path: str, out: Any) -> None:
         out.line(known.id)
     else:
         out.line(f"recorded: {decision} for gate {step.path} of run {known.id}")
-        out.note(f"next: orch resume {known.id}")
+        goes_on = service_of(orch) is not None
+        out.note("the service goes on with it" if goes_on else f"next: orch resume {known.id}")
 
 
 def _verb(name: str, text: str, *, needs_text: bool = False) -> None:
@@ -71,6 +73,6 @@ def _verb(name: str, text: str, *, needs_text: bool = False) -> None:
         _answer(name, run, words, path, output(as_json, quiet, no_color))
 
 
-_verb("approve", "Say yes; the run goes on with `orch resume`.")
+_verb("approve", "Say yes; the service goes on with the run, or `orch resume`.")
 _verb("reject", "Say no; the workflow gets GateRejected.")
 _verb("answer", "Answer with a text.", needs_text=True)

@@ -22,7 +22,9 @@ WAIT_S = 300.0
 """Seconds that a task waits for a breaker that time lifts."""
 LONGEST_S = 60.0
 """Seconds between looks at the clock: it may have been set."""
-FAULTS = frozenset({"disk_full", "engine_replaced", "database_corrupt", "database_io", "busy"})
+FAULTS = frozenset(
+    {"disk_full", "engine_replaced", "database_corrupt", "database_io", "database_busy"}
+)
 ROOM_S = 5.0
 """Seconds between looks while the machine has no room: nobody tells when it has."""
 log = logging.getLogger(__name__)

@@ -33,6 +33,7 @@ class Engine:
         """`ear` returns when another process may have written; without it we look for that every
         `LOOK_S`."""
         self._ear = ear
+        self._serving = False
         self._world = world
         self._me = me
         self._prepare = prepare
@@ -64,6 +65,7 @@ class Engine:
         """Drive everything there is, with `loops` beside, until `leave`; then finish the acts in
         flight and leave programs in their terminals. Faults of the store are raised."""
         self._ear = ear or self._ear
+        self._serving = True
         await self._take_over()
         beside: list[asyncio.Future[Any]] = [asyncio.ensure_future(loop.run()) for loop in loops]
         leaving: asyncio.Future[Any] = asyncio.ensure_future(leave.wait())
@@ -123,7 +125,9 @@ class Engine:
         if run in self._tasks:
             return False
         known = self._world.store.run(run)
-        return known is None or known.status in TERMINAL or not _wanted(known)
+        return (
+            known is None or known.status in TERMINAL or not _wanted(known, serving=self._serving)
+        )
 
     def _look_for_runs(self) -> None:
         """Take up every run that should go on; pass on what people asked for."""
@@ -131,7 +135,7 @@ class Engine:
         for run in self._world.store.live_runs():
             if run.id in self._tasks:
                 self._pass_on(run)
-            elif _wanted(run) and not self._leaving:
+            elif _wanted(run, serving=self._serving) and not self._leaving:
                 fresh.append(run)
         self._give_places([run for run in fresh if run.unattended])
         for run in fresh:
@@ -226,8 +230,9 @@ class Engine:
         self._told.clear()
 
 
-def _wanted(run: Run) -> bool:
+def _wanted(run: Run, *, serving: bool) -> bool:
     """A blocked run waits for a person, unless one asked for its stop or its end (its agents may be
-    at work). Everything else goes on: a living owner waits for the engine to drive it, a dead one's
-    run is taken up."""
-    return run.status != "blocked" or bool(run.stop)
+    at work), or answered its gate while the service is there. Everything else goes on: a living owner
+    waits for the engine to drive it, a dead one's run is taken up."""
+    answered = serving and run.reason is not None and run.reason.code == "gate_answered"
+    return run.status != "blocked" or bool(run.stop) or answered

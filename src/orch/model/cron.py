@@ -118,12 +118,15 @@ def _term(field: Field, said: str, term: str) -> str:
     first = _number(field, said, low)
     if not dash:
         # A step from a number on (`5/15`) goes to the field's end.
-        return f"{first}-{max(first, field.end)}/{int(step)}" if slash else str(first)
+        # A range of one with a step is that one (cronsim goes on to the end).
+        return f"{first}-{field.end}/{int(step)}" if slash and first < field.end else str(first)
     last = _number(field, said, high)
     if field.end < field.last and last == 0 < first:
         last = field.last  # fri-sun: a Sunday that ends a range is the seventh day
     if last < first:
         raise _bad(said, f"the range {base} ends before it begins", field)
+    if first == last:
+        return str(first)
     return f"{first}-{last}/{int(step)}" if slash else f"{first}-{last}"
 
 

@@ -8,7 +8,7 @@ from datetime import UTC
 
 import pytest
 from croniter import croniter
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from orch.model import cron
 from orch.model.errors import UsageError
@@ -226,6 +226,7 @@ def second_opinion(expression: str, after: float, zone: str, n: int) -> list[int
 
 
 @settings(max_examples=300, deadline=None)
+@example("* * * * 6/1", 0)
 @given(expressions(), st.integers(0, 4_000_000_000))
 def test_without_clock_changes_croniter_says_the_same(expression: str, after: int) -> None:
     try:
