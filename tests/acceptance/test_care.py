@@ -18,8 +18,8 @@ WAITS = ["sh", "-c", "while [ ! -e {} ]; do sleep 0.02; done; echo done > work.t
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Iterator[World]:
+    made = worlds.furnished(person)
     yield made
     made.close()
 

@@ -23,8 +23,8 @@ LISTENS = ["sh", "-c", 'cp "$ORCH_CONTEXT_FILE" seen.md; cat > prompt.txt; env >
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Any:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Any:
+    made = worlds.furnished(person)
     yield made
     made.close()
 

@@ -21,8 +21,8 @@ KEEPS = '#!/bin/sh\ncat >> "$ORCH_HOME/seen.jsonl"\n'
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Any:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Any:
+    made = worlds.furnished(person)
     made.configure({"one": worlds.WRITES, "bad": FAILS}, ONCE)
     yield made
     made.close()

@@ -16,8 +16,8 @@ from tests.acceptance.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Iterator[World]:
+    made = worlds.furnished(person)
     yield made
     made.close()
 

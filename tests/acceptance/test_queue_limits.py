@@ -27,8 +27,8 @@ SILENCE = "[retry]\nbase_s = 0.2\nmax_s = 0.5\n[timeouts]\nstuck_medium_s = 2.0\
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Any:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Any:
+    made = worlds.furnished(person)
     yield made
     made.close()
 

@@ -24,8 +24,8 @@ LIMIT = ["sh", "-c", "echo 'error: 429 rate limit exceeded' >&2; exit 1"]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Any:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Any:
+    made = worlds.furnished(person)
     yield made
     made.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_a_service_that_is_held_still_longer_than_its_limits_does_nothing_twice(
     world.ask("task", "add", "Long", "--repo", "thing", "--agent", "one")
     world.ask("task", "add", "Also long", "--repo", "thing", "--agent", "one")
     world.until(lambda: len(world.terminals()) == 2, "both agents")
-    service.send_signal(signal.SIGSTOP)
+    _held_still(world, service)
     try:
         added = world.ask("task", "add", "Meanwhile", "--repo", "thing", "--agent", "quick")
         other = world.orch("serve", "--json")
@@ -94,6 +95,25 @@ def test_a_service_that_is_held_still_longer_than_its_limits_does_nothing_twice(
         assert [one["status"] for one in record["attempts"]] == ["succeeded"]
         assert len(record["runs"]) == len(record["prs"]) == 1
     assert left(service) == 0
+
+
+def _held_still(world: World, service: subprocess.Popen[str]) -> None:
+    """Stop it at a moment when it is not writing: a stopped writer keeps the books, as it must."""
+
+    def free() -> bool:
+        service.send_signal(signal.SIGSTOP)
+        other = apsw.Connection(str(world.home / "orch.db"))
+        try:
+            other.execute("begin immediate")
+            other.execute("rollback")
+        except apsw.BusyError:
+            service.send_signal(signal.SIGCONT)
+            return False
+        finally:
+            other.close()
+        return True
+
+    world.until(free, "a moment without writing")
 
 
 @pytest.mark.slow

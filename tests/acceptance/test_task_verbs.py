@@ -33,8 +33,8 @@ SUMS = ["sh", "-c", f"{saying(LEFT)}; echo x > x.txt"]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Any:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Any:
+    made = worlds.furnished(person)
     made.configure(
         {"one": worlds.WRITES, "bad": FAILS, "sits": SITS, "plans": PLANS, "sums": SUMS},
         '[retry]\nbase_s = 0\nmax_s = 0\nmax_attempts = 2\n[router]\nmode = "default"\n',

@@ -16,8 +16,8 @@ FAILS = ["sh", "-c", "echo broken; exit 3"]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Any:
-    made = worlds.furnished(tmp_path / "w")
+def world(person: Path) -> Any:
+    made = worlds.furnished(person)
     made.configure({"one": worlds.WRITES, "bad": FAILS})
     yield made
     made.close()

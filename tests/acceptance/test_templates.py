@@ -189,7 +189,8 @@ def test_the_list_says_where_each_comes_from(world: World) -> None:
     place(world)
     listed = world.ask("template", "list", "--repo", "thing")
     by_name = {item["name"]: item for item in listed}
-    assert {"basic_pr", "enforced_pr", "multi_agent", "reviewed_pr", "own"} == set(by_name)
+    shipped = {"agent_only", "basic_pr", "enforced_pr", "multi_agent", "reviewed_pr"}
+    assert shipped | {"own"} == set(by_name)
     assert (by_name["own"]["origin"], by_name["own"]["state"]) == ("repository", "untrusted")
     assert by_name["own"]["summary"] == "Say something about the issue."
     assert by_name["own"]["parameters"] == [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,17 @@ KILLS = 20
 TASKS = 20
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: tmux's socket lies where a home is, if it has room."""
+    with tempfile.TemporaryDirectory(prefix="c", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
+
+
 @pytest.mark.parametrize("seed", [1])
-def test_no_task_is_lost_done_twice_or_left_over(tmp_path: Path, seed: int) -> None:
+def test_no_task_is_lost_done_twice_or_left_over(short: Path, seed: int) -> None:
     """H21, H23, H26, H89: `./dev chaos --service --kills N` kills more often, among more tasks."""
-    folder = tmp_path / "w"
+    folder = short / "w"
     try:
         wrong = service_trial.play(folder, kills=KILLS, tasks=TASKS, seed=seed, limit_s=90)
         assert wrong == []
@@ -25,9 +34,9 @@ def test_no_task_is_lost_done_twice_or_left_over(tmp_path: Path, seed: int) -> N
         trial.clean(folder)
 
 
-def test_the_auditor_sees_what_is_wrong(tmp_path: Path) -> None:
+def test_the_auditor_sees_what_is_wrong(short: Path) -> None:
     """Each planted wrong is named."""
-    world = scenario.make(tmp_path / "w")
+    world = scenario.make(short / "w")
     try:
         assert service_trial.complaints(world, []) == []
         world.ledger.write_text("0123456789ab one\n" * 2, "utf-8")
@@ -43,4 +52,4 @@ def test_the_auditor_sees_what_is_wrong(tmp_path: Path) -> None:
         ):
             assert word in wrong, (word, wrong)
     finally:
-        trial.clean(tmp_path / "w")
+        trial.clean(short / "w")

@@ -18,6 +18,7 @@ from orch.engine.lock import EngineLock
 from orch.model.errors import Conflict, ToolFailed, Unreachable
 from orch.service.starting import started, stopped
 from orch.terminals.process import identity, wait
+from orch.wire.places import service_socket
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [sys.executable, "-m", "tests.small_service"]
@@ -77,7 +78,7 @@ def test_a_killed_service_is_no_service_and_another_one_follows(place: Place) ->
     first = place.start()
     place.kill(first)
     assert connect(place.home) is None, "its socket is still there, and is no error"
-    assert (place.home / "run" / "orch.sock").exists()
+    assert service_socket(place.home).exists()
     second = place.start()
     client = connect(place.home)
     assert client is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,12 @@ class Later:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = worlds.furnished(tmp_path / "w")
-    made.configure({"one": worlds.WRITES}, CARE)
-    yield made
-    made.close()
+def world() -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="w", ignore_cleanup_errors=True) as folder:
+        made = worlds.furnished(Path(folder).resolve() / "me")  # tmux's socket needs a short path
+        made.configure({"one": worlds.WRITES}, CARE)
+        yield made
+        made.close()
 
 
 @pytest.fixture

@@ -55,6 +55,8 @@ LIVE: dict[str, Look] = {
     "job": lambda names, context, begun: names.jobs(),
     "run": lambda names, context, begun: names.runs(begun),
     "task.number": lambda names, context, begun: names.tasks(),
+    "context.number": lambda names, context, begun: names.tasks(),
+    "cooldown.clear.subject": lambda names, context, begun: names.agents(),
     "task.parent": lambda names, context, begun: names.tasks(),
     "cost.target": lambda names, context, begun: [*names.tasks(), *names.runs(begun)],
     "stream.target": lambda names, context, begun: [*names.tasks(), *names.runs(begun)],
@@ -73,7 +75,7 @@ FREE = frozenset({
     "task.title", "task.key", "task.value",
     "session.name", "session.text", "session.number", "expression", "at", "since", "zone",
     "schedule", "job.title", "job.body", "labels", "command", "precheck", "job.timeout",
-    "job.add.argv",
+    "job.add.argv", "log.what",
 })  # fmt: skip
 FILES = frozenset({"location", "path", "issue", "workflow"})
 """Where a file's name would do as well, when none of ours begins so."""

@@ -29,7 +29,7 @@ GROUPS = {
     "workflows": ("template", "validate", "trust"),
     "tickets": ("issue", "tickets", "session"),
     "git": ("repo", "worktree", "env", "pr"),
-    "orch itself": ("demo", "doctor", "config", "completion", "version", "help"),
+    "orch itself": ("init", "demo", "doctor", "config", "completion", "version", "help"),
 }
 _STEPS = (
     ("orch demo", "play the main job, offline"),

@@ -79,7 +79,7 @@ def test_h105_an_event_about_something_unknown_is_a_fault(data: ev.EventData) ->
 
 
 def test_every_kind_of_event_is_known_to_the_books_or_only_told() -> None:
-    only_told = {ev.Logged, ev.MessageSent}
+    only_told = {ev.Logged, ev.MessageSent, ev.ServiceNoted}
     from orch.model.ledger import _APPLY
 
     assert set(get_args(ev.EventData)) - set(_APPLY) == only_told
