@@ -33,7 +33,7 @@ def at(place: tuple[str, int, str]) -> tuple[str, list[str]]:
     play, number, victim = place
     folder = Path(tempfile.mkdtemp(prefix="orch-chaos-"))
     try:
-        wrong = trial.at_point(folder / "w", play, number, victim)
+        wrong = trial.at_point(trial.Stage(folder / "w"), play, number, victim)
     finally:
         trial.clean(folder)
     return f"{play}, point {number}, {victim}", wrong
@@ -44,7 +44,7 @@ def everywhere(wanted: str) -> list[tuple[str, int, str]]:
     found = []
     for play in sorted(PLAYS) if wanted == "all" else [wanted]:
         folder = Path(tempfile.mkdtemp(prefix="orch-chaos-"))
-        count = len(trial.points(folder / "w", play))
+        count = len(trial.points(trial.Stage(folder / "w"), play))
         trial.clean(folder)
         found += [(play, n, trial.VICTIMS[(n // 2) % 3]) for n in range(1, count + 1)]
     return found

@@ -27,12 +27,10 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 
 def chosen(names: list[str], known: set[str]) -> list[int]:
-    """The numbers (from 1) of every tenth point and of the first two of each name that is not
+    """The numbers (from 1) of every twentieth point and of the first of each name that is not
     `known`."""
-    picked = set(range(10, len(names) + 1, 10))
-    for name in set(names) - known:
-        picked |= set([n for n, other in enumerate(names, 1) if other == name][:2])
-    return sorted(picked)
+    new = {names.index(name) + 1 for name in set(names) - known}
+    return sorted(new | set(range(20, len(names) + 1, 20)))
 
 
 @pytest.mark.parametrize("part", range(SLICES))
@@ -42,20 +40,19 @@ def test_killed_at_every_point(place: Path, template: str, part: int) -> None:
     three victims in turn, so that over the points of a template each kind of act meets each.
 
     `basic_pr` is killed at every point. Of the others, which have most in common with it, only the
-    points are taken here that it does not have, and every tenth; `./dev chaos --points` takes all."""
-    names = trial.points(place / "count", template)
+    points are taken here that it does not have, and every twentieth; `./dev chaos --points` takes all."""
+    stage = trial.Stage(place / "w")
+    names = trial.points(stage, template)
     assert len(names) > 20, names
     numbers = list(range(1, len(names) + 1))
     if template != "basic_pr":
-        numbers = chosen(names, set(trial.points(place / "known", "basic_pr")))
+        numbers = chosen(names, set(trial.points(stage, "basic_pr")))
     bad = []
     for number in numbers[part::SLICES]:
         victim = trial.VICTIMS[(number // 2) % len(trial.VICTIMS)]
-        folder = place / f"{number}"
-        wrong = trial.at_point(folder, template, number, victim)
+        wrong = trial.at_point(stage, template, number, victim)
         if wrong:
             bad.append(f"point {number} ({names[number - 1]}, {victim}): {wrong}")
-        trial.clean(folder)
     assert not bad, "\n".join(bad)
 
 

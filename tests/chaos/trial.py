@@ -15,10 +15,29 @@ from tests.chaos.scenario import PLAYS, Scenario, make, resume_until_done
 VICTIMS = ("engine", "group", "tmux")
 
 
-def points(folder: Path, template: str) -> list[str]:
+class Stage:
+    """A folder in which trials are played one after another. What each begins with is built once
+    and laid there again from a copy: paths are written down in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._kept = folder.with_name(f"{folder.name}.kept")
+
+    def fresh(self) -> Scenario:
+        """The world as every trial finds it."""
+        if not self._kept.exists():
+            world = make(self.folder)
+            shutil.copytree(self.folder, self._kept, symlinks=True)
+            return world
+        clean(self.folder)
+        shutil.copytree(self._kept, self.folder, symlinks=True)
+        return Scenario(self.folder)
+
+
+def points(stage: Stage, template: str) -> list[str]:
     """The names of all failpoints that an undisturbed run passes, in order."""
-    world = make(folder)
-    log = folder / "points"
+    world = stage.fresh()
+    log = stage.folder / "points"
     done = world.orch(*PLAYS[template].words, ORCH_FAILPOINT_LOG=str(log))
     assert done.returncode == 0, done.stderr + done.stdout
     wrong = auditor.complaints(world, template)
@@ -26,10 +45,10 @@ def points(folder: Path, template: str) -> list[str]:
     return log.read_text(encoding="utf-8").split()
 
 
-def at_point(folder: Path, template: str, number: int, victim: str) -> list[str]:
+def at_point(stage: Stage, template: str, number: int, victim: str) -> list[str]:
     """Kill at the n-th failpoint. `victim`: `engine`, `group` (its whole process group) or `tmux`
     (the engine, and then the tmux server with all terminals)."""
-    world = make(folder)
+    world = stage.fresh()
     prefix = "group:" if victim == "group" else ""
     done = world.orch(*PLAYS[template].words, ORCH_FAILPOINT=f"{prefix}@{number}")
     if done.returncode >= 0 and done.returncode != 128 + signal.SIGKILL:
