@@ -1,7 +1,8 @@
 """Merges a pull request in a process of its own, and ends that process where it is told.
 
 `python -m tests.chaos.landing_runner KIND STRATEGY ROOT`: one child for each point, ended by SIGKILL
-there; child N works in ROOT/N. Prints how many were killed. Kinds of points:
+there. All work in ROOT/scene, which is laid there from a copy for each; child N leaves it as ROOT/N.
+Prints how many were killed. Kinds of points:
 
 - `records`: right before each call to the system by which the PR's record changes;
 - `after`: when a git command has ended, before anybody knows how;
@@ -12,13 +13,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from orch.forges.local import LocalForge
 from orch.git.gateway import Gateway
+from orch.git.locks import git_processes
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.testing.forges import SteppingClock, opened
@@ -59,6 +63,14 @@ class Scene:
         return self.forge.merge_pr(repo, 1, strategy=strategy, expected_head="", key=KEY)
 
 
+def quiet(scene: Scene) -> None:
+    """Return when no git that outlived its parent works here any more."""
+    deadline = time.monotonic() + 20
+    while git_processes([str(scene.repos.root)]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 class Killer:
     """Ends this process at its `fatal`-th point."""
 
@@ -86,10 +98,11 @@ class Killer:
 
 def main(kind: str, strategy: str, root: Path) -> None:
     killed = 0
+    scene = Scene(root / "scene")
+    scene.prepare()
+    shutil.copytree(root / "scene", root / "kept", symlinks=True)
+    repo = scene.repo
     while True:
-        scene = Scene(root / str(killed + 1))
-        scene.prepare()
-        repo = scene.repo
         child = os.fork()
         if child == 0:
             Killer(kind, killed + 1).install()
@@ -101,6 +114,9 @@ def main(kind: str, strategy: str, root: Path) -> None:
             break
         assert os.WTERMSIG(status) == signal.SIGKILL, status
         killed += 1
+        quiet(scene)
+        (root / "scene").rename(root / str(killed))
+        shutil.copytree(root / "kept", root / "scene", symlinks=True)
     print(json.dumps(killed))
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import orch
-from orch.git.locks import git_processes
 from orch.model.effect import Strategy
 from orch.model.repo import Repo
-from tests.chaos.landing_runner import BRANCH, KEY, Scene
+from tests.chaos.landing_runner import BRANCH, KEY, Scene, quiet
 from tests.integration.test_git_crashes import Killer, died, exhaustive
 
 ROOT = Path(__file__).parents[2]
@@ -34,15 +33,9 @@ def killed(kind: str, strategy: str, root: Path) -> Iterator[Scene]:
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 8
     for number in range(1, int(done.stdout) + 1):
-        yield Scene(root / str(number))
-
-
-def quiet(scene: Scene) -> None:
-    """Return when no git that outlived its parent works here any more."""
-    deadline = time.monotonic() + 20
-    while git_processes([str(scene.repos.root)]):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        shutil.rmtree(root / "scene")
+        (root / str(number)).rename(root / "scene")
+        yield Scene(root / "scene")
 
 
 def audit(scene: Scene, repo: Repo, strategy: Strategy) -> None:
