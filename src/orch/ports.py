@@ -15,27 +15,29 @@ adapter passes too: in `orch.testing` for what plugins may bring, in `tests/cont
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from orch.model.attempt import Activity, Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
-from orch.model.command import Command
-from orch.model.delivery import Delivery
-from orch.model.effect import Strategy
-from orch.model.errors import OrchError
-from orch.model.event import Actor, Event
 from orch.model.figures import CareViews
 from orch.model.history import CommitViews
 from orch.model.job import JobViews
 from orch.model.outreach import HasOutreach
-from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
-from orch.model.repo import Checkout, Repo
-from orch.model.run import Run, Source
-from orch.model.session import Session
 from orch.model.spending import Accounts
-from orch.model.step import Step
 from orch.model.task import TaskViews
-from orch.model.ticket import Ticket
-from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
+
+if TYPE_CHECKING:
+    from orch.model.attempt import Activity, Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
+    from orch.model.command import Command
+    from orch.model.delivery import Delivery
+    from orch.model.effect import Strategy
+    from orch.model.errors import OrchError
+    from orch.model.event import Actor, Event
+    from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
+    from orch.model.repo import Checkout, Repo
+    from orch.model.run import Run, Source
+    from orch.model.session import Session
+    from orch.model.step import Step
+    from orch.model.ticket import Ticket
+    from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
 PLUGIN_API = 1
 """The version of `Agent`, `Tracker` and `Forge`, of what their plugins are made from, and of what

@@ -40,7 +40,8 @@ def test_killed_at_every_point(place: Path, template: str, part: int) -> None:
     three victims in turn, so that over the points of a template each kind of act meets each.
 
     `basic_pr` is killed at every point. Of the others, which have most in common with it, only the
-    points are taken here that it does not have, and every twentieth; `./dev chaos --points` takes all."""
+    points are taken here that it does not have, and every twentieth; `./dev chaos --points` takes
+    all."""
     stage = trial.Stage(place / "w")
     names = trial.points(stage, template)
     assert len(names) > 20, names

@@ -224,7 +224,7 @@ def test_words_after_test_go_to_pytest_and_skip_the_checks(tree: Path) -> None:
     ready(tree, python='echo "$@"', tools="exit 1")
     done = dev(tree, "test", "tests/unit", "-k", "a b")
     assert done.returncode == 0
-    assert done.stdout == "-m pytest -n 2 --dist worksteal tests/unit -k a b\n"
+    assert done.stdout == "-m pytest -n 3 --dist worksteal tests/unit -k a b\n"
     assert dev(tree, "test", "-n0", "x").stdout == "-m pytest -n0 x\n"
 
 

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 
 from orch.engine.world import World
 from orch.model.errors import OrchError
-from orch.model.occasion import Occasion, occasion
+from orch.model.occasion import Occasion
+from orch.model.telling import occasion
 
 LONGEST_S = 24 * 3600.0
 """Seconds that the service may be away without an event being skipped."""

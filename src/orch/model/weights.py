@@ -7,7 +7,6 @@ agents however fast they come (H48). Figures: SEED-CONTRACT 1B "Router".
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -49,6 +48,8 @@ def place(task: str) -> float:
     (H48)."""
     if task.isascii() and task.isdigit() and len(task) <= 15:
         return int(task) * _GOLDEN % 1.0
+    import hashlib  # late: it brings OpenSSL, and few who read weights choose by them
+
     digest = hashlib.sha256(task.encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 

@@ -17,7 +17,6 @@ from orch.model.occasion import (
     NAMES,
     Occasion,
     fits,
-    occasion,
     unheard,
     wanted,
 )
@@ -25,6 +24,7 @@ from orch.model.rules import chosen, made_already, source_of
 from orch.model.run import Reason, Run
 from orch.model.step import Outcome, Step
 from orch.model.task import Task
+from orch.model.telling import occasion
 from tests.records import RUN, a_pull, a_worktree, an_attempt
 
 
