@@ -27,12 +27,16 @@ import msgspec
 from orch._version import __version__
 from orch.model.errors import Conflict, NotFound, OrchError, ToolFailed
 from orch.model.naming import nearest
-from orch.ports import PLUGIN_API, Agent, Clock, Forge, Git, Tracker
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from importlib.metadata import Distribution
 
+    from orch.ports import Clock, Git
+
+PLUGIN_API = 1
+"""The version of `Agent`, `Tracker` and `Forge`, of what their plugins are made from, and of what
+`orch.testing` asks of them. It changes when a plugin that was right would not be any more."""
 AGENTS, TRACKERS, FORGES = "orch.agents", "orch.trackers", "orch.forges"
 WORKFLOWS = "orch.workflows"
 RESERVED = ("orch.channels", "orch.sandboxes")
@@ -45,7 +49,7 @@ WORDS = {
     "orch.channels": "channel",
     "orch.sandboxes": "sandbox",
 }
-PORTS: dict[str, type] = {AGENTS: Agent, TRACKERS: Tracker, FORGES: Forge}
+PORTS = {AGENTS: "Agent", TRACKERS: "Tracker", FORGES: "Forge"}
 OURS = "orch-conductor"
 SHIPPED: dict[str, dict[str, str]] = {
     AGENTS: {"command": "orch.agents.command", "scripted": "orch.agents.scripted_agent"},
@@ -153,7 +157,7 @@ def build(plugin: Plugin, *given: Any) -> Any:
     maker: Callable[..., Any] = load(plugin).make
     with plugin.blamed("cannot be made"):
         made = maker(*given)
-    lacking = [word for word in _members(PORTS[plugin.group]) if not hasattr(made, word)]
+    lacking = [word for word in _members(plugin.group) if not hasattr(made, word)]
     if lacking:
         raise plugin.broken(f"has no {', no '.join(lacking)}", code="plugin_shape")
     return made
@@ -274,8 +278,11 @@ def _entries(distribution: Distribution) -> list[Plugin]:
     return [Plugin(entry.group, entry.name, entry.value, owner, version) for entry in entries]
 
 
-def _members(port: type) -> list[str]:
-    """What a Protocol asks for."""
+def _members(group: str) -> list[str]:
+    """What the group's Protocol asks for."""
+    from orch import ports
+
+    port: type = getattr(ports, PORTS[group])
     methods = [word for word, value in vars(port).items() if callable(value)]
     return sorted(w for w in {*methods, *port.__annotations__} if not w.startswith("_"))
 

@@ -39,10 +39,6 @@ if TYPE_CHECKING:
     from orch.model.ticket import Ticket
     from orch.model.worktree import Base, Carried, Risk, Saved, TreeState, Worktree
 
-PLUGIN_API = 1
-"""The version of `Agent`, `Tracker` and `Forge`, of what their plugins are made from, and of what
-`orch.testing` asks of them. It changes when a plugin that was right would not be any more."""
-
 
 class Clock(Protocol):
     """Wall time and waiting; tests hand in a frozen or virtual one."""

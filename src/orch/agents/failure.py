@@ -13,6 +13,7 @@ stand before the last one. The first class that any error line supports wins, wh
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -95,9 +96,6 @@ _WORDS: dict[str, tuple[str, ...]] = {
         r"\bmodel:? (?=\S*[-\d/:])\S{1,80} (?:(?:was )?not found|does not exist|is not supported)",
     ),
 }  # fmt: skip
-_CLASSES = {
-    code: re.compile("|".join(patterns), re.IGNORECASE) for code, patterns in _WORDS.items()
-}
 _BY_STATUS = {
     401: "auth", 402: "billing", 403: "auth", 429: "rate_limit", 529: "rate_limit",
 }  # fmt: skip
@@ -111,6 +109,12 @@ _REPORT = re.compile(
     re.IGNORECASE,
 )
 _STACK_FRAME = re.compile(r"\s*(?:at |File \"|\.\.\.|[\^~]+\s*$|[\[\]{}(),]+\s*$)")
+
+
+@functools.cache
+def _classes() -> dict[str, re.Pattern[str]]:
+    """Made when something has failed: they are loaded with every run."""
+    return {code: re.compile("|".join(words), re.IGNORECASE) for code, words in _WORDS.items()}
 
 
 def of_exit(record: ExitRecord, stderr: bytes) -> Cause | None:
@@ -148,7 +152,7 @@ def classify(stderr: bytes, *, default: str = "exit_nonzero") -> Cause:
 
 def by_words(reports: list[str], *, default: str = "exit_nonzero") -> Cause:
     """The class of error texts that are known to be error texts. For structured adapters."""
-    for code, pattern in _CLASSES.items():
+    for code, pattern in _classes().items():
         for report in reversed(reports):
             if pattern.search(report):
                 return _with_hint(Cause(code, one_line(report)))

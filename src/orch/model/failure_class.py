@@ -63,10 +63,10 @@ AT_ONCE = frozenset({"no_change"})
 """Codes that end the step whatever their class: an empty branch is an answer (H75)."""
 
 _NOISE = (
-    (re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b(?=[a-f]*\d)[0-9a-f]{7,64}\b"), "ID"),
-    (re.compile(r"(?:/[\w.@+-]+){2,}/?"), "PATH"),
-    (re.compile(r"(?<!exit code )(?<!\d)\d+(?:[.,:]\d+)*"), "N"),
-    (re.compile(r"\s+"), " "),
+    (r"(?i)\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b(?=[a-f]*\d)[0-9a-f]{7,64}\b", "ID"),
+    (r"(?:/[\w.@+-]+){2,}/?", "PATH"),
+    (r"(?<!exit code )(?<!\d)\d+(?:[.,:]\d+)*", "N"),
+    (r"\s+", " "),
 )
 
 
@@ -81,5 +81,5 @@ def normalised(message: str, *names: str) -> str:
     for name in sorted(filter(None, names), key=len, reverse=True):
         message = re.sub(rf"\b{re.escape(name)}\b", "AGENT", message)
     for pattern, word in _NOISE:
-        message = pattern.sub(word, message)
+        message = re.sub(pattern, word, message)
     return message.strip().casefold()

@@ -12,21 +12,18 @@ import re
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _ONE = r"\d{1,6}(?:\.\d{1,6})?\s?(?:days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|[dhms])\b"
-_IN = re.compile(
-    rf"\b(?:again|retry|resets?|available)\b[^.\n]{{0,20}}?\bin\s+({_ONE}(?:,?\s?(?:and\s)?{_ONE}){{0,3}})",
-    re.I,
+# Texts, not patterns: this is loaded with every run, and few ever meet a limit.
+_IN = (
+    r"(?i)\b(?:again|retry|resets?|available)\b[^.\n]{0,20}?\bin\s+"
+    rf"({_ONE}(?:,?\s?(?:and\s)?{_ONE}){{0,3}})"
 )
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s?([dhms])", re.I)
-_AFTER = re.compile(r"\bretry[- _]after\b\W{0,4}(\d{1,7}(?:\.\d{1,6})?)\s?([dhms]\b)?", re.I)
-_EPOCH = re.compile(r"\blimit reached\|(\d{10})\b")
-_LEAD = r"\b(?:again|resets?|available|until)\b\s*(?:at|on)?\s*:?\s*"
-_MOMENT = re.compile(
-    _LEAD + r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?", re.I
-)
-_CLOCK = re.compile(
-    _LEAD + r"(\d{1,2})(?::(\d\d))?\s?(am|pm|a\.m\.|p\.m\.)?(?:\s?\(?(UTC|GMT)\b)?", re.I
-)
-_FIVE_HOURS = re.compile(r"\b(?:5|five)[- ]hour limit\b", re.I)
+_PART = r"(?i)(\d+(?:\.\d+)?)\s?([dhms])"
+_AFTER = r"(?i)\bretry[- _]after\b\W{0,4}(\d{1,7}(?:\.\d{1,6})?)\s?([dhms]\b)?"
+_EPOCH = r"\blimit reached\|(\d{10})\b"
+_LEAD = r"(?i)\b(?:again|resets?|available|until)\b\s*(?:at|on)?\s*:?\s*"
+_MOMENT = _LEAD + r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?"
+_CLOCK = _LEAD + r"(\d{1,2})(?::(\d\d))?\s?(am|pm|a\.m\.|p\.m\.)?(?:\s?\(?(UTC|GMT)\b)?"
+_FIVE_HOURS = r"(?i)\b(?:5|five)[- ]hour limit\b"
 
 
 def reset_time(message: str, now: float, zone: datetime.tzinfo) -> float | None:
@@ -39,24 +36,24 @@ def reset_time(message: str, now: float, zone: datetime.tzinfo) -> float | None:
 
 
 def _after(message: str, now: float, zone: datetime.tzinfo) -> float | None:
-    found = _AFTER.search(message)
+    found = re.search(_AFTER, message)
     return now + float(found[1]) * _UNITS[(found[2] or "s").lower()] if found else None
 
 
 def _within(message: str, now: float, zone: datetime.tzinfo) -> float | None:
-    found = _IN.search(message)
+    found = re.search(_IN, message)
     if found is None:
         return None
-    return now + sum(float(n) * _UNITS[unit.lower()] for n, unit in _PART.findall(found[1]))
+    return now + sum(float(n) * _UNITS[unit.lower()] for n, unit in re.findall(_PART, found[1]))
 
 
 def _epoch(message: str, now: float, zone: datetime.tzinfo) -> float | None:
-    found = _EPOCH.search(message)
+    found = re.search(_EPOCH, message)
     return float(found[1]) if found else None
 
 
 def _moment(message: str, now: float, zone: datetime.tzinfo) -> float | None:
-    found = _MOMENT.search(message)
+    found = re.search(_MOMENT, message)
     if found is None:
         return None
     offset = (found[3] or "").upper()
@@ -69,7 +66,7 @@ def _moment(message: str, now: float, zone: datetime.tzinfo) -> float | None:
 
 
 def _clock(message: str, now: float, zone: datetime.tzinfo) -> float | None:
-    found = _CLOCK.search(message)
+    found = re.search(_CLOCK, message)
     if found is None or (found[2] is None and found[3] is None):
         return None  # a bare number is no time of day
     hour, minute, half = int(found[1]), int(found[2] or 0), (found[3] or "").lower()[:1]
@@ -87,4 +84,4 @@ def _clock(message: str, now: float, zone: datetime.tzinfo) -> float | None:
 
 def _window(message: str, now: float, zone: datetime.tzinfo) -> float | None:
     """The window is named and its end is not: at the latest then."""
-    return now + 5 * 3600.0 if _FIVE_HOURS.search(message) else None
+    return now + 5 * 3600.0 if re.search(_FIVE_HOURS, message) else None

@@ -5,6 +5,7 @@ Invariant: used only inside the transaction of the connection it was made for.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, TypeVar
 
 import apsw
@@ -27,22 +28,11 @@ from orch.store.statements import statement
 
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
-_decoders: dict[type, msgspec.json.Decoder[Any]] = {
-    cls: msgspec.json.Decoder(cls)
-    for cls in (
-        Repo,
-        Run,
-        Task,
-        Attempt,
-        Worktree,
-        PullRequest,
-        GateAnswer,
-        Session,
-        Standing,
-        Job,
-        Firing,
-    )
-}
+
+
+@functools.cache
+def _decoder(cls: type) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cls)
 
 
 def encoded(struct: msgspec.Struct) -> str:
@@ -50,7 +40,7 @@ def encoded(struct: msgspec.Struct) -> str:
 
 
 def decoded(cls: type[S], body: object) -> S:
-    result: S = _decoders[cls].decode(text_of(body))
+    result: S = _decoder(cls).decode(text_of(body))
     return result
 
 
