@@ -16,7 +16,7 @@ from orch.model.naming import nearest, repo_slug
 from orch.model.repo import Repo
 from orch.model.ticket import Ticket
 
-URL = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|[^/\s@]+@[^/\s:]+:)", re.IGNORECASE)
+URL = r"(?i)(?:[a-z][a-z0-9+.-]*://|[^/\s@]+@[^/\s:]+:)"
 
 
 class Repositories(Desk):
@@ -27,7 +27,7 @@ class Repositories(Desk):
         home = self._rooms.path
         self._rooms.preflight.tools(tmux=False)
         name = self._slug(slug, location)
-        is_url = bool(URL.match(location)) and not Path(location).exists()
+        is_url = bool(re.match(URL, location)) and not Path(location).exists()
         path = home / "repos" / name if is_url else (self._rooms.cwd / location).resolve()
         known = self._store.repo(name)
         if is_url and not path.exists():
@@ -60,7 +60,7 @@ class Repositories(Desk):
     def look_at_repo(self, location: str, *, slug: str, workspace: str) -> dict[str, Any]:
         """What `add_repo` would register; nothing is done."""
         name = self._slug(slug, location)
-        if URL.match(location) and not Path(location).exists():
+        if re.match(URL, location) and not Path(location).exists():
             return {
                 "slug": name,
                 "clone": records.shown_url(location),
@@ -78,7 +78,7 @@ class Repositories(Desk):
                 code="bad_name",
                 hint=f"orch repo add {location} --slug {repo_slug(slug) or 'NAME'}",
             )
-        where = location if URL.match(location) else str((self._rooms.cwd / location).resolve())
+        where = location if re.match(URL, location) else str((self._rooms.cwd / location).resolve())
         name = slug or repo_slug(where)
         if not name:
             raise UsageError(

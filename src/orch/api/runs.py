@@ -5,7 +5,6 @@ Invariant: everything is checked before a run is journaled; nothing acts before 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -212,7 +211,7 @@ class Runs(Issues):
         if run.agent:
             words += ["--agent", run.agent]
         if run.params:
-            words += ["--params", json.dumps(run.params)]
+            words += ["--params", msgspec.json.encode(run.params).decode()]
         return words
 
     def is_driven(self, run: Run) -> bool:

@@ -40,7 +40,7 @@ class Tasks:
         self._store = orch.store
         self._rooms = orch.rooms
         self.room = Room(orch.rooms)
-        self._counted: tuple[int, Counter[str], Slots] | None = None
+        self._counted: tuple[tuple[int, int], tuple[Counter[str], Slots] | None] | None = None
 
     # --- asking
 
@@ -192,17 +192,19 @@ class Tasks:
         """Why it stands where it stands; of a waiting one, what it waits for."""
         if task.reason or task.state != "new":
             return task.reason
-        if not self._rooms.engine_pid():
+        at_work = self._at_work()
+        if at_work is None:
             return "waits for the service (orch service start)"
-        busy, slots = self._at_work()
-        return why_waiting(task, busy, slots) or self.room.shortage()
+        return why_waiting(task, *at_work) or self.room.shortage()
 
-    def _at_work(self) -> tuple[Counter[str], Slots]:
-        """What is at work, and how much may be; counted once for a whole listing."""
-        seq = self._store.last_event()
-        if self._counted is None or self._counted[0] != seq:
-            self._counted = (seq, self._busy(), self.slots())
-        return self._counted[1:]
+    def _at_work(self) -> tuple[Counter[str], Slots] | None:
+        """What is at work, and how much may be; None without a service. Looked at once for a whole
+        listing: again when something has happened, and after a second."""
+        when = (self._store.last_event(), int(self._rooms.clock.monotonic()))
+        if self._counted is None or self._counted[0] != when:
+            alive = bool(self._rooms.engine_pid())
+            self._counted = (when, (self._busy(), self.slots()) if alive else None)
+        return self._counted[1]
 
     def _busy(self) -> Counter[str]:
         return Counter(run.repo for run in self._store.live_runs() if run.unattended

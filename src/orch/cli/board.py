@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from orch.cli.cleaning import clean, clean_lines, width
-from orch.cli.narrate import PLAIN, elapsed
+from orch.cli.narrate import PLAIN
 from orch.cli.output import Output
+from orch.cli.spans import elapsed
 from orch.cli.streams import label
 from orch.cli.table import shortened
 from orch.model.attempt import FINAL, Attempt

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
 
 _JOINERS = "\u200c\u200d"  # Persian needs one, emoji need the other; both are harmless
 _REPLACED = "\ufffd"
@@ -47,6 +46,8 @@ def clean_lines(text: str) -> str:
 
 def _shown(character: str) -> str:
     """For a character that is not printable: itself, a blank, nothing, or the mark for lost text."""
+    import unicodedata  # late: hardly any text needs it
+
     category = unicodedata.category(character)
     if category in ("Zs", "Zl", "Zp"):
         return " "
@@ -81,6 +82,8 @@ def width(text: str) -> int:
 
 
 def _columns(character: str) -> int:
+    import unicodedata
+
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

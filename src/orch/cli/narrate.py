@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from orch.cli.output import Output
+from orch.cli.spans import elapsed
 from orch.model import event as ev
 from orch.model.attempt import Attempt
 from orch.model.effect import COMPOSITE_KINDS
@@ -208,12 +209,3 @@ def called(attempt: Attempt) -> str:
     """`impl (one)`: the program's name, and the agent's where that is another."""
     name = attempt.name or attempt.agent or "command"
     return f"{name} ({attempt.agent})" if attempt.agent and name != attempt.agent else name
-
-
-def elapsed(seconds: float) -> str:
-    """`12.3s`, `2:05`, `1:02:05`."""
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

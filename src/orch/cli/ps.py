@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orch.cli.narrate import elapsed
 from orch.cli.options import examples, home, output, shared
+from orch.cli.spans import age, elapsed
 from orch.cli.words import Verb
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from orch.model.run import Run
 
 STATES = ("pending", "running", "blocked", "done", "error", "aborted", "driven", "stalled")
-_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
 
 @click.command(
@@ -76,11 +75,3 @@ def _row(run: Run, now: float, *, stalled: bool) -> list[str]:
         run.id, status, run.workflow, run.repo, age(now - run.created_at),
         elapsed(max(0.0, took)), title,
     ]  # fmt: skip
-
-
-def age(seconds: float) -> str:
-    """`5d`, `3h`, `12m`, `40s`."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(0, int(seconds))}s"

@@ -154,7 +154,7 @@ def status_of(orch: Orch) -> dict[str, Any]:
 
 def _tell_status(known: dict[str, Any], orch: Orch, out: Output) -> None:
     if known["running"]:
-        from orch.cli.ps import age
+        from orch.cli.spans import age
 
         out.line(
             f"the service runs: process {known['pid']}, orch {known['version']}, for"

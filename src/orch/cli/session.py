@@ -183,6 +183,6 @@ def _when(found: Session) -> str:
 def _duration(found: Session) -> str:
     import time
 
-    from orch.cli.narrate import elapsed
+    from orch.cli.spans import elapsed
 
     return elapsed(max(0.0, (found.ended_at or time.time()) - found.started_at))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orch.cli.cleaning import clean, width
 from orch.cli.cost import dollars, number, spell
 from orch.cli.output import columns
-from orch.cli.ps import age
+from orch.cli.spans import age
 from orch.cli.table import shortened
 
 if TYPE_CHECKING:

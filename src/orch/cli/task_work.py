@@ -128,7 +128,7 @@ def attach(
 def live(as_json: bool, quiet: bool, no_color: bool) -> None:
     """List what is at work now: its task, agent, terminal, and since when."""
     from orch.api.task_verbs import live_attempts
-    from orch.cli.ps import age
+    from orch.cli.spans import age
 
     out, orch = output(as_json, quiet, no_color), home()
     found = live_attempts(orch)

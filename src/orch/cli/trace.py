@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orch.cli.narrate import called, elapsed
+from orch.cli.narrate import called
 from orch.cli.output import Output
+from orch.cli.spans import elapsed
 from orch.model import event as ev
 from orch.model.naming import moment
 

@@ -7,7 +7,6 @@ characters (H17), and never starts or ends with a dash. Rules: SEED-CONTRACT 1A 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 SLUG_LENGTH = 40
@@ -29,6 +28,8 @@ def slug(text: str, length: int = SLUG_LENGTH) -> str:
     Accents are folded (`Änderung` -> `anderung`); scripts without a Latin form vanish, so the result
     may be empty: callers have an id in front of it.
     """
+    import unicodedata  # late: listings need no slug
+
     folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", folded)[: length + 1].strip("-")[:length].strip("-")
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from orch.cli.narrate import HEARTBEAT_S, Narrator, elapsed
+from orch.cli.narrate import HEARTBEAT_S, Narrator
 from orch.cli.output import Output
+from orch.cli.spans import elapsed
 from orch.model import command as cmd
 from orch.model.effect import (
     AddWorktree,
