@@ -22,7 +22,6 @@ from orch.model.repo import Repo
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
 from orch.store.sqlite import SqliteStore
-from orch.terminals.process import alive, this_process
 
 if TYPE_CHECKING:
     from orch.api.preflight import Preflight
@@ -143,6 +142,8 @@ class Home:
 
     @cached_property
     def me(self) -> Owner:
+        from orch.terminals.process import this_process
+
         return this_process()
 
     def agent_lacks(self, name: str) -> str:
@@ -151,6 +152,8 @@ class Home:
         return Registry(self.config(None)).get(name).probe(self.environ)
 
     def alive(self, owner: Owner) -> bool:
+        from orch.terminals.process import alive
+
         return alive(owner)
 
     def engine_pid(self) -> int:
@@ -409,7 +412,8 @@ def make_world(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
         agents=_Agents(home), clock=SystemClock(), ids=SystemIds(), failpoints=failpoints,
-        environ=home.environ, command_environ=base_environment(home.environ), alive=alive,
+        environ=home.environ, command_environ=base_environment(home.environ),
+        alive=home.alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         worktree_files=worktree_files, briefing=briefing,

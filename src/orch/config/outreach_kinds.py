@@ -15,7 +15,6 @@ from orch.config.keys import Path
 from orch.config.kinds import Kind, Place, Wrong, described
 from orch.config.secret import Secret
 from orch.model.naming import nearest
-from orch.model.occasion import NAMES, unheard
 
 HEADER = r"[A-Za-z0-9!#$%&'*+.^_|~-]{1,100}"
 _HOST = r"https?://[^\s/?#@]+(?:[/?#][^\s]*)?"
@@ -64,6 +63,8 @@ class Occasions:
     def read(self, value: Any, place: Place) -> str:
         if not isinstance(value, str) or not value.strip():
             raise Wrong(f'expected names of events ("task.done, run.*"), found {described(value)}')
+        from orch.model.occasion import NAMES, unheard
+
         for pattern in unheard(value):
             near = nearest(pattern, list(NAMES))
             meant = f"; did you mean {' or '.join(near)}?" if near else ""

@@ -23,7 +23,6 @@ from orch.model.pull import PullRequest
 from orch.model.repo import Repo
 from orch.model.run import Run, Source
 from orch.model.session import Session
-from orch.model.spending import AgentStats, Spending, Spent
 from orch.model.standing import Standing
 from orch.model.step import Step
 from orch.model.task import Task
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from orch.model.command import Command
     from orch.model.event import Actor, Event
     from orch.model.figures import BookFigures
+    from orch.model.spending import AgentStats, Spending, Spent
     from orch.store.outreach import SqliteOutreach
 
 
@@ -254,12 +254,16 @@ class SqliteStore:
 
     def agent_stats(self, since: float) -> list[AgentStats]:
         """How each agent did in attempts that began since then, by name."""
+        from orch.model.spending import AgentStats
+
         with self._lock, translated(self._path):
             rows = self._db.execute(statement("agent_stats"), (since,))
             return [AgentStats(*row) for row in rows]
 
     def spending(self, wanted: Spending) -> list[Spent]:
         """What was used, by name of the dimension asked for (one row without one)."""
+        from orch.model.spending import Spent
+
         with self._lock, translated(self._path):
             keys = {**wanted._asdict(), "now": self._now()}
             return [Spent(*row) for row in self._db.execute(statement("spending"), keys)]

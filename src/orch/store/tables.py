@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from orch.model import spending
 from orch.model.attempt import Attempt
 from orch.model.gate import GateAnswer
 from orch.model.job import Firing, Job
@@ -203,6 +202,8 @@ class SqliteTables:
         )  # fmt: skip
 
     def put_attempt(self, attempt: Attempt) -> None:
+        from orch.model import spending
+
         self._db.execute(
             statement("put_attempt"),
             (
