@@ -6,13 +6,14 @@ sentence wherever it is shown.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from orch.api.room import Room
-from orch.model import command as commands
 from orch.model.dispatching import Slots, why_waiting
 from orch.model.errors import NotFound, UsageError
 from orch.model.labels import check_labels
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from orch.model.command import CreateRun
     from orch.ports import Store
 
+    AtWork = tuple[Counter[str], Slots]
 ALONE = "agent_only"
 """The workflow of a task without a repository."""
 
@@ -40,7 +42,6 @@ class Tasks:
         self._store = orch.store
         self._rooms = orch.rooms
         self.room = Room(orch.rooms)
-        self._counted: tuple[tuple[int, int], tuple[Counter[str], Slots] | None] | None = None
 
     # --- asking
 
@@ -63,6 +64,8 @@ class Tasks:
         self._looked_at(task)
         if dry_run:
             return None
+        from orch.model import command as commands
+
         events = self._store.send(
             commands.AddTask(
                 title=title, body=body, repo=slug, issue=issue, labels=labels, workflow=workflow,
@@ -190,21 +193,19 @@ class Tasks:
 
     def reason(self, task: Task) -> str:
         """Why it stands where it stands; of a waiting one, what it waits for."""
+        return self._why(task, self._at_work)
+
+    def _why(self, task: Task, at_work: Callable[[], AtWork | None]) -> str:
         if task.reason or task.state != "new":
             return task.reason
-        at_work = self._at_work()
-        if at_work is None:
+        now = at_work()
+        if now is None:
             return "waits for the service (orch service start)"
-        return why_waiting(task, *at_work) or self.room.shortage()
+        return why_waiting(task, *now) or self.room.shortage()
 
-    def _at_work(self) -> tuple[Counter[str], Slots] | None:
-        """What is at work, and how much may be; None without a service. Looked at once for a whole
-        listing: again when something has happened, and after a second."""
-        when = (self._store.last_event(), int(self._rooms.clock.monotonic()))
-        if self._counted is None or self._counted[0] != when:
-            alive = bool(self._rooms.engine_pid())
-            self._counted = (when, (self._busy(), self.slots()) if alive else None)
-        return self._counted[1]
+    def _at_work(self) -> AtWork | None:
+        """What is at work, and how much may be; None without a service."""
+        return (self._busy(), self.slots()) if self._rooms.engine_pid() else None
 
     def _busy(self) -> Counter[str]:
         return Counter(run.repo for run in self._store.live_runs() if run.unattended
@@ -226,6 +227,11 @@ class Tasks:
         """One line of a listing."""
         return line_of(task, self.reason(task))
 
+    def listing(self, tasks: Iterable[Task]) -> list[dict[str, Any]]:
+        """A line for each; what is at work is counted once for all."""
+        at_work = functools.cache(self._at_work)
+        return [line_of(task, self._why(task, at_work)) for task in tasks]
+
     def record(self, task: Task) -> dict[str, Any]:
         """Everything about one task, as `task get --json` tells it."""
         return record_of(self._store, task, self.reason(task))
@@ -241,6 +247,8 @@ class Tasks:
 
     def retry(self, task: Task, why: str = "") -> Task:
         """Once more: a run that waits for a person goes on, else the task is queued again."""
+        from orch.model import command as commands
+
         run = self._live_run(task)
         person = self._rooms.person
         why = why or f"tried again by {person.id}"
@@ -255,6 +263,8 @@ class Tasks:
 
     def close(self, task: Task, *, why: str = "", done: bool = False) -> Task:
         """End it: its run is ended, its agents are stopped; what they wrote stays."""
+        from orch.model import command as commands
+
         run = self._live_run(task)
         person = self._rooms.person
         if run is not None:

@@ -111,12 +111,12 @@ def list_(
     out, tasks = output(as_json, quiet, no_color), queue()
     found = tasks.find_all(state=status, here=not everywhere, **wanted)
     if out.json:
-        out.data([tasks.short(one) for one in found])
+        out.data(tasks.listing(found))
     elif out.quiet:
         for one in found:
             out.line(str(one.id))
     elif found:
-        lines([tasks.short(one) for one in found], out, wide=wide)
+        lines(tasks.listing(found), out, wide=wide)
     else:
         out.note('no task is like that; ask for one: orch task add "TITLE"')
 
@@ -175,7 +175,7 @@ def unblock(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     waiting = tasks.find_all(state="blocked") if number == "all" else [tasks.find(number)]
     moved = [tasks.unblock(one) for one in waiting]
     if out.json:
-        out.data([tasks.short(one) for one in moved])
+        out.data(tasks.listing(moved))
     elif not moved:
         out.note("no task is blocked")
     for one in () if out.json else moved:
