@@ -34,6 +34,8 @@ ENGINE = Actor("engine")
 FIRST = 40
 """Tasks of which each waits for the one before to be over."""
 QUEUED = 300
+PLACES = 2
+"""At once: as many as the machine that the promise is about has cores."""
 ADOPTED = 100
 LISTENERS, LINES = 200, 50
 IDLE_S = 20.0
@@ -211,7 +213,7 @@ def _forks(pid: int) -> float:
 def _drain(folder: Path, row: Row) -> list[dict[str, Any]]:
     """A queue of tasks whose agent does nothing; what looking costs meanwhile."""
     looks: dict[str, list[float]] = {"task list": [], "events": []}
-    with served(folder, {"sh": ["true"]}, 8) as service, service.opened() as orch:
+    with served(folder, {"sh": ["true"]}, PLACES) as service, service.opened() as orch:
         batch = [
             (cmd.AddTask(title=f"Nothing {n}", source="person:bench"), PERSON)
             for n in range(QUEUED)
@@ -220,18 +222,16 @@ def _drain(folder: Path, row: Row) -> list[dict[str, Any]]:
         service.start()
         began = time.perf_counter()
         early = 0.0
-        client = connect(service.home)
-        assert client is not None
         while (ended := sum(orch.store.task_counts().get(s, 0) for s in CLOSED)) < QUEUED:
             if not early and ended > QUEUED // 3:
                 early = service.rss_mib()
             since = max(0, orch.store.last_event() - 200)
-            looks["events"].append(_seconds(lambda s=since: client.call("events", {"since": s})))  # type: ignore[misc]
-            looks["task list"].append(
-                programs.wall_seconds(
-                    [programs.ORCH, "task", "list", "--json"], service.place.environ, folder
-                )
-            )
+            for what, words in (
+                ("task list", ["task", "list", "--json"]),
+                ("events", ["events", "--since", str(since), "--json"]),
+            ):
+                words = [programs.ORCH, *words]
+                looks[what].append(programs.wall_seconds(words, service.place.environ, folder))
             time.sleep(0.3)
             if time.perf_counter() - began > 120:
                 break
@@ -248,16 +248,8 @@ def _drain(folder: Path, row: Row) -> list[dict[str, Any]]:
         ),
         row("memory at the end of them against a third", late, early or late, "MiB", most=1.2),
         row("orch task list meanwhile against 100 ms", slowest["task list"], 100.0, "ms", most=1),
-        row(
-            "events since a number meanwhile against 100 ms", slowest["events"], 100.0, "ms", most=1
-        ),
+        row("orch events --since meanwhile against 100 ms", slowest["events"], 100.0, "ms", most=1),
     ]
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def _adoption(folder: Path, row: Row) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ Invariant: the same for every process of a home, whatever its TMPDIR; nobody els
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -22,6 +21,8 @@ def fitting(path: Path, key: Path) -> Path:
     directory under /tmp."""
     if len(os.fsencode(path)) <= LIMIT:
         return path
+    import hashlib  # late: it brings OpenSSL, and most names are short enough
+
     digest = hashlib.sha256(os.fsencode(key)).hexdigest()[:20]
     return SHORT / f"orch-{os.geteuid()}" / f"{digest}.sock"
 
