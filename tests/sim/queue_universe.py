@@ -103,6 +103,7 @@ class QueueUniverse(Universe):
         self.total = self.rng.choice([1, 2, 4])
         self.of_repo = {"left": self.rng.choice([0, 1, 2])}
         self.persons = self.rng.choice([0, 0, 5, 25])
+        self.clock_is_put = self.rng.random() < 0.3
         self.wrong: list[str] = []
         self.config = self._config()
         self.orch = Orch(Rooms(self))  # type: ignore[arg-type]
@@ -279,6 +280,8 @@ class QueueUniverse(Universe):
             await asyncio.sleep(self.rng.random() * 40)
             if faults.crashed:
                 return
+            if self.clock_is_put and self.rng.random() < 0.2:
+                self.clock.put += self.rng.choice([-86_400, -3600, -90, 90, 3600, 86_400])
             if self.persons:
                 self.persons -= 1
                 self.person_acts()

@@ -46,6 +46,7 @@ def test_the_seeds_do_crash_and_persons_do_meddle() -> None:
     assert states == {"done", "cancelled", "in_review", "needs_review"}
     assert sum(universe.crashes for universe in universes) > 20
     assert any(len(universe.store.runs_of_task(1)) > 1 for universe in universes)
+    assert any(universe.clock.put for universe in universes), "clocks are put"
 
 
 def test_the_same_seed_plays_the_same_way() -> None:

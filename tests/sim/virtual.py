@@ -54,15 +54,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """`orch.ports.Clock` on a virtual loop."""
+    """`orch.ports.Clock` on a virtual loop. `put`: by how much the wall clock was put forward or
+    (less than 0) back."""
 
     EPOCH = 1_800_000_000.0
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.put = 0.0
 
     def now(self) -> float:
-        return self.EPOCH + self._loop.time()
+        return self.EPOCH + self._loop.time() + self.put
 
     def monotonic(self) -> float:
         return self._loop.time()

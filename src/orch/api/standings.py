@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orch.model.command import ClearCooldown
+from orch.model.cooldown import holds
 from orch.model.errors import NotFound, UsageError
 from orch.model.naming import moment
 
@@ -24,7 +25,7 @@ def cooling(orch: Orch) -> list[dict[str, Any]]:
             "failures": one.cooldown.failures, "vendor": one.cooldown.vendor,
         }
         for one in orch.store.standings()
-        if one.cooldown is not None and one.cooldown.until > now
+        if one.cooldown is not None and holds(one.cooldown, now)
     ]  # fmt: skip
 
 

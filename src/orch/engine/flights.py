@@ -162,7 +162,7 @@ class Flights:
         return Attempt(
             id=identifier, run=self._run.id, path=request.path, n=1, status="starting",
             terminal=terminal(identifier), directory=self._world.attempt_directory(identifier),
-            started_at=self._world.clock.now(), **fields,
+            started_at=self._world.clock.now(), resumed=self._run.resumed, **fields,
         )  # fmt: skip
 
     async def _fly(self, request: Request, ctx: StepContext) -> None:

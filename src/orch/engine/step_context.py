@@ -140,7 +140,7 @@ class StepContext:
         return Attempt(
             id=identifier, run=self.run.id, path=self.path, n=n, status="starting",
             terminal=terminal(identifier), directory=self.world.attempt_directory(identifier),
-            started_at=self.world.clock.now(), **fields,
+            started_at=self.world.clock.now(), resumed=self.run.resumed, **fields,
         )  # fmt: skip
 
     async def begin(self, attempt: Attempt, end: AttemptEnd | None = None) -> None:

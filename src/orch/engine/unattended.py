@@ -97,7 +97,7 @@ class Unattended:
                 ended_at=one.ended_at, reset_at=one.reset_at,
             )
             for one in ctx.attempts
-            if one.status in FINAL and one.started_at >= ctx.run.resumed_at
+            if one.status in FINAL and one.resumed == ctx.run.resumed
             and one.status != "succeeded" and one.code != OVERSPENT
         ]  # fmt: skip
         tier = self._tier or complexity_after(

@@ -21,7 +21,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """`n` counts from 1 within a step. `exit_code` is None while it runs and when it was lost.
     Times are seconds since the epoch. `code` is the failure class, `message` its sentence. `stop`: a
     person wants it to end, for good: no other attempt follows. `model`: that was asked for, empty for
-    the agent's own."""
+    the agent's own.
+    `resumed`: how often a person had let the run go on when it began."""
 
     id: str
     run: str
@@ -44,6 +45,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     stop: bool = False
     model: str = ""
     reset_at: float | None = None
+    resumed: int = 0
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):

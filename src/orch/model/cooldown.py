@@ -19,6 +19,7 @@ import msgspec
 
 from orch.model.failure_class import class_of
 from orch.model.onward import Candidate, clock_words
+from orch.model.wall import put_back
 
 BRIEF_S = 120.0
 """How long an agent that a task was only moved away from is left alone."""
@@ -52,14 +53,15 @@ class Curve(Protocol):
 
 
 class Cooldown(msgspec.Struct, frozen=True, kw_only=True):
-    """`until`: seconds since the epoch (0 or past: not cooling now). `failures` in a row, `why` the
-    failure code. `vendor`: the time is the vendor's own."""
+    """`until`: seconds since the epoch (0 or past: not cooling now), as it was set `at` (0: not
+    known). `failures` in a row, `why` the failure code. `vendor`: the time is the vendor's own."""
 
     until: float
     failures: int = 0
     why: str = ""
     structural: int = 0
     vendor: bool = False
+    at: float = 0.0
 
 
 Cooldowns = Mapping[str, Cooldown]
@@ -109,26 +111,28 @@ def after_failure(
         longest = curve.max_s * _STRUCTURAL_FACTOR
         wait = min(curve.max_s * 2.0 ** min(count - 1, 60), longest)
         return msgspec.structs.replace(
-            known, until=max(known.until, now + wait), why=code, structural=count
+            known, until=_later(known, now, wait), why=code, structural=count, at=now
         )
-    counted = known.failures if known.until > now and known.failures else known.failures + 1
+    counted = known.failures if holds(known, now) and known.failures else known.failures + 1
     reset = usable_reset(reset_at, now) if kind == "limit" else None
     if reset is not None:
-        return msgspec.structs.replace(known, until=reset, failures=counted, why=code, vendor=True)
-    if known.vendor and known.until > now:  # the vendor said it; a vaguer failure knows no better
+        return msgspec.structs.replace(
+            known, until=reset, failures=counted, why=code, vendor=True, at=now
+        )
+    if known.vendor and holds(known, now):  # the vendor said it; a vaguer failure knows no better
         return msgspec.structs.replace(known, failures=counted)
     wait = curve.max_s * _BILLING_FACTOR if kind == "billing" else curve_s(curve, counted)
     return msgspec.structs.replace(
-        known, until=max(known.until, now + wait), failures=counted, why=code, vendor=False
+        known, until=_later(known, now, wait), failures=counted, why=code, vendor=False, at=now
     )
 
 
 def briefly(before: Cooldown | None, now: float) -> Cooldown:
     """After a task was only moved to another agent: `BRIEF_S`, and no failure is counted."""
     known = before or Cooldown(until=0.0)
-    if known.until >= now + BRIEF_S:
+    if known.until >= now + BRIEF_S and holds(known, now):
         return known
-    return msgspec.structs.replace(known, until=now + BRIEF_S, why="reroute", vendor=False)
+    return msgspec.structs.replace(known, until=now + BRIEF_S, why="reroute", vendor=False, at=now)
 
 
 def after_success(before: Cooldown | None) -> Cooldown | None:
@@ -139,10 +143,15 @@ def after_success(before: Cooldown | None) -> Cooldown | None:
     return Cooldown(until=0.0, structural=before.structural - 1)
 
 
+def holds(cooldown: Cooldown, now: float) -> bool:
+    """Whether it is still cooling."""
+    return cooldown.until > now and not put_back(cooldown.at, now)
+
+
 def cooling(cooldowns: Cooldowns, agent: str, model: str, now: float) -> Cooldown | None:
     """The cooldown that keeps this agent with this model from being used now, the longest one."""
     found = [cooldowns.get(subject(agent)), cooldowns.get(subject(agent, model)) if model else None]
-    return max((one for one in found if one and one.until > now), key=_until, default=None)
+    return max((one for one in found if one and holds(one, now)), key=_until, default=None)
 
 
 def choose_model(
@@ -170,6 +179,10 @@ def cools_sentence(
     return f"{what} cools until {clock_words(until, now, zone)}" + (
         f" ({reason})" if reason else ""
     )
+
+
+def _later(known: Cooldown, now: float, wait: float) -> float:
+    return max(known.until if holds(known, now) else 0.0, now + wait)
 
 
 def _until(cooldown: Cooldown) -> float:

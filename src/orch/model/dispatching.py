@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from orch.model.task import Task
+from orch.model.wall import put_back
 
 
 class Slots(msgspec.Struct, frozen=True):
@@ -35,7 +36,7 @@ def choose(
     """The task that begins next; None where none may. `turns` counts up: when each repository had
     its last turn."""
     ready = [
-        task for task in waiting if task.wake_at <= now and slots.free(task.repo, busy)
+        task for task in waiting if is_due(task, now) and slots.free(task.repo, busy)
     ]  # fmt: skip
 
     def rank(task: Task) -> tuple[int, int, int, int]:
@@ -43,6 +44,11 @@ def choose(
         return (-task.priority, busy.get(repo, 0), turns.get(repo, 0), task.id)
 
     return min(ready, key=rank, default=None)
+
+
+def is_due(task: Task, now: float) -> bool:
+    """Whether the time before which nothing was to be done is over."""
+    return task.wake_at <= now or put_back(task.updated_at, now)
 
 
 def why_waiting(task: Task, busy: Mapping[str, int], slots: Slots) -> str:

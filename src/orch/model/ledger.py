@@ -173,6 +173,7 @@ def _run_taken(tables: Tables, event: ev.Event, data: ev.RunTaken) -> None:
         replace(
             run, owner=data.owner, status=data.status, reason=None, stop=stop, updated_at=event.at,
             resumed_at=event.at if data.resumed else run.resumed_at,
+            resumed=run.resumed + data.resumed,
         )
     )  # fmt: skip
 

@@ -31,6 +31,7 @@ from orch.model.cooldown import (
 )
 from orch.model.failure_class import class_of
 from orch.model.onward import Again, Candidate, Defer, GiveUp, clock_words
+from orch.model.wall import put_back
 
 Next = Again | Defer | GiveUp
 MOMENT_S = 5.0
@@ -188,15 +189,17 @@ def _option(
         return None
     model, free_at, held = chosen
     failed = [tried for tried in mine if class_of(tried.code) != "unknown_model"]
-    pause = _pause_end(failed, policy) if failed else 0.0
+    pause = _pause_end(failed, policy, now) if failed else 0.0
     # Both begin with the same failure; the books note it a moment later.
     cools = (held or "cooling") if free_at > now and free_at >= pause - MOMENT_S else ""
     return _Option(candidate.agent, model, max(free_at, pause), bool(failed), cools)
 
 
-def _pause_end(failed: Sequence[Tried], policy: AttemptPolicy) -> float:
+def _pause_end(failed: Sequence[Tried], policy: AttemptPolicy, now: float) -> float:
     """When the back-off after an agent's last failure is over; the vendor's time beats the curve."""
     last = failed[-1]
+    if put_back(last.ended_at, now):
+        return 0.0
     reset = usable_reset(last.reset_at, last.ended_at) if class_of(last.code) == "limit" else None
     return reset if reset is not None else last.ended_at + curve_s(policy, len(failed))
 

@@ -50,7 +50,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """`repo` is a slug, `issue` the snapshot taken at the start, `params` the workflow's arguments.
     `entry` names the module and function in the stored sources. An `unattended` run was made for a
     task of the queue: its agents are routed, tried again and replaced by the service's rules;
-    `resumed_at` is when a person last let it go on. Times are seconds since the epoch."""
+    a person let it go on `resumed` times, at `resumed_at` the last time. Times are seconds since the
+    epoch."""
 
     id: str
     workflow: str
@@ -68,6 +69,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     stop: Literal["", "stop", "abort"] = ""
     unattended: bool = False
     resumed_at: float = 0.0
+    resumed: int = 0
     unresolved: tuple[Unresolved, ...] = ()
     cancel_seq: int = 0
     created_at: float = 0.0

@@ -12,6 +12,7 @@ import datetime
 import msgspec
 
 from orch.model.onward import Defer, clock_words
+from orch.model.wall import put_back
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 def rolled(window: Window, now: float) -> Window:
     """The window as it is now: a new and empty one once its reset has passed."""
     ends = _ends(window)
-    if not ends or now < ends:
+    if not ends or (now < ends and not put_back(window.started_at, now)):
         return window
     return Window(agent=window.agent, room=window.room, length_s=window.length_s)
 

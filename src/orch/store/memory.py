@@ -272,8 +272,7 @@ class MemoryStore:
         return self._tables.attempt(attempt)
 
     def attempts(self, run: str) -> list[Attempt]:
-        found = [a for a in self._tables.attempt_rows.values() if a.run == run]
-        return sorted(found, key=lambda a: (a.started_at, a.path, a.n))
+        return [a for a in self._tables.attempt_rows.values() if a.run == run]
 
     def attempts_since(self, at: float) -> list[tuple[Attempt, str]]:
         runs = self._tables.run_rows
@@ -284,8 +283,7 @@ class MemoryStore:
         return sorted(found, key=lambda pair: pair[0].started_at)
 
     def live_attempts(self) -> list[Attempt]:
-        found = [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
-        return sorted(found, key=lambda a: (a.started_at, a.id))
+        return [a for a in self._tables.attempt_rows.values() if a.status not in FINAL]
 
     def agent_stats(self, since: float) -> list[AgentStats]:
         found: dict[str, list[Attempt]] = {}

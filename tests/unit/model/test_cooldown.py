@@ -151,6 +151,17 @@ def test_a_cooling_model_is_passed_over_for_the_next_of_its_tier() -> None:
     assert choose_model(claude, held, NOW, frozenset({"opus", "sonnet"})) is None
 
 
+def test_a_clock_that_was_put_back_makes_nobody_wait_for_what_was_over() -> None:
+    held = after_failure(None, "rate_limit", NOW, CURVE)
+    assert held is not None
+    assert cooling({"able": held}, "able", "", NOW - 30) == held, "put right by a little"
+    assert cooling({"able": held}, "able", "", NOW - 86_400) is None
+    again = after_failure(held, "rate_limit", NOW - 86_400, CURVE)
+    assert again is not None
+    assert (again.failures, again.until) == (2, NOW - 86_400 + 600)
+    assert briefly(held, NOW - 86_400).until == NOW - 86_400 + BRIEF_S
+
+
 def test_the_sentence() -> None:
     at = datetime.datetime(2026, 3, 1, 14, 4, 30, tzinfo=datetime.UTC).timestamp()
     said = cools_sentence("claude", at, "rate_limit", at - 3600, datetime.UTC)

@@ -63,6 +63,12 @@ def test_when_all_were_tried_the_first_to_be_ready_waits_its_turn() -> None:
     assert "not before 14:05" in answer.why
 
 
+def test_a_clock_that_was_put_back_lets_the_next_attempt_begin() -> None:
+    answer = ask([tried("alpha", at=T0 + 86_400)], THREE[:1], now=T0)
+    assert isinstance(answer, Again)
+    assert answer.at == T0
+
+
 def test_a_pinned_agent_is_tried_again_and_no_other() -> None:
     history: list[Tried] = []
     waits = []

@@ -1,1 +1,1 @@
-select body from attempts where run = ? order by started_at, path, n
+select body from attempts where run = ? order by rowid

@@ -1,1 +1,1 @@
-select body from attempts where status in ('starting', 'running') order by started_at, id
+select body from attempts where status in ('starting', 'running') order by rowid
