@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from orch.api import records
+from orch.api import moved, records
 from orch.api.desk import Desk
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.naming import nearest, repo_slug
@@ -29,10 +29,9 @@ class Repositories(Desk):
         name = self._slug(slug, location)
         is_url = bool(re.match(URL, location)) and not Path(location).exists()
         path = home / "repos" / name if is_url else (self._rooms.cwd / location).resolve()
-        known = self._store.repo(name)
         if is_url and not path.exists():
-            if known is not None:
-                raise _taken(known, location)
+            if (known := self._store.repo(name)) is not None:
+                raise moved.taken(known, location)
             self._rooms.preflight.room(str(home))
             try:
                 self._git.clone(location, str(path))
@@ -41,21 +40,21 @@ class Repositories(Desk):
                     raise
         elif not path.exists():
             raise _no_repository(path)
-        repo = self._inspected(name, path, workspace)
-        if known is not None and known.common_dir != repo.common_dir:
-            raise _taken(known, location)
+        repo = self._inspected(name, path, workspace, chosen=is_url or bool(slug))
         if is_url and repo.remote_url != location:
-            raise _taken(repo, location)
+            raise moved.taken(repo, location)
         self._rooms.preflight.room(repo.workspace_dir, str(home))
         self.register(repo)
         return repo
 
     def register(self, repo: Repo) -> None:
-        """Take it into the books, as it was looked at."""
+        """Take it into the books, as it was looked at; one that was moved, with what it has."""
         from orch.model import command as commands
 
+        known = self._store.repo(repo.slug)
+        old = known.common_dir if known is not None and moved.is_gone(known) else ""
         self._git.pin(repo.common_dir, repo.pinned_dir)
-        self._store.send(commands.RegisterRepo(repo), self._rooms.person)
+        self._store.send(commands.RegisterRepo(repo, moved_from=old), self._rooms.person)
 
     def look_at_repo(self, location: str, *, slug: str, workspace: str) -> dict[str, Any]:
         """What `add_repo` would register; nothing is done."""
@@ -69,7 +68,7 @@ class Repositories(Desk):
         path = (self._rooms.cwd / location).resolve()
         if not path.exists():
             raise _no_repository(path)
-        return records.repo_record(self._inspected(name, path, workspace))
+        return records.repo_record(self._inspected(name, path, workspace, chosen=bool(slug)))
 
     def _slug(self, slug: str, location: str) -> str:
         if slug and repo_slug(slug) != slug:
@@ -87,17 +86,15 @@ class Repositories(Desk):
             )  # fmt: skip
         return name
 
-    def _inspected(self, name: str, path: Path, workspace: str) -> Repo:
+    def _inspected(self, name: str, path: Path, workspace: str, *, chosen: bool) -> Repo:
         checkout = self._git.inspect(str(path))
         remote = "origin" if "origin" in checkout.remotes else ""
         if not remote and len(checkout.remotes) == 1:
             remote = next(iter(checkout.remotes))
-        known = next((r for r in self._store.repos() if r.common_dir == checkout.common_dir), None)
-        if known is not None and known.slug != name:
-            raise Conflict(
-                f"{path} is registered already as {known.slug!r}", code="repo_exists",
-                hint=f"orch worktree list --repo {known.slug}",
-            )  # fmt: skip
+        url = checkout.remotes.get(remote, "")
+        books = moved.Known(self._store.repos(), self._store.worktrees())
+        known = books.of(checkout, url, name, chosen=chosen)
+        name = known.slug if known is not None else name
         folder = (
             str((self._rooms.cwd / workspace).expanduser().resolve())
             if workspace
@@ -109,7 +106,7 @@ class Repositories(Desk):
             slug=name, local_path=checkout.main_path, common_dir=checkout.common_dir,
             pinned_dir=str(self._rooms.path / "pinned" / name), workspace_dir=folder,
             default_branch=checkout.default_branch, remote_name=remote,
-            remote_url=checkout.remotes.get(remote, ""),
+            remote_url=url,
         )  # fmt: skip
 
     def newcomer(self) -> Repo | None:
@@ -121,12 +118,7 @@ class Repositories(Desk):
         if top is None or self.home.is_relative_to(top.resolve()) or self._repo_here():
             return None
         main = self._git.inspect(str(top)).main_path
-        name = self._slug("", main)
-        known = self._store.repo(name)
-        repo = self._inspected(name, Path(main), "")
-        if known is not None and known.common_dir != repo.common_dir:
-            raise _taken(known, main)
-        return repo
+        return self._inspected(self._slug("", main), Path(main), "", chosen=False)
 
     def repos(self) -> list[Repo]:
         return self._store.repos()
@@ -197,12 +189,4 @@ class Repositories(Desk):
 def _no_repository(path: Path) -> NotFound:
     return NotFound(
         f"there is no repository at {path}", code="not_a_repository", hint="orch repo add PATH"
-    )
-
-
-def _taken(known: Repo, location: str) -> Conflict:
-    return Conflict(
-        f"the name {known.slug!r} is taken by {known.local_path}",
-        code="repo_exists",
-        hint=f"orch repo add {location} --slug OTHER-NAME",
     )

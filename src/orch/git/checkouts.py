@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orch.git import disposal, failures, names, refs, refusals
+from orch.git import disposal, failures, moved, names, refs, refusals
 from orch.git.gateway import Gateway, Place
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.repo import Checkout
@@ -69,6 +69,7 @@ def inspect(gateway: Gateway, path: str) -> Checkout:
         head=head,
         remotes=remotes,
         default_branch=default,
+        linked=moved.linked(found.common_dir),
     )
 
 

@@ -20,6 +20,7 @@ from orch.git import (
     discards,
     landing,
     merges,
+    moved,
     names,
     pinned,
     reading,
@@ -82,6 +83,7 @@ class GitCli:
         checkouts.clone(self._gateway, url, target)
 
     def pin(self, common_dir: str, pinned_dir: str) -> None:
+        moved.follow(common_dir, pinned_dir)
         pinned.pin(self._gateway, self._environ, common_dir, pinned_dir)
 
     def resolve_base(self, repo: Repo, branch: str | None, *, fetch: bool) -> Base:

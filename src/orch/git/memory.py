@@ -78,6 +78,7 @@ class MemoryGit(MemoryReading):
             head=head,
             remotes=dict(repository.remotes),
             default_branch=remote.default_branch if remote else repository.branch,
+            linked=tuple(repository.trees),
         )
 
     @_one_at_a_time

@@ -53,7 +53,7 @@ def repository_gone(repo: Repo) -> NotFound:
     return NotFound(
         f"The repository {repo.slug} is no longer at {repo.common_dir}.",
         code="repository_gone",
-        hint="Register it again from its new place with: orch repo add PATH",
+        hint=f"Register it again from its new place with: orch repo add PATH --slug {repo.slug}",
     )
 
 

@@ -29,7 +29,10 @@ class Command(msgspec.Struct, frozen=True, tag_field="command", tag=True):
 
 
 class RegisterRepo(Command, frozen=True):
+    """`moved_from`: the common directory it had before, where its checkout was moved."""
+
     repo: Repo
+    moved_from: str = ""
 
 
 class TakeEngine(Command, frozen=True):

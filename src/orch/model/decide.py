@@ -41,7 +41,8 @@ def decide(state: Reader, command: cmd.Command) -> Decision:
 
 def _register_repo(state: Reader, command: cmd.RegisterRepo) -> Decision:
     known = state.repo(command.repo.slug)
-    if known is not None and known.common_dir != command.repo.common_dir:
+    allowed = (command.repo.common_dir, command.moved_from)
+    if known is not None and known.common_dir not in allowed:
         return Conflict(
             f"the name {command.repo.slug!r} is taken by {known.local_path}",
             code="repo_exists",

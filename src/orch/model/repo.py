@@ -31,7 +31,8 @@ NOWHERE = Repo(
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """What git says about a path. `top` is the work tree's root, empty in a bare repository;
-    `main_path` is the main checkout (or the bare repository); `branch` is empty when detached."""
+    `main_path` is the main checkout (or the bare repository); `branch` is empty when detached;
+    `linked` are the paths of its linked worktrees, there or not."""
 
     common_dir: str
     main_path: str
@@ -41,3 +42,4 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     remotes: dict[str, str]
     default_branch: str
+    linked: tuple[str, ...] = ()
