@@ -101,3 +101,31 @@ def test_one_that_is_still_there_is_never_replaced(world: World) -> None:
         "repo", "add", str(second), "--slug", "thing", code="repo_exists", exit_code=5
     )
     assert "is taken by" in error["message"]
+
+
+def test_a_lost_repository_holds_up_no_listing_and_is_never_called_clean(
+    world: World, worktree: Path
+) -> None:
+    world.ask("repo", "add", str(_other(world)))
+    world.ask("worktree", "create", "other", "w2")
+    saved = world.ask("worktree", "delete", "w2", "--yes")["saved"]
+    move(world)
+    answer = world.orch("worktree", "trash")
+    assert (answer.code, saved in answer.out) == (0, True), answer
+    assert answer.err.count("thing was left out: ") == 1
+    assert "orch repo add PATH --slug thing" in answer.err
+    for words in ((), ("--dry-run",)):
+        done = world.ask("env", "cleanup", *words)
+        assert [said.split(":")[0] for said in done["left_out"]] == ["thing was left out"]
+    world.ask("worktree", "restore", "w2")
+    answer = world.orch("worktree", "list")
+    [row] = [line.split() for line in answer.out.splitlines() if line.startswith("thing")]
+    assert row == ["thing", "unknown", "-", "feat/w1"]
+    assert "thing: The repository thing is no longer at" in answer.err
+
+
+def _other(world: World) -> Path:
+    other = world.root / "other"
+    world.git("init", "-q", str(other), where=world.root)
+    world.git("commit", "-q", "--allow-empty", "-m", "First", where=other)
+    return other

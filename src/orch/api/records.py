@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from orch.model.attempt import Attempt
+from orch.model.errors import OrchError
 from orch.model.naming import moment
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
@@ -115,14 +116,18 @@ def ticket_record(ticket: Ticket) -> dict[str, Any]:
     return record
 
 
-def worktree_record(worktree: Worktree, state: TreeState | None, why: str = "") -> dict[str, Any]:
-    """`status` is `active`, or `missing` with the reason in `message`."""
+def worktree_record(
+    worktree: Worktree, state: TreeState | None, error: OrchError | None = None
+) -> dict[str, Any]:
+    """`status` is `active`, `missing`, or `unknown` where it could not be looked at; the reason
+    is in `message`."""
+    unknown = error is not None and error.code != "worktree_missing"
     return {
         "repo": worktree.repo,
         "slug": worktree.name,
         "branch": worktree.branch,
         "path": worktree.path,
-        "status": "active" if state is not None else "missing",
+        "status": "active" if state is not None else "unknown" if unknown else "missing",
         "dirty": bool(state.dirty) if state is not None else False,
         "ahead": state.ahead if state is not None else 0,
         "behind": state.behind if state is not None else 0,
@@ -131,7 +136,7 @@ def worktree_record(worktree: Worktree, state: TreeState | None, why: str = "") 
         "head": state.head if state is not None else "",
         "issue": worktree.issue,
         "run": worktree.run,
-        "message": why,
+        "message": error.message if error is not None else "",
     }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from orch.api import records
+from orch.api import moved, records
 from orch.api.trees import Trees, is_over
 from orch.model.errors import Conflict, NotFound, UsageError
 from orch.model.naming import nearest
@@ -102,15 +102,23 @@ class Removal:
 
     # --- what is kept
 
-    def trash(self, repo: str = "") -> list[Saved]:
-        """What can be brought back, newest first."""
-        owners = [self._orch.repo(repo)] if repo else self._orch.repos()
-        found = [saved for owner in owners for saved in self._rooms.git.trash(owner)]
-        return sorted(found, key=lambda saved: (saved.at, saved.id), reverse=True)
+    def trash(self, repo: str = "") -> tuple[list[Saved], list[str]]:
+        """What can be brought back, newest first, and a sentence for each repository that could
+        not be looked at, where all are asked for."""
+        found: list[Saved] = []
+        left_out = []
+        for owner in [self._orch.repo(repo)] if repo else self._orch.repos():
+            try:
+                found.extend(self._rooms.git.trash(owner))
+            except NotFound as error:
+                if repo:
+                    raise
+                left_out.append(moved.left_out(owner, error))
+        return sorted(found, key=lambda saved: (saved.at, saved.id), reverse=True), left_out
 
     def find_saved(self, word: str, repo: str = "") -> Saved:
         """By id, or the newest of a worktree's name or branch."""
-        known = self.trash(repo)
+        known, left_out = self.trash(repo)
         exact = [saved for saved in known if saved.id == word]
         named = [s for s in known if word in (s.worktree.name, s.worktree.branch)]
         found = exact or named
@@ -126,8 +134,9 @@ class Removal:
         similar = nearest(word, [n for s in known for n in (s.id, s.worktree.name)])
         meant = f"; did you mean {similar[0]!r}?" if similar else ""
         raise NotFound(
-            f"nothing is kept of {word!r}{meant}", code="unknown_trash", hint="orch worktree trash"
-        )
+            "; ".join([f"nothing is kept of {word!r}{meant}", *left_out]), code="unknown_trash",
+            hint="orch worktree trash",
+        )  # fmt: skip
 
     def restore(self, saved: Saved, *, dry_run: bool = False) -> Worktree:
         """Branch, directory and uncommitted files again. What a killed restore has left in the
@@ -161,7 +170,8 @@ class Removal:
         self, *, older_than_days: float = 0.0, open_prs: bool = False, dry_run: bool = False
     ) -> dict[str, Any]:
         """Remove the worktrees of ended runs, each saved first: `removed` (records of `delete`),
-        `kept` (`slug`, `reason`), `purged` (ids whose time was over)."""
+        `kept` (`slug`, `reason`), `purged` (ids whose time was over), `left_out` (a sentence for
+        each repository that could not be looked at)."""
         removed, kept = [], []
         for worktree in self._orch.store.worktrees():
             if not worktree.run:
@@ -174,7 +184,9 @@ class Removal:
                     reason = error.message
             if reason:
                 kept.append({"repo": worktree.repo, "slug": worktree.name, "reason": reason})
-        return {"removed": removed, "kept": kept, "purged": self._purge(dry_run=dry_run)}
+        saved, left_out = self.trash()
+        purged = self._purge(saved, dry_run=dry_run)
+        return {"removed": removed, "kept": kept, "purged": purged, "left_out": left_out}
 
     def _reason_to_keep(self, worktree: Worktree, days: float, *, open_prs: bool) -> str:
         run = self._orch.store.run(worktree.run)
@@ -186,20 +198,22 @@ class Removal:
         owner = self._orch.store.repo(worktree.repo)
         if owner is None:
             return f"its repository {worktree.repo} is not registered"
+        if moved.is_gone(owner):
+            return f"its repository is no longer at {owner.local_path}"
         pull = None if open_prs else self._rooms.forge.find_pr(owner, worktree.branch)
         if pull is not None and pull.state == "open":
             return f"its pull request {pull.repo}#{pull.number} is open"
         return ""
 
-    def _purge(self, *, dry_run: bool) -> list[str]:
+    def _purge(self, saved: Sequence[Saved], *, dry_run: bool) -> list[str]:
         before = self._rooms.clock.now() - KEPT_S
+        old = [one for one in saved if one.at < before]
         if dry_run:
-            return [saved.id for saved in self.trash() if saved.at < before]
+            return [one.id for one in old]
         return [
-            saved.id
-            for owner in self._orch.repos()
-            if os.path.isdir(owner.common_dir)
-            for saved in self._rooms.git.purge_trash(owner, older_than=before)
+            one.id
+            for slug in sorted({one.worktree.repo for one in old})
+            for one in self._rooms.git.purge_trash(self._orch.repo(slug), older_than=before)
         ]
 
     # --- repositories

@@ -188,8 +188,10 @@ class Trees:
         """The record of a worktree with `risk`, `run_status`, `pr` and `trash`."""
         owner = self._orch.repo(worktree.repo)
         git = self._rooms.git
-        state, why = self._state(owner, worktree)
-        record = records.worktree_record(worktree, state, why)
+        try:
+            record = records.worktree_record(worktree, git.state(owner, worktree))
+        except OrchError as error:
+            record = records.worktree_record(worktree, None, error)
         try:
             keep = self._rooms.worktree_files(owner).copy
             record["risk"] = records.plain(git.at_risk(owner, worktree, keep=keep))
@@ -202,12 +204,6 @@ class Trees:
         record["pr"] = records.pull_record(pull) if pull else None
         record["trash"] = [records.saved_record(item) for item in saved]
         return record
-
-    def _state(self, owner: Repo, worktree: Worktree) -> tuple[TreeState | None, str]:
-        try:
-            return self._rooms.git.state(owner, worktree), ""
-        except OrchError as error:
-            return None, error.message
 
     def envs(self, run: str = "") -> list[dict[str, Any]]:
         """Records of the worktrees of runs, newest first, with `run_status` and `ended_at`."""

@@ -53,8 +53,8 @@ class Worktrees(Repositories):
             if owner is None or (wanted and worktree.repo != wanted):
                 continue
             try:
-                state, why = self._git.state(owner, worktree), ""
+                record = records.worktree_record(worktree, self._git.state(owner, worktree))
             except OrchError as error:
-                state, why = None, error.message
-            found.append(records.worktree_record(worktree, state, why))
+                record = records.worktree_record(worktree, None, error)
+            found.append(record)
         return found

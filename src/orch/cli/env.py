@@ -62,6 +62,8 @@ def cleanup(
 
     out = output(as_json, quiet, no_color)
     done = Removal(home()).cleanup(older_than_days=older_than, open_prs=open_prs, dry_run=dry_run)
+    for sentence in done["left_out"]:
+        out.warn(sentence)
     if as_json:
         out.data(done)
         return

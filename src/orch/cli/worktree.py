@@ -83,6 +83,9 @@ def list_(repo: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     else:
         rows = [[i["repo"], i["status"], changes(i), i["branch"]] for i in found]
         out.table(["repo", "status", "changes", "branch"], rows)
+        unknown = ((i["repo"], i["message"]) for i in found if i["status"] == "unknown")
+        for slug, message in dict.fromkeys(unknown):
+            out.note(f"{slug}: {message} Try: orch doctor")
 
 
 @worktree.command(
@@ -134,7 +137,9 @@ def adopt(path: str, name: str, dry_run: bool, as_json: bool, quiet: bool, no_co
 
 
 def changes(item: dict[str, Any]) -> str:
-    """A worktree's state in a few words."""
+    """A worktree's state in a few words; `-` where nobody can say."""
+    if item["status"] in ("missing", "unknown"):
+        return "-"
     words = ["dirty"] if item["dirty"] else []
     words += [f"+{item['ahead']}"] if item["ahead"] else []
     words += [f"-{item['behind']}"] if item["behind"] else []

@@ -107,7 +107,10 @@ def trash(repo: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     from orch.api.removal import Removal
 
     out = output(as_json, quiet, no_color)
-    found = [records.saved_record(saved) for saved in Removal(home()).trash(repo)]
+    saved, left_out = Removal(home()).trash(repo)
+    found = [records.saved_record(one) for one in saved]
+    for sentence in left_out:
+        out.warn(sentence)
     if as_json:
         out.data(found)
     elif quiet:

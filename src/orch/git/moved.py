@@ -29,7 +29,10 @@ def follow(common_dir: str, pinned_dir: str) -> None:
         pointer = os.path.join(path, ".git")
         named = places.read_line(pointer).removeprefix("gitdir: ")
         lost = os.path.join(old, "worktrees", os.path.basename(admin_dir))
-        if not places.is_real_directory(path) or os.path.normpath(os.path.join(path, named)) != lost:
+        if (
+            not places.is_real_directory(path)
+            or os.path.normpath(os.path.join(path, named)) != lost
+        ):
             continue
         with failures.our_own_writes(f"write {pointer}"):
             pinned.write_file(pointer, f"gitdir: {admin_dir}\n".encode())

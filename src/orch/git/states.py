@@ -17,6 +17,7 @@ from orch.model.worktree import TreeState, Worktree
 def state(gateway: Gateway, repo: Repo, worktree: Worktree) -> TreeState:
     """See `orch.ports.Git.state`. `ahead` counts from the commit that the branch was made from;
     `behind` is what the local base branch got since (H63: never the branch against itself)."""
+    pinned.require(repo)
     tree = places.find_tree(repo, worktree)
     seen = status.read_status(gateway, tree.place)
     ahead, behind = _distance(gateway, repo, worktree, seen)
