@@ -12,6 +12,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from orch.api.facade import Orch
@@ -22,6 +23,13 @@ from orch.model.errors import OrchError
 _SOONEST = 1_735_689_600.0  # 2025-01-01: nobody ran this program before
 _AHEAD_S = 5.0
 _LEAST_INODES = 1000
+_OF_DATABASE = {
+    "database_corrupt": "",
+    "database_io": "let it be a file of yours that can be written, on a local disk",
+    "database_busy": "end the program that keeps it locked, then: orch doctor",
+    "schema_newer": "",
+}
+"""Why the database cannot be used, and what mends it where its own hint leads here."""
 
 
 class Check(NamedTuple):
@@ -63,10 +71,17 @@ def diagnose(
         try:
             found.extend(look())
         except OrchError as error:
-            found.append(Check(name, False, error.message, error.hint))
+            found.append(_failed(name, error))
         except OSError as error:
             found.append(Check(name, False, f"{error.filename}: {error.strerror}", "ls -la"))
     return found
+
+
+def _failed(name: str, error: OrchError) -> Check:
+    """What rests on the database says so; the database's own check says what mends it."""
+    if error.code in _OF_DATABASE:
+        return Check(name, False, "could not be looked at: the database cannot be used, see there")
+    return Check(name, False, error.message, error.hint)
 
 
 def _python() -> Looks:
@@ -119,10 +134,17 @@ def _config(home: Home) -> Looks:
 
 def _database(home: Home) -> Looks:
     place = home.path / "orch.db"
-    fix = f"keep a copy of {place} and its -wal file, then put a backup in its place"
+    files, target = " ".join(quote(str(p)) for p in _parts(place)), quote(f"{home.path}/damaged")
+    fix = (
+        f"mkdir -p {target} && mv {files} {target}/, then put a backup in its place (of orch doctor"
+        f" --backup): cp BACKUP {quote(str(place))}; without one Orch begins anew"
+    )
     try:
         broken, facts = home.store.quick_check(), home.store.facts()
     except OrchError as error:
+        fix = (
+            fix if error.code == "database_corrupt" else _OF_DATABASE.get(error.code) or error.hint
+        )
         yield Check("database", False, error.message, fix)
         return
     if broken:
@@ -131,6 +153,12 @@ def _database(home: Home) -> Looks:
     size = (facts.size + facts.log_size) / 2**20
     told = f"sound: {size:.1f} MiB, SQLite {facts.sqlite}, journal {facts.journal}"
     yield Check("database", facts.journal == "wal", told, "move the home to a local disk")
+
+
+def _parts(place: Path) -> list[Path]:
+    """The database with what SQLite keeps beside it; a log without its database is of no use."""
+    beside = [Path(f"{place}{ending}") for ending in ("-wal", "-shm")]
+    return [place, *(path for path in beside if path.exists())]
 
 
 def _clock(home: Home, now: float) -> Looks:
