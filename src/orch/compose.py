@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from orch import plugins
 from orch.api.facade import Orch
 from orch.config import Config, home_from
+from orch.config.folders import make_folders
 from orch.config.held import Held
-from orch.model.errors import ToolFailed
 from orch.model.repo import Repo
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from orch.ports import Agent, Forge, Tracker
     from orch.terminals.tmux import Tmux
 
-FOLDERS = ("run", "repos", "worktrees", "attempts", "vault", "forge", "pinned", "log")
 OWN_FOLDERS = {"local": "forge", "vault": "vault"}
 """Of the forge and the tracker that Orch ships; others have one below `forges` and `trackers`."""
 
@@ -68,10 +67,15 @@ class Home:
     """`orch.api.facade.Rooms`, each room made when it is first needed: what is opened once per
     process and shared by both halves."""
 
-    def __init__(self, environ: Mapping[str, str], cwd: Path, person: str) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], cwd: Path, person: str, *, whole: bool = True
+    ) -> None:
+        """Not `whole`: also where its folders cannot be made, to find out why."""
         self.environ = dict(environ)
         self.path = home_from(environ).resolve()  # the git room takes real paths only
-        _make_folders(self.path)
+        refusals = make_folders(self.path)
+        if refusals and whole:
+            raise refusals[0]
         self._held = Held(self.path, self.environ)
         self.clock = _WallClock()
         self.ids = _Ids()
@@ -211,19 +215,6 @@ class _Agents:
         return [name for name in config.agents if not self._home.agent_lacks(name)]
 
 
-def _make_folders(home: Path) -> None:
-    try:
-        for name in FOLDERS:
-            (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        full = error.errno in (28, 122)
-        raise ToolFailed(
-            f"cannot make the home {home}: {error.strerror}",
-            code="disk_full" if full else "home_unusable",
-            hint="set ORCH_HOME to a folder that can be written to",
-        ) from error
-
-
 def open_orch(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
     """The facade of the home that `environ` names. Creates it when it is not there; a broken
     configuration is refused at once."""
@@ -242,9 +233,11 @@ def person(environ: Mapping[str, str]) -> str:
         return environ.get("USER", "") or str(os.getuid())
 
 
-def open_unchecked(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
+def open_unchecked(
+    environ: Mapping[str, str], cwd: Path, *, person: str, whole: bool = True
+) -> Orch:
     """`open_orch` for whoever wants to look at a home that may be broken."""
-    return Orch(Home(environ, cwd, person))
+    return Orch(Home(environ, cwd, person, whole=whole))
 
 
 def _home_of(orch: Orch) -> Home:

@@ -67,6 +67,22 @@ def test_a_damaged_database_hides_nothing_else(world: World) -> None:
     assert not {"git", "tmux", "folders", "socket", "plugins", "vault"} & set(found)
 
 
+def test_a_file_where_a_folder_should_be(world: World) -> None:
+    """The path that is in the way is named, and the doctor still comes."""
+    home = world.root / "second home"
+    home.mkdir(mode=0o700)
+    (home / "worktrees").write_text("")
+    env = {"ORCH_HOME": str(home)}
+    fix = f"mv '{home}/worktrees' '{home}/worktrees.old'"
+    answer = world.orch("repo", "list", "--json", env=env)
+    assert answer.code == 9, answer
+    assert answer.error["message"].startswith(f"{home}/worktrees is not a folder")
+    assert answer.error["hint"] == fix
+    found = {check["name"]: check for check in world.ask("doctor", code=1, env=env)}
+    assert found["folders"]["fix"] == fix
+    assert [name for name, check in found.items() if not check["ok"]] == ["folders"]
+
+
 def test_a_clock_that_went_back(world: World) -> None:
     """What comes next would be older than what is there."""
     world.spoil("update events set at = at + 90000 where seq = (select max(seq) from events)")

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from orch.api.facade import Orch
 from orch.api.preflight import OLDEST_GIT, OLDEST_TMUX
-from orch.compose import FOLDERS, Home
+from orch.compose import Home
+from orch.config.folders import FOLDERS, in_the_way
 from orch.model.errors import OrchError
 
 _SOONEST = 1_735_689_600.0  # 2025-01-01: nobody ran this program before
@@ -102,6 +103,9 @@ def _tool(name: str, ask: Callable[[], tuple[int, ...]], oldest: tuple[int, ...]
 def _folders(home: Path) -> Looks:
     """What agents wrote and what people keep secret lies there; nobody else may read it."""
     open_ones = []
+    for path in (home, *(home / name for name in FOLDERS)):
+        if os.path.lexists(path) and not path.is_dir():
+            raise in_the_way(path)
     for path in (home, *(home / name for name in FOLDERS), home / "config.toml", home / "orch.db"):
         try:
             known = path.stat()

@@ -45,7 +45,7 @@ def doctor(
     from orch.compose import back_up, open_unchecked, person
 
     out = output(as_json, quiet, no_color)
-    orch = open_unchecked(os.environ, Path.cwd(), person=person(os.environ))
+    orch = open_unchecked(os.environ, Path.cwd(), person=person(os.environ), whole=False)
     click.get_current_context().call_on_close(orch.close)
     checks = diagnose(orch, os.environ)
     if backup is not None:
