@@ -124,6 +124,17 @@ def test_a_lost_repository_holds_up_no_listing_and_is_never_called_clean(
     assert "thing: The repository thing is no longer at" in answer.err
 
 
+def test_what_removes_wants_the_whole_name(world: World) -> None:
+    """A prefix may be meant for another repository."""
+    error = world.refused("repo", "remove", "thin", code="unknown_repo", exit_code=3)
+    assert "did you mean 'thing'?" in error["message"]
+    world.ask("worktree", "create", "thing", "w1")
+    error = world.refused(
+        "worktree", "delete", "w1", "--repo", "thin", code="unknown_repo", exit_code=3
+    )
+    assert "did you mean 'thing'?" in error["message"]
+
+
 def _other(world: World) -> Path:
     other = world.root / "other"
     world.git("init", "-q", str(other), where=world.root)

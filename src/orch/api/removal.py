@@ -240,7 +240,7 @@ class Removal:
         is to go and has nothing of its own: `slug, local_path, status, clone_deleted`."""
         from orch.model.command import ForgetRepo
 
-        owner = self._orch.repo(slug)
+        owner = self._orch.exact_repo(slug)
         record = self.show_repo(owner.slug)
         self._refuse_repo_in_use(owner, record)
         if delete_clone:

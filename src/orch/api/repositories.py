@@ -144,6 +144,16 @@ class Repositories(Desk):
             hint="orch repo list" if names else "orch repo add PATH",
         )
 
+    def exact_repo(self, slug: str) -> Repo:
+        """By its whole name, for what removes: a prefix may be meant for another one."""
+        found = self.repo(slug)
+        if found.slug != slug:
+            raise NotFound(
+                f"there is no repository {slug!r}; did you mean {found.slug!r}?",
+                code="unknown_repo", hint="orch repo list",
+            )  # fmt: skip
+        return found
+
     def repo_for(self, asked: str, issue: Ticket | None) -> Repo:
         """`asked` > where one stands > the issue's > the only one there is."""
         if asked:

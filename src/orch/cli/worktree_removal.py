@@ -34,6 +34,7 @@ def delete(
     from orch.api.trees import Trees
 
     out, orch = output(as_json, quiet, no_color), home()
+    repo = orch.exact_repo(repo).slug if repo else ""
     done = Removal(orch).delete(Trees(orch).find(name, repo), yes=yes, dry_run=dry_run)
     if as_json:
         out.data(done)
