@@ -133,6 +133,11 @@ def test_what_removes_wants_the_whole_name(world: World) -> None:
         "worktree", "delete", "w1", "--repo", "thin", code="unknown_repo", exit_code=3
     )
     assert "did you mean 'thing'?" in error["message"]
+    world.ask("worktree", "create", "thing", "w2")
+    error = world.refused("repo", "remove", "thing", code="repo_in_use", exit_code=5)
+    assert "2 worktrees" in error["message"]
+    assert "orch env cleanup" in error["hint"]
+    assert "orch worktree delete w" in error["hint"]
 
 
 def _other(world: World) -> Path:

@@ -427,9 +427,13 @@ def repo_in_use(slug: str, worktrees: Sequence[str], runs: Sequence[str]) -> Con
         )
     if worktrees:
         return Conflict(
-            f"{slug} still has {_counted(worktrees, 'worktree')}: {worktrees[0]}",
+            f"{slug} still has {_counted(worktrees, 'worktree')}: {worktrees[0]}"
+            f"{', …' if len(worktrees) > 1 else ''}",
             code="repo_in_use",
-            hint=f"orch worktree delete {worktrees[0]} --repo {slug}",
+            hint=f"orch env cleanup (those of ended runs), then for each other one: orch worktree"
+            f" delete {worktrees[0]} --repo {slug}"
+            if len(worktrees) > 1
+            else f"orch worktree delete {worktrees[0]} --repo {slug}",
         )
     return None
 
