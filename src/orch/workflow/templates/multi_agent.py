@@ -9,7 +9,7 @@ def multi_agent(  # type: ignore[no-untyped-def]
     impl_agent: str | None = None,
     test_agent: str | None = None,
     test_command: str | list[str] | None = None,
-    strategy: str = "merge",
+    strategy="merge",
     base_branch: str | None = None,
 ):
     """Implementation and tests are written side by side, then merged.
