@@ -29,7 +29,9 @@ def delete(
     name: str, repo: str, yes: bool, dry_run: bool, as_json: bool, quiet: bool, no_color: bool
 ) -> None:
     """Remove a worktree and its branch. Refuses what exists nowhere else; with --yes that is kept
-    for 14 days, and the command that brings it back is printed."""
+    for 14 days, and the command that brings it back is printed. Files that git ignores go for good
+    and are named, but for those that count as work: what [worktree] copy lists, and small .env*,
+    *.local, *.key and *.pem files outside of ignored directories."""
     from orch.api.removal import Removal
     from orch.api.trees import Trees
 
@@ -49,7 +51,7 @@ def tell_deleted(out: Output, done: dict[str, Any]) -> None:
     its = "" if done["branch"].endswith(f"/{done['slug']}") else f" ({done['branch']})"
     out.line(f"{verb} {done['repo']}/{done['slug']}{its}")
     for name, words in (
-        ("dirty", "not committed"), ("ignored", "ignored, listed"), ("commits", "on no remote"),
+        ("dirty", "not committed"), ("ignored", "ignored, kept"), ("commits", "on no remote"),
     ):  # fmt: skip
         for item in done["risk"][name][:5]:
             out.line(f"  {words}: {item}")
@@ -59,6 +61,10 @@ def tell_deleted(out: Output, done: dict[str, Any]) -> None:
         out.line(f"  the branch stays: {done['branch_kept']}")
     if done["restore"]:
         out.line(f"  bring it back: {done['restore']}")
+    if lost := done["ignored"]:
+        others = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        gone = "would be gone" if done["status"] == "planned" else "gone"
+        out.note(f"ignored by git, {gone} for good: {', '.join(lost[:5])}{others}")
 
 
 @click.command(
