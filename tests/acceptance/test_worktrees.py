@@ -75,9 +75,13 @@ def test_what_is_clean_and_pushed_needs_no_yes_and_comes_back_all_the_same(world
 def test_deleting_says_in_words_what_is_kept_and_how_to_get_it(world: World) -> None:
     path = created(world)
     (path / "new.txt").write_text("new\n")
-    planned = world.orch("worktree", "delete", "fix-crash", "--dry-run")
+    words = ("worktree", "delete", "fix-crash", "--dry-run")
+    error = world.refused(*words, code="worktree_has_work", exit_code=5)
+    assert "1 uncommitted file (new.txt)" in error["message"]
+    planned = world.orch(*words, "--yes")
     assert planned.code == 0
     assert "would delete thing/fix-crash (fix/crash)" in planned.out
+    assert "  what exists nowhere else would be kept for 14 days:\n" in planned.out
     assert "not committed: new.txt" in planned.out
     assert path.is_dir()
     answer = world.orch("worktree", "delete", "fix-crash", "--yes")

@@ -41,13 +41,14 @@ class Removal:
     # --- one worktree
 
     def delete(self, worktree: Worktree, *, yes: bool, dry_run: bool = False) -> dict[str, Any]:
-        """Save and remove. Without `yes` refused where something exists nowhere else. Gives
+        """Save and remove. Without `yes` refused where something exists nowhere else, by a dry run
+        too, which answers as the deletion would. Gives
         `slug, repo, branch, path, status, risk, ignored, saved, restore, branch_kept`; `ignored`
         goes for good."""
         owner = self._orch.repo(worktree.repo)
         self._refuse_in_use(worktree)
         risk = self._rooms.git.at_risk(owner, worktree, keep=self._keep(owner))
-        if not (yes or dry_run or risk.nothing):
+        if not (yes or risk.nothing):
             raise _has_work(worktree, risk)
         told = records.plain(risk)
         lost = told.pop("lost")
