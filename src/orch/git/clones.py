@@ -1,8 +1,8 @@
 """Removing a clone of ours, when its remote has everything that is in it.
 
-Look: worktrees, files (ignored ones too that policy lists or that look personal), repositories inside,
-and every commit that a ref, HEAD or a reflog leads to, against what the remote says now that it
-has. Act: one removal that follows no link (see `disposal`).
+Look: worktrees, files (ignored ones too that policy lists or that look personal), repositories
+inside, and every commit that a ref, HEAD or a reflog leads to, against what the remote says now
+that it has. Act: one removal that follows no link (see `disposal`).
 
 Invariant: a remote that does not answer has nothing; the stash and what is kept of removed
 worktrees count as work.
