@@ -80,7 +80,8 @@ SHAPES = {
     "send": "`{run, attempt, delivered, proof, reason, message, hint, bytes}`; `reason` is a code",
     "watch": "one object a line: `{type: snapshot, seq, run}` first, then `{type: event, …}` and"
     " `{type: output, …}`",
-    "worktree delete": "`{repo, slug, branch, path, status, risk, saved, restore, branch_kept}`;"
+    "worktree delete": "`{repo, slug, branch, path, status, risk, ignored, saved, restore,"
+    " branch_kept}`; `ignored` are the ignored paths that are not kept;"
     " `restore` is the command that brings it back",
     "worktree restore": "[worktree](#worktree)",
     "worktree trash": "array of `{id, repo, slug, branch, ref, commit, changed, tip, saved_at, until,"

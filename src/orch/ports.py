@@ -180,7 +180,8 @@ class Git(CommitViews, Protocol):
 
     def at_risk(self, repo: Repo, worktree: Worktree, *, keep: Sequence[str] = ()) -> Risk:
         """What would be gone with the worktree. `keep` are patterns (as in `.gitignore`) of ignored
-        files that count as work. Refused (`Conflict`) is what `rescue` would refuse."""
+        files that count as work beside small ones that look like a person's own (`.env*`, `*.key`).
+        Refused (`Conflict`) is what `rescue` would refuse."""
 
     def rescue(
         self, repo: Repo, worktree: Worktree, *, key: str, at: float, keep: Sequence[str] = (),

@@ -100,6 +100,10 @@ def test_a_key_is_set_and_unset_and_every_comment_stays(world: World) -> None:
     world.refused(
         "config", "set", "defaults.agent", "two", code="config_unknown_agent", exit_code=2
     )
+    error = world.refused(
+        "config", "set", "service.max_parallel", "-1", code="config_invalid", exit_code=2
+    )
+    assert "max_parallel" in error["message"]
     world.refused("config", "unset", "git.name", code="config_not_set", exit_code=3)
     answer = world.orch("config", "set", "agents.one.env.KEY", "-", stdin="sk-secret\n")
     assert answer.code == 0, answer

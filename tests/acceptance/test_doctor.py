@@ -42,6 +42,28 @@ def test_folders_that_others_can_read(world: World) -> None:
     assert found["folders"]["fix"] == f"chmod -R go-rwx {world.home}"
 
 
+def test_a_configuration_as_an_editor_makes_it_is_only_told_of(world: World) -> None:
+    (world.home / "config.toml").chmod(0o644)
+    answer = world.orch("doctor")
+    assert answer.code == 0, answer
+    assert "note  folders: others could read config.toml" in answer.out
+    assert f"fix: chmod go-rwx {world.home}/config.toml" in answer.out
+    world.configure({"one": 'command = ["true"]\nenv = { KEY = "env:HOME" }\n'})
+    (world.home / "config.toml").chmod(0o644)
+    assert world.orch("doctor").code == 0
+    world.configure({"one": 'command = ["true"]\nenv = { KEY = "sk-1" }\n'})
+    (world.home / "config.toml").chmod(0o644)
+    assert set(failed(world)) == {"folders"}
+
+
+def test_without_any_agent_it_is_said_what_makes_one(world: World) -> None:
+    world.configure({})
+    answer = world.orch("doctor")
+    assert answer.code == 0, answer
+    assert "note  agents: none is configured yet" in answer.out
+    assert "fix: orch config set agents." in answer.out
+
+
 def test_a_broken_configuration_hides_nothing_else(world: World) -> None:
     (world.home / "config.toml").write_text("oops =")
     found = failed(world)

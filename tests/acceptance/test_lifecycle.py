@@ -184,6 +184,9 @@ def test_stop_ends_the_agents_and_resume_goes_on(world: World) -> None:
     assert running.returncode == 5
     assert json.loads(out)["status"] == "blocked"
     assert world.ask("resume") == [], "what a person stopped is not taken up by the way"
+    told = world.orch("resume")
+    assert told.code == 0
+    assert told.err == f"1 run was stopped by a person: orch resume {stopped['id']}\n"
     assert world.ask("stop", "@")["status"] == "blocked", "again is no error"
     go(world)
     record = world.ask("resume", "@")

@@ -100,6 +100,29 @@ def test_what_does_not_arrive_is_said_with_why(talking: World) -> None:
     assert heard(talking) == ""
 
 
+def test_what_nobody_knows_is_not_said_to_be_undelivered(world: World) -> None:
+    """The program ends because of the message, and takes its terminal with it."""
+    leaves = 'command = ["sh", "-c", "read -r line; echo $line > heard.txt"]\nio = "tty"\n'
+    world.configure({"leaver": leaves})
+    for told_as in ("plain", "json"):
+        world.start("run", "basic_pr", "--issue", "1", "--agent", "leaver", "--json")
+        [attempt] = world.until(lambda: live(world), "the agent")
+        answer = world.orch("send", "@", "bye\nnever read", *["--json"][: told_as == "json"])
+        assert answer.code == 5, answer
+        hint = f"orch logs {world.ask('show', '@')['id']}:{attempt['id']}"
+        if told_as == "json":
+            assert (answer.json["delivered"], answer.json["reason"]) == (False, "unknown")
+            assert answer.json["message"].startswith("not known to be delivered: ")
+            assert answer.json["hint"] == hint
+        else:
+            assert answer.out.startswith("not known to be delivered: ")
+            assert "before it is sent again" in answer.out
+            assert answer.out.endswith("[unknown]\n")
+            assert hint in answer.err
+        world.until(lambda: world.ask("show", "@")["status"] == "done", "the end")
+        assert world.orch(*hint.split()[1:]).code == 0
+
+
 def test_a_program_with_pipes_is_not_spoken_to(world: World) -> None:
     world.configure({"deaf": ["sh", "-c", "sleep 60"]})
     world.start("run", "basic_pr", "--issue", "1", "--agent", "deaf")

@@ -75,9 +75,13 @@ def test_what_is_clean_and_pushed_needs_no_yes_and_comes_back_all_the_same(world
 def test_deleting_says_in_words_what_is_kept_and_how_to_get_it(world: World) -> None:
     path = created(world)
     (path / "new.txt").write_text("new\n")
-    planned = world.orch("worktree", "delete", "fix-crash", "--dry-run")
+    words = ("worktree", "delete", "fix-crash", "--dry-run")
+    error = world.refused(*words, code="worktree_has_work", exit_code=5)
+    assert "1 uncommitted file (new.txt)" in error["message"]
+    planned = world.orch(*words, "--yes")
     assert planned.code == 0
     assert "would delete thing/fix-crash (fix/crash)" in planned.out
+    assert "  what exists nowhere else would be kept for 14 days:\n" in planned.out
     assert "not committed: new.txt" in planned.out
     assert path.is_dir()
     answer = world.orch("worktree", "delete", "fix-crash", "--yes")
@@ -287,6 +291,44 @@ def test_ignored_files_are_brought_by_policy_and_kept_when_deleted(world: World)
     assert (world.repo / "node_modules" / "left-pad" / "index.js").exists()
     world.ask("worktree", "restore", "fix-crash")
     assert (path / "local.env").read_text() == "SECRET=2\n"
+
+
+def test_h57_ignored_files_that_look_personal_are_work_and_the_others_are_named(
+    world: World,
+) -> None:
+    world.commit(".gitignore", "*.log\n.env*\n*.pem\nnode_modules/\n")
+    world.git("push", "--quiet", "origin", "main")
+    path = created(world)
+    (path / "conf").mkdir()
+    (path / "conf" / ".env.local").write_text("SECRET=1\n")
+    (path / "huge.pem").write_text("x" * 65_537)
+    (path / "node_modules").mkdir()
+    (path / "node_modules" / "ca.pem").write_text("theirs\n")
+    for number in range(5):
+        (path / f"{number}.log").write_text("log\n")
+    error = world.refused("worktree", "delete", "fix-crash", code="worktree_has_work", exit_code=5)
+    assert "1 ignored file (conf/.env.local)" in error["message"]
+    lost = [*(f"{number}.log" for number in range(5)), "huge.pem", "node_modules/"]
+    planned = world.orch("worktree", "delete", "fix-crash", "--yes", "--dry-run")
+    assert "  ignored, kept: conf/.env.local" in planned.out
+    named = "ignored by git, would be gone for good: 0.log, 1.log, 2.log, 3.log, 4.log and 2 more\n"
+    assert named in planned.err
+    assert (path / "0.log").exists()
+    done = world.ask("worktree", "delete", "fix-crash", "--yes")
+    assert (done["ignored"], done["risk"]["ignored"]) == (lost, ["conf/.env.local"])
+    world.ask("worktree", "restore", "fix-crash")
+    assert (path / "conf" / ".env.local").read_text() == "SECRET=1\n"
+    assert not (path / "0.log").exists()
+
+
+def test_ignored_files_go_without_yes_but_not_without_a_word(world: World) -> None:
+    world.commit(".gitignore", "*.log\n")
+    world.git("push", "--quiet", "origin", "main")
+    path = created(world)
+    (path / "x.log").write_text("SECRET\n")
+    answer = world.orch("worktree", "delete", "fix-crash")
+    assert (answer.code, path.exists()) == (0, False)
+    assert "ignored by git, gone for good: x.log\n" in answer.err
 
 
 def test_the_worktrees_of_runs_get_them_too(world: World) -> None:

@@ -57,7 +57,21 @@ class GitTrashContract:
         hands.write(worktree, {"README.md": "new\n", "new.txt": "n\n", "notes.swp": "s\n"})
         risk = git.at_risk(repo, worktree, keep=KEEP)
         assert (risk.dirty, risk.ignored) == (("README.md", "new.txt"), ("notes.swp",))
-        assert git.at_risk(repo, worktree).ignored == ()
+        assert risk.lost == ()
+        unlisted = git.at_risk(repo, worktree)
+        assert (unlisted.ignored, unlisted.lost) == ((), ("notes.swp",))
+
+    def test_h57_personal_files_are_at_risk_but_not_in_ignored_directories(
+        self, git: Git, hands: GitHands, repo: Repo
+    ) -> None:
+        worktree = made(git, repo)
+        files = {".aider.pem": "mine\n", "node_modules/a/ca.pem": "theirs\n"}
+        hands.write(worktree, {**files, ".aider.key": "k" * 70_000})
+        risk = git.at_risk(repo, worktree)
+        assert (risk.dirty, risk.ignored) == ((), (".aider.pem",))
+        assert risk.lost == (".aider.key", "node_modules/")
+        [saved] = git.rescue(repo, worktree, key="k", at=AT)
+        assert saved.changed == 1
 
     def test_h57_commits_are_at_risk_until_a_remote_has_them(
         self, git: Git, hands: GitHands, repo: Repo

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,17 @@ from orch.api import Orch
 from orch.api.planning import program_of
 from orch.api.tasks import Tasks
 from orch.config import Config, load
+from orch.config.service_tree import BudgetLimits
 from orch.config.tree import AgentConfig, RetryPolicy, RouterConfig, RunLimits, Service
 from orch.engine.dispatcher import Dispatcher
 from orch.engine.engine import Engine
 from orch.engine.slots import Places
+from orch.engine.spending import Spending
 from orch.model.attempt import Launch, Verdict
 from orch.model.command import RegisterRepo
 from orch.model.errors import NotFound, OrchError
 from orch.model.event import Actor
+from orch.model.price import tokens_of
 from orch.model.repo import Repo
 from orch.model.run import Owner
 from orch.model.task import CLOSED, Task
@@ -37,6 +41,8 @@ NAMES = ("able", "baker", "clever")
 CODES = {
     1: "exit_nonzero", 2: "rate_limit", 3: "reported_needs_review", 4: "no_change", 5: "auth",
 }  # fmt: skip
+CALL = 1000
+"""Tokens that a call uses."""
 REST = frozenset({*CLOSED, "in_review", "needs_review"})
 
 
@@ -48,10 +54,12 @@ class Moody(TextAgent):
 
     def judge(self, reply: str, facts: Any, schema: Any = None) -> Verdict:
         code = facts.exit.exit_code
-        if not code:
-            return Verdict(ok=True, value=facts.stdout.decode())
+        used = {"input_tokens": CALL - 10, "output_tokens": 10}
         told = facts.stdout.decode()
-        return Verdict(ok=False, code=CODES.get(code, "killed"), message=told, retry=code < 3)
+        if not code:
+            return Verdict(ok=True, value=told, usage=used)
+        failed = CODES.get(code, "killed")
+        return Verdict(ok=False, code=failed, message=told, retry=code < 3, usage=used)
 
 
 class ThreeAgents:
@@ -103,6 +111,7 @@ class QueueUniverse(Universe):
         self.total = self.rng.choice([1, 2, 4])
         self.of_repo = {"left": self.rng.choice([0, 1, 2])}
         self.persons = self.rng.choice([0, 0, 5, 25])
+        self.raised = 0
         self.clock_is_put = self.rng.random() < 0.3
         self.wrong: list[str] = []
         self.config = self._config()
@@ -122,8 +131,15 @@ class QueueUniverse(Universe):
             retry=RetryPolicy(base_s=5.0, max_s=60.0, max_attempts=self.rng.choice([1, 3, 5])),
             router=RouterConfig(mode=self.rng.choice(["default", "round_robin", "weighted"])),
             run=RunLimits(lost_attempts=3),
+            budget=self._budget(),
             agents={name: AgentConfig(command=("agent",)) for name in NAMES},
         )
+
+    def _budget(self) -> dict[str, BudgetLimits]:
+        if self.rng.random() < 0.6:
+            return {}
+        scope = self.rng.choice(["run", "task", "agent", "repo", "day"])
+        return {scope: BudgetLimits(tokens=self.rng.choice([1, CALL, 2500, 8 * CALL]))}
 
     def _add_repo(self, name: str) -> None:
         place = f"/{name}"
@@ -215,6 +231,30 @@ class QueueUniverse(Universe):
             self.wrong.append(f"two programs of task {owner.id} at once")
         if owner.state in CLOSED:
             self.wrong.append(f"a program of task {owner.id} begins, which is {owner.state}")
+        self._watch_budget(attempt)
+
+    def _watch_budget(self, attempt: str) -> None:
+        """Whatever is at work already, taken for a whole call, leaves something of every limit: none
+        is overshot by more than this one call."""
+        begun = self.store.attempt(attempt)
+        run = self.store.run(begun.run) if begun is not None else None
+        assert begun is not None
+        assert run is not None
+        at_work = {name.removeprefix("orch-") for name in self.terminals.names()}
+        used: Counter[str] = Counter()
+        for other in self.store.runs():
+            for one in self.store.attempts(other.id):
+                tokens = CALL if one.id in at_work else tokens_of(one.usage).total or 0
+                used["day"] += tokens
+                used["agent"] += tokens * (one.agent == begun.agent)
+                used["repo"] += tokens * (other.repo == run.repo)
+                used["task"] += tokens * (other.task == run.task)
+                used["run"] += tokens * (other.id == run.id)
+        for scope, limits in self.config.budget.items():
+            if self.clock_is_put and scope in ("day", "agent", "repo"):
+                continue  # another day, another budget
+            if used[scope] >= limits.tokens:
+                self.wrong.append(f"a call begins at {used[scope]} of {limits.tokens} ({scope})")
 
     def _task_of(self, attempt: str) -> Task:
         known = self.store.attempt(attempt)
@@ -250,9 +290,11 @@ class QueueUniverse(Universe):
         faults = Faults(self.rng, 0.0 if calm else self.crash_rate / 4, self.loop.stop)
         leave, self._heard = asyncio.Event(), asyncio.Event()
         places = Places(self.tasks.slots)
+        spending = Spending(self.store, lambda slug: self.config)
         world = dataclasses.replace(
             self._world(faults, calm), places=places, agents=ThreeAgents(),
             config=lambda slug: self.config, lost_attempts=lambda slug: 3,
+            may_spend=spending.may_spend, overspent=spending.overspent,
         )  # fmt: skip
         engine = Engine(world, self._me(), program_of)
         dispatcher = Dispatcher(world, self.tasks.plan_run, engine.look)
@@ -289,6 +331,17 @@ class QueueUniverse(Universe):
                 leave.set()
             else:
                 self._close_parts()
+                self._raise_limits()
+
+    def _raise_limits(self) -> None:
+        """What a used-up budget holds up goes on when somebody gives more."""
+        if any("budget" in task.hint for task in self.store.tasks() if task.state == "blocked"):
+            more = {
+                scope: replace(limits, tokens=limits.tokens + 2 * CALL)
+                for scope, limits in self.config.budget.items()
+            }
+            self.config = replace(self.config, budget=more)
+            self.raised += 1
 
     def _close_parts(self) -> None:
         """What waits for a person holds up its parent: one sees to it in the end."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from orch.engine.engine import Engine
-from orch.model import task_rules
+from orch.model import budget, task_rules
 from orch.model.run import Run
 from orch.store.memory import MemoryStore
 from tests.sim.queue_auditor import complaints
@@ -47,6 +47,7 @@ def test_the_seeds_do_crash_and_persons_do_meddle() -> None:
     assert sum(universe.crashes for universe in universes) > 20
     assert any(len(universe.store.runs_of_task(1)) > 1 for universe in universes)
     assert any(universe.clock.put for universe in universes), "clocks are put"
+    assert any(universe.raised for universe in universes), "budgets are used up"
 
 
 def test_the_same_seed_plays_the_same_way() -> None:
@@ -92,6 +93,13 @@ def test_a_planted_bug_that_gives_places_to_all_who_waited_is_found(
 
     monkeypatch.setattr(Engine, "_give_places", to_all)
     assert "places" in str(found_by())
+
+
+def test_a_planted_bug_that_forgets_who_is_at_work_overshoots_a_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(budget, "_promised", lambda account: account.spent)
+    assert "a call begins at" in str(found_by())
 
 
 def test_a_planted_bug_that_gives_a_task_two_runs_is_found(

@@ -64,7 +64,7 @@ class Registry:
         raise UsageError(
             f"several agents are configured and none was chosen: {', '.join(names)}",
             code="agent_needed",
-            hint=f'--agent {names[0]}, or agent = "{names[0]}" in [defaults] of config.toml',
+            hint=f"--agent {names[0]}, or: orch config set defaults.agent {names[0]}",
         )
 
     def _none(self) -> UsageError:

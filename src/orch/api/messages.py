@@ -13,13 +13,14 @@ from orch.api.attempts import named
 from orch.api.facade import Orch
 from orch.model import command as commands
 from orch.model.attempt import FINAL, Attempt
-from orch.model.delivery import Delivery, Undeliverable, message_bytes
+from orch.model.delivery import UNKNOWN, Delivery, Undeliverable, message_bytes, undelivered
 from orch.model.errors import Conflict, OrchError, UsageError
 from orch.model.run import Run
 
 _HINTS = {
     "pipes": "orch help config",
     "not_running": "orch logs {run}",
+    UNKNOWN: "orch logs {run}:{attempt}",  # what came of it is in what the program wrote
     "no_answer": "orch doctor",
     "empty": 'orch send {run}:{attempt} "TEXT"',
     "control_character": "orch send {run}:{attempt} @FILE, without them",
@@ -36,6 +37,11 @@ class Sent(NamedTuple):
     size: int
     delivery: Delivery
     unnoted: str = ""
+
+    @property
+    def told(self) -> str:
+        """What a person is told of one that was not delivered, or that nobody knows of."""
+        return undelivered(self.delivery.code, self.delivery.reason)
 
     @property
     def hint(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from orch.api.fitting import needs_fitting
 from orch.api.workflows import Found, Workflows
 from orch.config.tree import Defaults
 from orch.model.command import CreateRun
@@ -212,6 +213,7 @@ class RunPlan:
         that do not fit."""
         arguments(self.workflow, issue, params)
         _needs_json(params)
+        needs_fitting(self.workflow.function, params)
         entry_module = self.entry.rpartition(":")[0]
         ordered: Sequence[Source] = sorted(
             self._sources(task), key=lambda source: source.module != entry_module

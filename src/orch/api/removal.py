@@ -41,13 +41,17 @@ class Removal:
     # --- one worktree
 
     def delete(self, worktree: Worktree, *, yes: bool, dry_run: bool = False) -> dict[str, Any]:
-        """Save and remove. Without `yes` refused where something exists nowhere else. Gives
-        `slug, repo, branch, path, status, risk, saved, restore, branch_kept`."""
+        """Save and remove. Without `yes` refused where something exists nowhere else, by a dry run
+        too, which answers as the deletion would. Gives
+        `slug, repo, branch, path, status, risk, ignored, saved, restore, branch_kept`; `ignored`
+        goes for good."""
         owner = self._orch.repo(worktree.repo)
         self._refuse_in_use(worktree)
         risk = self._rooms.git.at_risk(owner, worktree, keep=self._keep(owner))
-        if not (yes or dry_run or risk.nothing):
+        if not (yes or risk.nothing):
             raise _has_work(worktree, risk)
+        told = records.plain(risk)
+        lost = told.pop("lost")
         saved: Saved | None = None
         kept = ""
         if not dry_run:
@@ -55,7 +59,7 @@ class Removal:
         return {
             "repo": worktree.repo, "slug": worktree.name, "branch": worktree.branch,
             "path": worktree.path, "status": "planned" if dry_run else "deleted",
-            "risk": records.plain(risk), "saved": saved.id if saved else "",
+            "risk": told, "ignored": lost, "saved": saved.id if saved else "",
             "restore": f"orch worktree restore {saved.id}" if saved else "", "branch_kept": kept,
         }  # fmt: skip
 

@@ -249,6 +249,13 @@ class Runs(Issues):
                 broken.append(f"run {run.id} is left alone: {error.message}")
         return found, broken
 
+    def stopped_by_person(self) -> list[Run]:
+        """Runs that a person stopped: they go on when they are named, never by the way."""
+        return [
+            run for run in self._store.live_runs()
+            if run.status == "blocked" and run.reason is not None and run.reason.code == "stopped"
+        ]  # fmt: skip
+
     def _may_go_on(self, run: Run) -> bool:
         steps = self._store.steps(run.id)
         if run.status != "blocked":

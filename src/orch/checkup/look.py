@@ -15,10 +15,13 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
+import msgspec
+
 from orch.api.facade import Orch
 from orch.api.preflight import OLDEST_GIT, OLDEST_TMUX
 from orch.compose import Home
 from orch.config.folders import FOLDERS, in_the_way
+from orch.config.secret import Secret
 from orch.model.errors import OrchError
 
 _SOONEST = 1_735_689_600.0  # 2025-01-01: nobody ran this program before
@@ -34,12 +37,14 @@ _OF_DATABASE = {
 
 
 class Check(NamedTuple):
-    """One thing that was looked at; `fix` is what helps when it is not `ok`."""
+    """One thing that was looked at; `fix` is what helps when it is not `ok`, or `ok` with a `note`:
+    nothing is broken, and a person should know it all the same."""
 
     name: str
     ok: bool
     message: str
     fix: str = ""
+    note: bool = False
 
 
 Looks = Iterator[Check]
@@ -55,7 +60,7 @@ def diagnose(
         ("python", _python),
         ("git", lambda: _tool("git", home.git.version, OLDEST_GIT)),
         ("tmux", lambda: _tool("tmux", home.terminals.version, OLDEST_TMUX)),
-        ("folders", lambda: _folders(home.path)),
+        ("folders", lambda: _folders(home)),
         ("config", lambda: _config(home)),
         ("database", lambda: _database(home)),
         ("clock", lambda: _clock(home, now())),
@@ -100,8 +105,10 @@ def _tool(name: str, ask: Callable[[], tuple[int, ...]], oldest: tuple[int, ...]
     yield Check(name, version >= oldest, message, f"upgrade {name}")
 
 
-def _folders(home: Path) -> Looks:
-    """What agents wrote and what people keep secret lies there; nobody else may read it."""
+def _folders(room: Home) -> Looks:
+    """What agents wrote and what people keep secret lies there; nobody else may read it. A
+    configuration without secrets in it, as an editor makes it, is only told of."""
+    home = room.path
     open_ones = []
     for path in (home, *(home / name for name in FOLDERS)):
         if os.path.lexists(path) and not path.is_dir():
@@ -119,11 +126,35 @@ def _folders(home: Path) -> Looks:
             return
         if stat.S_IMODE(known.st_mode) & 0o077 and not path.is_symlink():
             open_ones.append(path.name if path != home else str(home))
-    if open_ones:
+    if open_ones == ["config.toml"] and not _holds_secrets(room):
+        said = "others could read config.toml, which has no secrets in it"
+        yield Check("folders", True, said, f"chmod go-rwx {home / 'config.toml'}", note=True)
+    elif open_ones:
         said = f"others can look into {', '.join(open_ones)}"
         yield Check("folders", False, said, f"chmod -R go-rwx {home}")
     else:
         yield Check("folders", True, f"{home} is yours alone")
+
+
+def _holds_secrets(home: Home) -> bool:
+    """Whether the configuration has a secret's own text in it, or cannot be read to tell."""
+    try:
+        return _has_secret(home.config(None))
+    except OrchError:
+        return True
+
+
+def _has_secret(value: object) -> bool:
+    match value:
+        case Secret():
+            return bool(value.reveal()) and value.kind() not in ("env", "file")
+        case msgspec.Struct():
+            return any(_has_secret(getattr(value, name)) for name in value.__struct_fields__)
+        case Mapping():
+            return any(map(_has_secret, value.values()))
+        case tuple() | list():
+            return any(map(_has_secret, value))
+    return False
 
 
 def _config(home: Home) -> Looks:
@@ -294,7 +325,7 @@ def _agents(home: Home, environ: Mapping[str, str]) -> Looks:
     if there:
         told += f"; installed here: {', '.join(known.name for known in there)}"
         fix = there[0].set_command()
-    yield Check("agents", True, f"{told}; {fix}", fix)
+    yield Check("agents", True, told, fix, note=True)
 
 
 def _plugins() -> Looks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orch.cli.options import dry, examples, output, shared
-from orch.cli.words import Noun
+from orch.cli.words import Noun, Verb
 from orch.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from orch.api.settings import Place
     from orch.cli.output import Output
     from orch.config.explain import Explained, Said
+
+_NEGATIVE = re.compile(r"-[0-9][0-9_.]*")
 
 
 class _Config(Noun):
@@ -111,8 +114,19 @@ def explain(key: str, repo: str, as_json: bool, quiet: bool, no_color: bool) -> 
             out.line(f"  hides {_shown(hidden.value)} from {hidden.origin}")
 
 
+class _Set(Verb):
+    """`config set KEY -1`: a negative number is a value, not an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        numbers = [word for word in args if _NEGATIVE.fullmatch(word)]
+        if numbers and "--" not in args:
+            args = [word for word in args if word not in numbers] + ["--", *numbers]
+        return super().parse_args(ctx, args)
+
+
 @config.command(
     "set",
+    cls=_Set,
     epilog=examples(
         "orch config set defaults.agent claude",
         """orch config set agents.claude.command '["claude", "-p"]'""",

@@ -71,8 +71,10 @@ def _tell(check: Check, out: Output) -> None:
             out.line(check.name)
         return
     mark = out.paint("ok  ", "green") if check.ok else out.paint("FAIL", "red")
+    if check.note:
+        mark = out.paint("note", "yellow")
     out.raw(f"{mark}  {clean_lines(f'{check.name}: {check.message}')}\n")
-    if not check.ok and check.fix:
+    if (check.note or not check.ok) and check.fix:
         out.line(f"      fix: {check.fix}")
 
 

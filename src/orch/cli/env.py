@@ -56,8 +56,9 @@ def _state(item: dict[str, Any]) -> str:
 def cleanup(
     older_than: float, open_prs: bool, dry_run: bool, as_json: bool, quiet: bool, no_color: bool
 ) -> None:
-    """Remove the worktrees of ended runs. What is in them is kept for 14 days; a worktree of a live
-    run is never touched."""
+    """Remove the worktrees of ended runs. It asks for no --yes: what exists nowhere else in them,
+    uncommitted files too, is saved first and kept for 14 days ('orch worktree restore' brings it
+    back). A worktree of a live run is never touched, nor is one that cannot be saved."""
     from orch.api.removal import Removal
 
     out = output(as_json, quiet, no_color)

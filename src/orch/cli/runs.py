@@ -226,8 +226,16 @@ def resume(run: str, as_json: bool, quiet: bool, no_color: bool) -> int:
         for sentence in broken:
             out.warn(f"warning: {sentence}")
         taken = [orch.take_run(item) for item in found]
+        stopped = orch.stopped_by_person()
+        if stopped:
+            were = "1 run was" if len(stopped) == 1 else f"{len(stopped)} runs were"
+            words = "; ".join(f"orch resume {item.id}" for item in stopped)
+            out.note(f"{were} stopped by a person: {words}")
+        elif not taken:
+            out.note("nothing to resume")
     if not taken:
-        out.data([]) if as_json else out.note("nothing to resume")
+        if as_json:
+            out.data([])
         return 0
     return settle(orch, [item.id for item in taken], out, one=bool(run))
 

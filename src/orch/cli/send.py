@@ -35,7 +35,8 @@ def send(
 
     AGENT is its name, its role, or an attempt's id. The message is typed and Enter pressed, once; the
     last line end of a file is not. Says `delivered`, with what proves it, or `not delivered`, with
-    why (exit code 5). Agents with io = "pipes", the default, read no terminal.
+    why; `not known to be delivered` where the program may have read it (both exit code 5). Agents
+    with io = "pipes", the default, read no terminal.
     """
     from orch.api import messages
 
@@ -72,12 +73,12 @@ def _tell(out: Output, sent: Sent) -> None:
             "delivered": delivery.delivered,
             "proof": delivery.proof,
             "reason": delivery.code,
-            "message": delivery.reason,
+            "message": sent.told if delivery.code == "unknown" else delivery.reason,
             "hint": sent.hint,
             "bytes": sent.size,
         })  # fmt: skip
     elif delivery.delivered:
         out.line(attempt.id if out.quiet else f"delivered: {delivery.proof}")
     else:
-        out.line(f"not delivered: {delivery.reason} [{delivery.code}]")
+        out.line(f"{sent.told} [{delivery.code}]")
         out.note(f"  try: {sent.hint}")

@@ -1,7 +1,7 @@
 """Columns made to fit a width. Pure.
 
 Invariant: no row is wider than asked while a column can still give; what is cut ends with `…` (a path
-begins with it: its end says more), and the number of cut cells is told.
+or a branch begins with it: its end says more), and the number of cut cells is told.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import NamedTuple
 from orch.cli.cleaning import width
 
 GAP = 2
-LEAST = 8
-"""A column gives until it is this wide, unless it never was."""
+LEAST = 10
+"""A column gives until it is this wide, unless it never was: a date is never cut."""
+_ENDS = ("PATH", "BRANCH")
+"""Columns whose texts begin alike and differ at their end."""
 
 
 class Cell(NamedTuple):
@@ -45,7 +47,7 @@ def fitted(
         cells = []
         for text, size, limit, head in zip(row, taken, widths, heads, strict=True):
             if size > limit:
-                text = shortened(text, limit, keep_end=head == "PATH")
+                text = shortened(text, limit, keep_end=head in _ENDS)
                 size = width(text)
                 cut += 1
             cells.append(Cell(text, limit - size))

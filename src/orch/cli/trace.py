@@ -10,6 +10,7 @@ from orch.cli.narrate import called
 from orch.cli.output import Output
 from orch.cli.spans import elapsed
 from orch.model import event as ev
+from orch.model.delivery import undelivered
 from orch.model.naming import moment
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _about_an_attempt(event: ev.Event) -> str:
         case ev.AttemptStopRequested():
             return f"attempt {data.id}: a stop was asked for by {event.actor.id}"
         case ev.MessageSent():
-            how = "delivered" if data.delivered else f"not delivered: {data.reason}"
+            how = "delivered" if data.delivered else undelivered(data.code, data.reason)
             return f"message to attempt {data.attempt} ({data.size} bytes) {how}"
     return ""
 

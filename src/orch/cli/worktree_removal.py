@@ -16,7 +16,7 @@ from orch.cli.words import Verb
     cls=Verb,
     epilog=examples(
         "orch worktree delete fix-crash",
-        "orch worktree delete fix-crash --dry-run",
+        "orch worktree delete fix-crash --yes --dry-run",
         "orch worktree delete fix-crash --yes   (keeps what is not pushed for 14 days)",
     ),
 )
@@ -29,7 +29,9 @@ def delete(
     name: str, repo: str, yes: bool, dry_run: bool, as_json: bool, quiet: bool, no_color: bool
 ) -> None:
     """Remove a worktree and its branch. Refuses what exists nowhere else; with --yes that is kept
-    for 14 days, and the command that brings it back is printed."""
+    for 14 days, and the command that brings it back is printed; --dry-run answers alike. Files that
+    git ignores go for good and are named, but for those that count as work: what [worktree] copy
+    lists, and small .env*, *.local, *.key and *.pem files outside of ignored directories."""
     from orch.api.removal import Removal
     from orch.api.trees import Trees
 
@@ -49,17 +51,25 @@ def tell_deleted(out: Output, done: dict[str, Any]) -> None:
     verb = "would delete" if done["status"] == "planned" else "deleted"
     its = "" if done["branch"].endswith(f"/{done['slug']}") else f" ({done['branch']})"
     out.line(f"{verb} {done['repo']}/{done['slug']}{its}")
+    risk = done["risk"]
+    at_risk = any(value for name, value in risk.items() if name != "missing")
+    if done["status"] == "planned" and at_risk:
+        out.line("  what exists nowhere else would be kept for 14 days:")
     for name, words in (
-        ("dirty", "not committed"), ("ignored", "ignored, listed"), ("commits", "on no remote"),
+        ("dirty", "not committed"), ("ignored", "ignored, kept"), ("commits", "on no remote"),
     ):  # fmt: skip
-        for item in done["risk"][name][:5]:
+        for item in risk[name][:5]:
             out.line(f"  {words}: {item}")
-        if (more := len(done["risk"][name]) - 5) > 0:
+        if (more := len(risk[name]) - 5) > 0:
             out.line(f"  … and {more} more")
     if done["branch_kept"]:
         out.line(f"  the branch stays: {done['branch_kept']}")
     if done["restore"]:
         out.line(f"  bring it back: {done['restore']}")
+    if lost := done["ignored"]:
+        others = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        gone = "would be gone" if done["status"] == "planned" else "gone"
+        out.note(f"ignored by git, {gone} for good: {', '.join(lost[:5])}{others}")
 
 
 @click.command(

@@ -111,7 +111,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
 class WorktreeFiles(msgspec.Struct, frozen=True, kw_only=True):
     """`[worktree]`: ignored files that a new worktree gets from the main checkout, by patterns as in
     `.gitignore`, relative to its root. What matches `copy` also counts as work when a worktree is
-    removed."""
+    removed, as small `.env*`, `*.local`, `*.key` and `*.pem` files do in any case."""
 
     copy: Annotated[tuple[str, ...], Names("patterns below the repository", _PATTERN)] = ()
     link: Annotated[tuple[str, ...], Names("patterns below the repository", _PATTERN)] = ()

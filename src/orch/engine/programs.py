@@ -104,7 +104,10 @@ async def _tries(ctx: StepContext, program: Program, lost: Callable[[Attempt], D
         spent = failures + 1 >= max(judged.tries, program.retry.attempts)
         if not judged.retry or spent or ctx.interrupted == "end":
             return judged.settle()
-        attempt = await _next(ctx, program, judged.end)
+        if program.queue is not None:
+            attempt = await program.queue.again(program, judged.end)
+        else:
+            attempt = await _next(ctx, program, judged.end)
         pause = min(program.retry.max_s, program.retry.base_s * 2.0**failures)
         await _pause(ctx, attempt, pause if judged.pause is None else judged.pause)
 

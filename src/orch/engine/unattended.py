@@ -69,17 +69,41 @@ class Unattended:
             if isinstance(answer, GiveUp):
                 raise GivenUp(AgentFailed(answer.message, code=answer.code, hint=answer.hint))
             if isinstance(answer, Again) and answer.at <= now:
-                held = ctx.world.may_spend(ctx.run, answer.agent, now)
-                if held is None:
-                    await ctx.enter()
-                    fields = {**program.fields, "agent": answer.agent, "model": answer.model}
-                    attempt = ctx.new_attempt(len(ctx.attempts) + 1, **fields)
-                    await ctx.begin(attempt)
+                fields = {**program.fields, "agent": answer.agent, "model": answer.model}
+                attempt = await self._begun(fields, None)
+                if attempt is not None:
                     return attempt
-                await self._wait(held.message, held.command, held.lifts_at or now + LOOK_S, now)
                 continue
             until = answer.until if isinstance(answer, Defer) else answer.at
             await self._wait(f"waits: {answer.why}", "", until, now)
+
+    async def again(self, program: Chosen, end: AttemptEnd) -> Attempt:
+        """One more of the same agent, which answered what cannot be used; it is a call like any
+        other. `end` is that of the one before."""
+        last = self._ctx.attempts[-1]
+        fields = {**program.fields, "agent": last.agent, "model": last.model}
+        while (attempt := await self._begun(fields, end)) is None:
+            pass
+        return attempt
+
+    async def _begun(self, fields: dict[str, Any], end: AttemptEnd | None) -> Attempt | None:
+        """The attempt that may begin now, journaled (in place of one with this `end`); None after a
+        wait for the budget, when it is worth asking again."""
+        ctx, world, agent = self._ctx, self._ctx.world, fields["agent"]
+        held = world.may_spend(
+            ctx.run, agent, world.clock.now()
+        )  # first: a place is not for waiting
+        if held is None:
+            await ctx.enter()
+            async with world.beginning:
+                held = world.may_spend(ctx.run, agent, world.clock.now())
+                if held is None:
+                    attempt = ctx.new_attempt(len(ctx.attempts) + 1, **fields)
+                    await ctx.begin(attempt, end)
+                    return attempt
+        now = world.clock.now()
+        await self._wait(held.message, held.command, held.lifts_at or now + LOOK_S, now)
+        return None
 
     async def _wait(self, why: str, hint: str, until: float, now: float) -> None:
         """Until then, or until it is worth asking again; without a place at work."""

@@ -1,8 +1,8 @@
 """Removing a clone of ours, when its remote has everything that is in it.
 
-Look: worktrees, files (also ignored ones that policy lists), repositories inside, and every commit
-that a ref, HEAD or a reflog leads to, against what the remote says now that it has. Act: one
-removal that follows no link (see `disposal`).
+Look: worktrees, files (ignored ones too that policy lists or that look personal), repositories
+inside, and every commit that a ref, HEAD or a reflog leads to, against what the remote says now
+that it has. Act: one removal that follows no link (see `disposal`).
 
 Invariant: a remote that does not answer has nothing; the stash and what is kept of removed
 worktrees count as work.
@@ -21,6 +21,7 @@ from orch.git import (
     places,
     remotes,
     removal_refusals,
+    snapshots,
     status,
     worktrees,
 )
@@ -54,10 +55,12 @@ def remove_clone(gateway: Gateway, repo: Repo, keep: Sequence[str]) -> None:
 
 def _files(gateway: Gateway, repo: Repo, keep: Sequence[str]) -> list[str]:
     place = pinned.main_place(repo)
-    seen = status.read_status(gateway, place)
+    seen = status.read_status(gateway, place, ignored=True)
     if seen.unopened:
         return [f"{seen.unopened[0]} cannot be read"]
-    listed = carrying.matching(gateway, place, keep)
+    listed = [
+        *carrying.matching(gateway, place, keep), *snapshots.personal(repo.local_path, seen)
+    ]  # fmt: skip
     paths = {*seen.unmerged, *(entry.path for entry in seen.entries), *listed}
     return [f"{status.shown(path)} is in no commit" for path in sorted(paths)]
 

@@ -19,7 +19,7 @@ from orch.git.memory_world import Commit, MemoryWorld, Repository, Tree, is_igno
 from orch.git.trash import PREFIX, holds, is_of
 from orch.model.naming import slug
 from orch.model.repo import Repo
-from orch.model.worktree import Risk, Saved, Worktree
+from orch.model.worktree import Risk, Saved, Worktree, is_personal
 
 
 def at_risk(
@@ -37,10 +37,11 @@ def at_risk(
     lost = [c for end in (head, tip) if end for c in world.only_in(end, *others)]
     return Risk(
         dirty=tuple(world.changed_paths(repository, tree)) if tree else (),
-        ignored=tuple(_listed_ignored(tree, keep)) if tree else (),
+        ignored=tuple(_kept_ignored(tree, keep)) if tree else (),
         commits=tuple(f"{c[:7]} {world.commits[c].message}" for c in dict.fromkeys(lost)),
         unfinished=tree.unfinished if tree else "",
         missing="" if tree else f"there is no directory at {worktree.path}",
+        lost=tuple(_lost(tree, keep)) if tree else (),
     )
 
 
@@ -169,12 +170,28 @@ def _branch_and_record(repository: Repository, worktree: Worktree) -> tuple[str,
     return repository.refs.get(branch, ""), repository.refs.get(made, "")
 
 
-def _listed_ignored(tree: Tree, keep: Sequence[str]) -> list[str]:
+def _kept_ignored(tree: Tree, keep: Sequence[str]) -> list[str]:
     return [
         path
-        for path in sorted(tree.files)
-        if is_ignored(path) and any(_matches(path, pattern) for pattern in keep)
+        for path, text in sorted(tree.files.items())
+        if is_ignored(path)
+        and (
+            any(_matches(path, pattern) for pattern in keep)
+            or (_collapsed(path) == path and is_personal(path, len(text)))
+        )
     ]
+
+
+def _lost(tree: Tree, keep: Sequence[str]) -> list[str]:
+    kept = set(_kept_ignored(tree, keep))
+    return sorted({_collapsed(p) for p in tree.files if is_ignored(p) and p not in kept})
+
+
+def _collapsed(path: str) -> str:
+    """The outermost directory on the way that is ignored as a whole, with a slash; or the path."""
+    parts = path.split("/")
+    tops = (f"{'/'.join(parts[:count])}/" for count in range(1, len(parts)))
+    return next((top for top in tops if is_ignored(top)), path)
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -198,7 +215,7 @@ def _described(
     head = world.head_of(repository, tree) if tree else tip
     files, changed = world.committed_files(head), []
     if tree is not None:
-        changed = [*world.changed_paths(repository, tree), *_listed_ignored(tree, keep)]
+        changed = [*world.changed_paths(repository, tree), *_kept_ignored(tree, keep)]
         for path in changed:
             files.pop(path, None)
             if path in tree.files:

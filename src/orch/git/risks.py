@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orch.git import loose, pinned, snapshots, standing, trash
+from orch.git import loose, pinned, snapshots, standing, status, trash
 from orch.git.gateway import Gateway
 from orch.model.repo import Repo
 from orch.model.worktree import Risk, Worktree
@@ -29,12 +29,11 @@ def at_risk(gateway: Gateway, repo: Repo, worktree: Worktree, keep: Sequence[str
     own = worktree.branch if record else ""
     return Risk(
         dirty=found.dirty if found else (),
-        ignored=tuple(path.decode("utf-8", "backslashreplace") for path in found.ignored)
-        if found
-        else (),
+        ignored=tuple(map(status.shown, found.ignored)) if found else (),
         commits=_only_here(gateway, repo, [*ends, *lost], own),
         unfinished=found.unfinished if found else "",
         missing="" if tree else f"there is no directory at {worktree.path}",
+        lost=tuple(map(status.shown, found.lost)) if found else (),
     )
 
 

@@ -24,17 +24,19 @@ from orch.git.places import Tree
 from orch.git.status import Status
 from orch.model.errors import ToolFailed
 from orch.model.repo import Repo
-from orch.model.worktree import Worktree
+from orch.model.worktree import Worktree, is_personal
 
 _GITLINK = b"160000"
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
-    """What would have to be saved. `ignored` are ignored files that policy lists and that the main
-    checkout does not have with the same content."""
+    """What would have to be saved. `ignored` are ignored files that policy lists, or that look like
+    a person's own, and that the main checkout does not have with the same content; `lost` is what
+    else is ignored, whole directories as one."""
 
     seen: Status
     ignored: tuple[bytes, ...]
+    lost: tuple[bytes, ...]
     unfinished: str
 
     @property
@@ -158,13 +160,15 @@ def _clear(path: str) -> None:
 
 def _survey(desk: _Desk, keep: Sequence[str]) -> Survey:
     tracked = _believe_nothing(desk)
-    seen = status.read_status(desk.gateway, desk.tree.place, variables=desk.variables)
+    seen = status.read_status(desk.gateway, desk.tree.place, variables=desk.variables, ignored=True)
     if seen.unopened:
         raise removal_refusals.unreadable(desk.worktree, seen.unopened)
-    listed = _listed_ignored(desk, keep, {entry.path for entry in seen.entries})
-    paths = [*tracked, *(entry.path for entry in seen.entries), *listed]
+    kept, lost = _ignored(desk, keep, seen)
+    paths = [*tracked, *(entry.path for entry in seen.entries), *kept]
     _refuse_repositories(desk, paths)
-    return Survey(seen=seen, ignored=tuple(listed), unfinished=places.unfinished(desk.tree))
+    return Survey(
+        seen=seen, ignored=tuple(kept), lost=tuple(lost), unfinished=places.unfinished(desk.tree)
+    )
 
 
 def _believe_nothing(desk: _Desk) -> list[bytes]:
@@ -191,13 +195,37 @@ def _believe_nothing(desk: _Desk) -> list[bytes]:
     return paths
 
 
-def _listed_ignored(desk: _Desk, keep: Sequence[str], dirty: set[bytes]) -> list[bytes]:
+def _ignored(desk: _Desk, keep: Sequence[str], seen: Status) -> tuple[list[bytes], list[bytes]]:
+    """Ignored files that are work, and what else is ignored. What the main checkout has with the
+    same content is neither."""
+    dirty = {entry.path for entry in seen.entries}
+    listed = set(_matching(desk, keep)) - dirty
+    work = listed | set(personal(desk.tree.path, seen))
+    main = "" if desk.repo.local_path == desk.repo.common_dir else desk.repo.local_path
+    copies = {p for p in work if main and _same_content(desk.tree.path, main, p)}
+    # A directory of which every file is listed is not lost.
+    whole = set(_matching(desk, keep, "--directory"))
+    return sorted(work - copies), sorted(set(seen.ignored) - work - whole)
+
+
+def _matching(desk: _Desk, keep: Sequence[str], *options: str) -> list[bytes]:
     if not keep:
         return []
-    words = ["ls-files", "-z", "--others", "--ignored", *(f"--exclude={p}" for p in keep)]
-    found = [path for path in desk.ask(words).split(b"\0") if path and path not in dirty]
-    main = "" if desk.repo.local_path == desk.repo.common_dir else desk.repo.local_path
-    return sorted(p for p in found if not (main and _same_content(desk.tree.path, main, p)))
+    words = ["ls-files", "-z", "--others", "--ignored", *options]
+    found = desk.ask([*words, *(f"--exclude={p}" for p in keep)])
+    return [path for path in found.split(b"\0") if path]
+
+
+def personal(top: str, seen: Status) -> list[bytes]:
+    """Of the ignored paths, small plain files below `top` whose names are those of a person's own
+    (`orch.model.worktree.PERSONAL`)."""
+    found = []
+    for path in seen.ignored:
+        with contextlib.suppress(FileNotFoundError):
+            facts = os.lstat(os.path.join(os.fsencode(top), path))
+            if stat.S_ISREG(facts.st_mode) and is_personal(status.shown(path), facts.st_size):
+                found.append(path)
+    return found
 
 
 def _same_content(one: str, other: str, path: bytes) -> bool:

@@ -41,13 +41,15 @@ class Entry(msgspec.Struct, frozen=True):
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`head` is empty on an unborn branch, `branch` when HEAD is detached. `unopened` are
-    directories that could not be looked into."""
+    directories that could not be looked into. `ignored`, if asked for, are ignored paths; a directory
+    that a rule names is one, with a slash, and nothing in it is listed."""
 
     head: str
     branch: str
     entries: tuple[Entry, ...] = ()
     unmerged: tuple[bytes, ...] = ()
     unopened: tuple[str, ...] = ()
+    ignored: tuple[bytes, ...] = ()
 
     @property
     def tracked_changes(self) -> tuple[bytes, ...]:
@@ -56,8 +58,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_status(
-    gateway: Gateway, place: Place, *, variables: Mapping[str, str | bytes] | None = None
-) -> Status:
+    gateway: Gateway, place: Place, *, variables: Mapping[str, str | bytes] | None = None,
+    ignored: bool = False,
+) -> Status:  # fmt: skip
     """The state of the worktree at `place`. `variables` may name another index."""
     output = gateway.run(
         [
@@ -69,6 +72,7 @@ def read_status(
             "--no-renames",
             "--untracked-files=all",
             "--ignore-submodules=dirty",
+            *(["--ignored=matching"] if ignored else []),
         ],
         place,
         variables=variables,
@@ -83,6 +87,7 @@ def parse_status(text: bytes) -> Status:
     head = branch = ""
     entries: list[Entry] = []
     unmerged: list[bytes] = []
+    ignored: list[bytes] = []
     for line in text.split(b"\0"):
         kind = line[:1]
         if kind == b"#":
@@ -100,7 +105,12 @@ def parse_status(text: bytes) -> Status:
             unmerged.append(line.split(b" ", 10)[10])
         elif kind == b"?":
             entries.append(Entry(line[2:], "?", "?"))
-    return Status(head=head, branch=branch, entries=tuple(entries), unmerged=tuple(unmerged))
+        elif kind == b"!":
+            ignored.append(line[2:])
+    return Status(
+        head=head, branch=branch, entries=tuple(entries), unmerged=tuple(unmerged),
+        ignored=tuple(ignored),
+    )  # fmt: skip
 
 
 def shown(path: bytes) -> str:

@@ -28,6 +28,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+def undelivered(code: str, reason: str) -> str:
+    """What a person is told of a message that is not delivered, or that nobody knows of."""
+    known = "not known to be delivered" if code == UNKNOWN else "not delivered"
+    return f"{known}: {reason}"
+
+
 class Undeliverable(Exception):
     """A message does not arrive: what `Delivery` says then."""
 

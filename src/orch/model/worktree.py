@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import msgspec
 
 KEPT_S = 14 * 86_400.0
 """How long what was in a removed worktree is kept, in seconds."""
+PERSONAL = (".env*", "*.local", "*.key", "*.pem")
+"""Names of ignored files that are a person's own more likely than a tool's, beside those that
+policy lists: work, in whatever directory that is not ignored as a whole."""
+PERSONAL_BYTES = 64 * 1024
+"""A larger one is not taken for written by a person."""
 
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,15 +92,17 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """What exists nowhere else and would be gone with a worktree: changed and untracked paths,
-    ignored paths that policy lists, commits (`<short id> <subject>`) that no remote and no other
-    branch has, and what was begun and not ended (`a merge`). `missing` says why there is no
-    directory, if so."""
+    ignored paths that policy lists or that look like a person's own (`PERSONAL`), commits (`<short
+    id> <subject>`) that no remote and no other branch has, and what was begun and not ended (`a
+    merge`). `missing` says why there is no directory, if so. `lost` are the other ignored paths,
+    whole directories as one with a slash: no work, never saved, gone with the worktree."""
 
     dirty: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
     unfinished: str = ""
     missing: str = ""
+    lost: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -107,3 +116,9 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     copied: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+
+
+def is_personal(path: str, size: int) -> bool:
+    """Whether an ignored plain file of `size` bytes counts as work by its name."""
+    name = path.rpartition("/")[2]
+    return size <= PERSONAL_BYTES and any(fnmatchcase(name, pattern) for pattern in PERSONAL)

@@ -35,6 +35,9 @@ _BEGUN = Undeliverable(
     UNKNOWN, "Whoever sent it ended before it was seen whether the program read it."
 ).delivery
 _GONE = "The program has ended, or its terminal is gone."
+_PERHAPS = (
+    "It may have been read, whole or in part: look what the program did before it is sent again."
+)
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,12 +290,12 @@ class _Desk:
                 self._line.drop()
         except (Undeliverable, ToolFailed) as error:
             more = "" if _sentence(error) == why else f" {_sentence(error)}"
-            return Undeliverable(UNKNOWN, f"{why} It may have been read in part.{more}").delivery
-        if meter.read() == 0:
+            return Undeliverable(UNKNOWN, f"{why} {_PERHAPS}{more}").delivery
+        if meter.read() == 0 and not meter.blind:
             return Undeliverable(
                 "not_reading",
                 f"{why} Nothing of the message was read, and it was taken back.",
             ).delivery
         return Undeliverable(
-            UNKNOWN, f"{why} It may have been read in part; what was not read was taken back."
+            UNKNOWN, f"{why} {_PERHAPS} What was not read was taken back."
         ).delivery

@@ -122,6 +122,8 @@ class Meter:
         first = {pid: _bytes_read(pid) for pid in pids}
         self._first = {pid: count for pid, count in first.items() if count is not None}
         self._last = dict(self._first)
+        self.blind = False
+        """Whether one of them has ended: it may have read more than was seen."""
 
     def read(self) -> int | None:
         """None where the system does not tell."""
@@ -131,6 +133,8 @@ class Meter:
             count = _bytes_read(pid)
             if count is not None and start_time(pid) == began:
                 self._last[pid] = count
+            else:
+                self.blind = True
         return sum(self._last[pid] - first for pid, first in self._first.items())
 
 

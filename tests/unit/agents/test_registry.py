@@ -56,6 +56,7 @@ def test_nothing_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="coder, player") as caught:
         registry(tmp_path, TWO).choose(None, "")
     assert caught.value.code == "agent_needed"
+    assert caught.value.hint == "--agent coder, or: orch config set defaults.agent coder"
     with pytest.raises(NotFound):
         registry(tmp_path, TWO).choose(None, "claude")
     with pytest.raises(UsageError) as caught:

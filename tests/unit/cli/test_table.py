@@ -36,7 +36,7 @@ def test_the_widest_column_gives_first_and_the_name_last() -> None:
     assert cut == 1
     assert [cell.text for cell in shown[1]] == ["i" * 30, "t" * 25 + "…", "h" * 20]
     narrow, _ = fitted(["ID", "TITLE", "HEAD"], [["i" * 70, "t" * 60, "h" * 20]], 40)
-    assert [width(cell.text) for cell in narrow[1]] == [20, LEAST, LEAST]
+    assert [width(cell.text) for cell in narrow[1]] == [16, LEAST, LEAST]
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,13 @@ def test_a_path_keeps_its_end() -> None:
     assert cut == 1
     assert shown[1][1].text.startswith("…x")
     assert shown[1][1].text.endswith("/thing")
+
+
+def test_a_date_is_never_cut_and_a_branch_keeps_its_end() -> None:
+    heads = ["KEPT", "REPO", "BRANCH", "FILES", "UNTIL"]
+    name = "issue-001-do-a-thing-that-is-long"
+    row = [f"20261121-{name}", "thing", f"orch/{name}", "2", "2026-12-05"]
+    shown, cut = fitted(heads, [row], 80)
+    texts = [cell.text for cell in shown[1]]
+    assert cut == 1
+    assert texts == [row[0], "thing", "…t-is-long", "2", "2026-12-05"]

@@ -4,7 +4,9 @@ from orch import CreatePR, CreateWorktree, RunAgent, do
 
 
 @do
-def basic_pr(issue, base_branch=None, prompt=None):  # type: ignore[no-untyped-def]
+def basic_pr(  # type: ignore[no-untyped-def]
+    issue, base_branch: str | None = None, prompt: str | None = None
+):
     """Have one agent work on the issue and open a pull request with what it did.
 
     `prompt` replaces the issue's text as the agent's task.

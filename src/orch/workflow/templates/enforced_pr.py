@@ -8,7 +8,12 @@ NOT_FOUND = 127
 
 @do
 def enforced_pr(  # type: ignore[no-untyped-def]
-    issue, test_command="pytest", max_retries=3, test_timeout=1800, base_branch=None, prompt=None
+    issue,
+    test_command: str | list[str] = "pytest",
+    max_retries: int = 3,
+    test_timeout: float = 1800,
+    base_branch: str | None = None,
+    prompt: str | None = None,
 ):
     """An agent works until the test command passes; no pull request when it never does.
 

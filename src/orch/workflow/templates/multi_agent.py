@@ -5,7 +5,12 @@ from orch import CreatePR, CreateWorktree, Gather, Log, MergeBranches, RunAgent,
 
 @do
 def multi_agent(  # type: ignore[no-untyped-def]
-    issue, impl_agent=None, test_agent=None, test_command=None, strategy="merge", base_branch=None
+    issue,
+    impl_agent: str | None = None,
+    test_agent: str | None = None,
+    test_command: str | list[str] | None = None,
+    strategy="merge",
+    base_branch: str | None = None,
 ):
     """Implementation and tests are written side by side, then merged.
 

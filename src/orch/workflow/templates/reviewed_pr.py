@@ -25,7 +25,12 @@ class Verdict(msgspec.Struct, frozen=True):
 
 @do
 def reviewed_pr(  # type: ignore[no-untyped-def]
-    issue, max_reviews=2, impl_agent=None, review_agent=None, base_branch=None, prompt=None
+    issue,
+    max_reviews: int = 2,
+    impl_agent: str | None = None,
+    review_agent: str | None = None,
+    base_branch: str | None = None,
+    prompt: str | None = None,
 ):
     """One agent works, another one reviews; no pull request without its approval.
 
