@@ -71,6 +71,25 @@ def test_a_task_is_run_in_the_foreground_without_a_service(world: World) -> None
     world.refused("task", "run", "2", code="task_not_waiting", exit_code=5)
 
 
+def test_what_waits_to_be_merged_is_not_done_twice(world: World) -> None:
+    world.ask("task", "add", "Write it", "--repo", "thing", "--agent", "one")
+    assert world.ask("task", "run", "1")["status"] == "done"
+    for _ in range(2):
+        refused = world.refused("task", "retry", "1", code="in_review", exit_code=5)
+        assert "thing#1 is open" in refused["message"]
+        assert refused["hint"] == "orch pr merge thing#1, or: orch task close 1"
+        refused = world.refused("task", "unblock", "1", code="not_blocked", exit_code=2)
+        assert refused["hint"] == "orch pr merge thing#1"
+    assert world.ask("task", "get", "1")["status"] == "in_review"
+    world.ask("task", "close", "1")
+    again = world.orch("task", "retry", "1")
+    assert again.code == 0
+    assert "thing#1 is still open: orch pr close thing#1" in again.err
+    assert world.ask("task", "get", "1")["status"] == "new"
+    refused = world.refused("task", "unblock", "1", code="not_blocked", exit_code=2)
+    assert refused["hint"] == "orch task get 1"
+
+
 def test_with_a_service_the_run_is_followed(world: World) -> None:
     service = serving(world)
     world.ask("task", "add", "Write it", "--agent", "one")

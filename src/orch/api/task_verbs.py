@@ -54,7 +54,7 @@ def run_for(orch: Orch, task: Task) -> Run:
         )  # fmt: skip
     raise Conflict(
         f"task {task.id} is {task.state}: there is nothing to run", code="task_not_waiting",
-        hint=f"orch task retry {task.id}",
+        hint=f"orch task {'get' if task.state == 'in_review' else 'retry'} {task.id}",
     )  # fmt: skip
 
 

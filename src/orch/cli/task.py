@@ -160,10 +160,22 @@ def status(number: str | None, as_json: bool, quiet: bool, no_color: bool) -> No
 @click.argument("number")
 @shared
 def retry(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Try a task once more, in the same worktree where it has one."""
+    """Try a task once more, in the same worktree where it has one.
+
+    A task that is closed begins anew with a branch of its own. One whose pull request waits to be
+    merged is refused.
+    """
     out, tasks = output(as_json, quiet, no_color), queue()
     found = tasks.retry(tasks.find(number))
     tell(out, tasks, found, f"task {found.id} is {found.state}")
+    if found.state == "new" and not out.json:
+        _still_open(out, tasks, found)
+
+
+def _still_open(out: Output, tasks: Tasks, found: Task) -> None:
+    """What its earlier runs have left at the forge."""
+    for pull in tasks.open_pulls(found):
+        out.note(f"{pull} is still open: orch pr close {pull}")
 
 
 @task.command(epilog=examples("orch task unblock 12", "orch task unblock all"))
