@@ -72,7 +72,7 @@ def test_a_budget_that_is_used_up_ends_the_attempt_and_holds_the_task(world: Wor
 
     record = world.until(held, "the pause", 20)
     assert "has used" in record["reason"], record["reason"]
-    assert record["hint"] == "orch config set budget.task.seconds 2", record
+    assert record["hint"] == "orch config set budget.task.seconds 3", record
     assert [a["status"] for a in record["attempts"]] == ["stopped"]
     assert not world.terminals()
     assert left(service) == 0
