@@ -291,7 +291,9 @@ class Tasks:
         if task.state not in ("blocked", "needs_review"):
             verb = "retry" if task.state in CLOSED or task.wake_at else "get"
             merge = [f"orch pr merge {pull}" for pull in self.open_pulls(task)[:1]]
-            helps = merge if task.state == "in_review" and merge else [f"orch task {verb} {task.id}"]
+            helps = (
+                merge if task.state == "in_review" and merge else [f"orch task {verb} {task.id}"]
+            )
             raise UsageError(
                 f"task {task.id} is {task.state}: there is nothing to unblock",
                 code="not_blocked", hint=helps[0],

@@ -6,6 +6,7 @@ Invariant: where no limit is set nothing is read; a day begins at midnight of th
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable, Sequence
 
 from orch.config import Config
@@ -35,16 +36,21 @@ class Spending:
         """The limit that those at work have reached."""
         return self._asked(run, agent, now, budget.overrun)
 
+    def seconds_left(self, run: Run, agent: str, now: float) -> float:
+        """How long those at work may go on before a limit of time is reached."""
+        config = self._config(run.repo)
+        if not any(one.seconds for one in config.budget.values()):
+            return math.inf
+        midnight = _midnight(now).timestamp()
+        return budget.seconds_left(self._accounts(run, agent, now, midnight, config), config.budget)
+
     def _asked(
         self, run: Run, agent: str, now: float, rule: Callable[..., Exceeded | None]
     ) -> Exceeded | None:
         config = self._config(run.repo)
         if not any(one.tokens or one.usd or one.seconds for one in config.budget.values()):
             return None
-        zone = local_zone()
-        midnight = datetime.datetime.fromtimestamp(now, zone).replace(
-            hour=0, minute=0, second=0, microsecond=0
-        )
+        zone, midnight = local_zone(), _midnight(now)
         accounts = self._accounts(run, agent, now, midnight.timestamp(), config)
         ends = (midnight + datetime.timedelta(days=1)).timestamp()
         return rule(accounts, config.budget, now=now, day_ends_at=ends, zone=zone)
@@ -86,6 +92,12 @@ def _use(attempt: Attempt, now: float, config: Config) -> Use:
     dollars = float(told) if isinstance(told, int | float) else None
     seconds = max(0.0, (attempt.ended_at or now) - attempt.started_at)
     return budget.use_of(tokens=tokens, usd=dollars, seconds=seconds, assumed=config.metering)
+
+
+def _midnight(now: float) -> datetime.datetime:
+    """When the day began that it is now for the reader."""
+    today = datetime.datetime.fromtimestamp(now, local_zone())
+    return today.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _day(now: float) -> str:

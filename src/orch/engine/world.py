@@ -81,7 +81,8 @@ class World:
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
     limit of tries when terminals go away; `briefing` gives what an attempt is told about its task;
     `config` what is configured now for a repository; `may_spend` what forbids one more attempt of
-    an agent, `overspent` what those at work have reached."""
+    an agent, `overspent` what those at work have reached, `seconds_left` how long they may go on
+    before a limit of time is."""
 
     home: Path
     store: Store
@@ -107,6 +108,7 @@ class World:
     config: Callable[[str], Config] = lambda slug: _defaults()
     may_spend: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
     overspent: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
+    seconds_left: Callable[[Run, str, float], float] = lambda run, agent, now: float("inf")
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

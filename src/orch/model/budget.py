@@ -157,6 +157,19 @@ def overrun(
     return None
 
 
+def seconds_left(accounts: Sequence[Account], limits: Mapping[str, Limits]) -> float:
+    """How long calls under way may go on before they reach a limit of time, if no other begins;
+    infinite where none is set."""
+    return min(
+        (
+            max(0.0, limit - _used(account).seconds) / len(account.live)
+            for account, unit, limit in _limited(accounts, limits)
+            if unit == "seconds" and account.live
+        ),
+        default=math.inf,
+    )
+
+
 def warning(account: Account, limits: Mapping[str, Limits]) -> str:
     """One sentence from 80 % of a limit on; empty below, and where it is reached."""
     for _, unit, limit in _limited([account], limits):

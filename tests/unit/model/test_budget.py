@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import random
 
 import pytest
@@ -10,7 +11,18 @@ from hypothesis import given, settings, strategies as st
 
 from orch.config.service_tree import BreakerConfig, BudgetLimits, Metering
 from orch.model.breakers import Story, tripped
-from orch.model.budget import Account, Exceeded, Unit, Use, check, overrun, total, use_of, warning
+from orch.model.budget import (
+    Account,
+    Exceeded,
+    Unit,
+    Use,
+    check,
+    overrun,
+    seconds_left,
+    total,
+    use_of,
+    warning,
+)
 from orch.model.onward import Defer
 from orch.model.subscription import Window, after_limit, after_use, holds, rolled
 
@@ -84,6 +96,18 @@ def test_the_limit_that_is_offered_lifts_the_pause(
     assert found is not None
     assert found.command == f"orch config set budget.task.{unit} {offered}"
     assert ask(account, limits={"task": BudgetLimits(**{unit: float(offered)})}) is None
+
+
+def test_a_limit_of_time_is_reached_the_sooner_the_more_are_at_work() -> None:
+    limits = {"task": BudgetLimits(seconds=100, tokens=1), "run": BudgetLimits(tokens=1)}
+    live = (Use(seconds=10), Use(seconds=20))
+    task = Account(scope="task", name="7", spent=Use(seconds=40), live=live)
+    assert seconds_left([task, Account(scope="run", name="ab", live=live)], limits) == 15.0
+    assert (
+        seconds_left([Account(scope="task", name="7", spent=Use(seconds=40))], limits) == math.inf
+    )
+    late = Account(scope="task", name="7", live=(Use(seconds=200),))
+    assert seconds_left([late], limits) == 0.0
 
 
 def test_the_narrowest_scope_speaks_and_other_scopes_do_not() -> None:
