@@ -81,7 +81,10 @@ def test_what_waits_to_be_merged_is_not_done_twice(world: World) -> None:
         refused = world.refused("task", "unblock", "1", code="not_blocked", exit_code=2)
         assert refused["hint"] == "orch pr merge thing#1"
     assert world.ask("task", "get", "1")["status"] == "in_review"
-    world.ask("task", "close", "1")
+    closed = world.orch("task", "close", "1")
+    assert closed.out == "task 1 is cancelled\n"
+    assert "thing#1 is still open: orch pr close thing#1" in closed.err
+    assert world.ask("task", "close", "1")["open_prs"] == ["thing#1"]
     again = world.orch("task", "retry", "1")
     assert again.code == 0
     assert "thing#1 is still open: orch pr close thing#1" in again.err
@@ -263,6 +266,28 @@ def test_a_listing_and_a_story_fit_80_columns_and_keep_the_reasons(world: World)
         flat = " ".join(said.out.split())
         assert "2 attempts failed (bad); the last: the agent bad failed (exit code 3)" in flat
     assert ("A title that goes on and on " * 6).strip() in world.orch("task", "list", "--wide").out
+
+
+def test_what_a_closed_task_leaves_behind_is_named(world: World) -> None:
+    world.ask("task", "add", "Whole")
+    for title in ("Left", "Right", "Done"):
+        world.ask("task", "add", title, "--parent", "1")
+    world.ask("task", "close", "4")
+    closed = world.orch("task", "close", "1")
+    assert closed.out == "task 1 is cancelled\n"
+    assert "its parts go on: orch task close 2 3" in closed.err
+    world.refused("task", "close", "2", "7", code="unknown_task", exit_code=3)
+    both = world.ask("task", "close", "2", "3")
+    assert [(one["id"], one["status"]) for one in both] == [(2, "cancelled"), (3, "cancelled")]
+    assert "go on" not in world.orch("task", "close", "1").err
+
+
+def test_what_is_being_ended_has_no_reason_of_before(world: World) -> None:
+    world.ask("task", "add", "Fails", "--agent", "bad")
+    world.ask("task", "run", "1", code=6)
+    closed = world.orch("task", "close", "1")
+    assert (closed.code, closed.out) == (0, "task 1 is being ended\n")
+    assert "attempts failed" not in closed.err
 
 
 @pytest.mark.parametrize(

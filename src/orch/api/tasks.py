@@ -286,6 +286,10 @@ class Tasks:
                  for pull in self._store.pulls(run.id))  # fmt: skip
         return sorted({spelled(pull) for pull in found if pull.state == "open"})
 
+    def open_parts(self, task: Task) -> list[int]:
+        """The tasks that it was cut into that are not over."""
+        return [one.id for one in self._store.children(task.id) if one.state not in CLOSED]
+
     def unblock(self, task: Task) -> Task:
         """Let a task go on that waits for a person or for something outside."""
         if task.state not in ("blocked", "needs_review"):
