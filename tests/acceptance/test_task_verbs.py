@@ -193,6 +193,10 @@ def test_what_it_cost_is_told_and_what_is_unknown_is_said(world: World) -> None:
     assert (whole["usd"], whole["usd_unknown"], whole["tokens_unknown"]) == (0.02, 1, 1)
     free = world.ask("task", "cost", "2")["total"]
     assert (free["usd"], free["tokens_in"], free["usd_unknown"]) == (None, None, 1)
+    told = {(one["name"], one["labels"].get("agent")): one["value"] for one in world.ask("metrics")}
+    assert told["orch_cost_usd_total", "plans"] == 0.02
+    assert told["orch_tokens_in_total", "plans"] == 1200
+    assert ("orch_cost_usd_total", "one") not in told
     rows = world.ask("cost", "--by", "agent")["rows"]
     assert [(row["agent"], row["usd"]) for row in rows] == [("plans", 0.02), ("one", None)]
     run = world.ask("task", "get", "1")["run"]
