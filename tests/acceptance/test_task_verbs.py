@@ -212,6 +212,23 @@ def test_what_it_cost_is_told_and_what_is_unknown_is_said(world: World) -> None:
     assert agents["one"]["installed"]
 
 
+def test_an_agent_that_its_budget_has_paused_is_not_ready(world: World) -> None:
+    world.ask("task", "add", "Paid", "--agent", "plans")
+    world.ask("task", "run", "1")
+    path = world.home / "config.toml"
+    assert "paused" not in world.orch("agents").out
+    path.write_text(path.read_text(encoding="utf-8") + "[budget.agent]\ntokens = 100\n")
+    answer = world.orch("agents")
+    lines = {line.split()[0]: line for line in answer.out.splitlines() if line}
+    assert "paused (budget)" in lines["plans"]
+    assert "ready" in lines["one"]
+    assert all(len(line) <= 80 for line in lines.values()), answer
+    assert "agent plans has used 1,230 tokens of its 100 tokens" in answer.err
+    agents = {one["name"]: one for one in world.ask("agents")}
+    assert agents["one"]["paused_why"] is None
+    assert "orch config set budget.agent.tokens 1400" in agents["plans"]["paused_why"]
+
+
 def test_an_agent_that_is_not_there_is_told_with_its_reason(world: World) -> None:
     world.configure({"ghost": ["no-such-program"]})
     answer = world.orch("agents")

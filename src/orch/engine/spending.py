@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from orch.config import Config
 from orch.engine.unattended import local_zone
 from orch.model import budget
-from orch.model.attempt import FINAL, Attempt
-from orch.model.budget import Account, Exceeded, Use
-from orch.model.price import tokens_of
+from orch.model.accounting import account_of
+from orch.model.attempt import Attempt
+from orch.model.budget import Account, Exceeded
 from orch.model.run import Run
 from orch.ports import Store
 
@@ -66,16 +66,7 @@ class Spending:
         ]
 
         def account(scope: budget.Scope, name: str, found: Sequence[Attempt]) -> Account:
-            uses = [(one, _use(one, now, config)) for one in found if one.role != "command"]
-            over = [use for one, use in uses if one.status in FINAL]
-            measured = [use for use in over if not use.assumed]
-            largest: Use | None = None
-            for use in measured or over:
-                largest = use if largest is None else largest.at_least(use)
-            return Account(
-                scope=scope, name=name, spent=budget.total(over),
-                live=tuple(use for one, use in uses if one.status not in FINAL), largest=largest,
-            )  # fmt: skip
+            return account_of(scope, name, found, now, config.metering)
 
         return [
             account("run", run.id, [one for one in of_task if one.run == run.id]),
@@ -84,14 +75,6 @@ class Spending:
             account("repo", run.repo, [one for one, repo in today if repo == run.repo]),
             account("day", _day(now), [one for one, _ in today]),
         ]
-
-
-def _use(attempt: Attempt, now: float, config: Config) -> Use:
-    tokens = tokens_of(attempt.usage).total
-    told = attempt.usage.get("cost_usd")
-    dollars = float(told) if isinstance(told, int | float) else None
-    seconds = max(0.0, (attempt.ended_at or now) - attempt.started_at)
-    return budget.use_of(tokens=tokens, usd=dollars, seconds=seconds, assumed=config.metering)
 
 
 def _midnight(now: float) -> datetime.datetime:
