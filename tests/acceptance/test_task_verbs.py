@@ -289,6 +289,20 @@ def test_a_listing_and_a_story_fit_80_columns_and_keep_the_reasons(world: World)
     assert ("A title that goes on and on " * 6).strip() in world.orch("task", "list", "--wide").out
 
 
+def test_what_is_over_is_refused_alike_everywhere(world: World) -> None:
+    for title in ("Over", "Part"):
+        world.ask("task", "add", title)
+    world.ask("task", "close", "1", "--done")
+    for words in (("publish", "1"), ("route", "1", "--anew")):
+        world.refused("task", *words, code="task_closed", exit_code=5)
+    for words in (("move", "2", "--parent", "1"), ("add", "New", "--parent", "1")):
+        refused = world.refused("task", *words, code="task_closed", exit_code=5)
+        assert "another parent; or none" in refused["hint"], "done is not done again"
+    world.ask("task", "close", "1")
+    refused = world.refused("task", "move", "2", "--parent", "1", code="task_closed", exit_code=5)
+    assert refused["hint"] == "orch task retry 1"
+
+
 def test_what_a_closed_task_leaves_behind_is_named(world: World) -> None:
     world.ask("task", "add", "Whole")
     for title in ("Left", "Right", "Done"):

@@ -79,9 +79,11 @@ def may_have_child(state: Reader, number: int, parent: Task | None) -> OrchError
     if parent is None:
         return unknown(number)
     if parent.state in CLOSED:
+        again = f"orch task retry {number}"
+        other = "orch task list --global, for another parent; or none"
         return Conflict(
             f"task {number} is {parent.state}: it gets no children any more",
-            code="task_closed", hint=f"orch task retry {number}",
+            code="task_closed", hint=other if parent.state == "done" else again,
         )  # fmt: skip
     if parent.depth >= DEEPEST:
         return Conflict(
