@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -301,6 +302,21 @@ def test_what_is_over_is_refused_alike_everywhere(world: World) -> None:
     world.ask("task", "close", "1")
     refused = world.refused("task", "move", "2", "--parent", "1", code="task_closed", exit_code=5)
     assert refused["hint"] == "orch task retry 1"
+
+
+def test_without_any_agent_the_way_on_is_told_to_its_end(world: World) -> None:
+    world.configure({}, "")
+    world.ask("task", "add", "Any")
+    failed = world.ask("task", "run", "1", code=6)
+    assert failed["reason"]["code"] == "no_agent"
+    hint = world.ask("task", "get", "1")["hint"]
+    first, then = hint.split("; then: ")
+    assert then == "orch task retry 1"
+    words = first.partition(", or: ")[2].removeprefix("orch ").replace("NAME", "one")
+    world.ask(*shlex.split(words.replace("PROGRAM", "true")))
+    world.ask("task", "retry", "1")
+    world.ask("resume", world.ask("task", "get", "1")["run"])
+    assert world.ask("task", "get", "1")["agent"] == "one"
 
 
 def test_what_a_closed_task_leaves_behind_is_named(world: World) -> None:
