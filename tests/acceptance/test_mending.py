@@ -78,6 +78,25 @@ def test_a_lost_worktree_waits_at_once(world: World) -> None:
     record = world.run("basic_pr", "--issue", "1", code=6)
     assert record["reason"]["code"] == "worktree_missing"
     assert record["reason"]["kind"] == "human"
+    [attempt] = record["attempts"]
+    assert attempt["status"] == "ended", "its program is over, and nobody says that it works"
+    hint = record["reason"]["hint"].partition("; then:")[0]
+    subprocess.run(["sh", "-ec", hint], env=world.environ(), check=True, capture_output=True)
+    ended = world.ask("resume", record["id"])
+    assert ended["status"] == "done", ended
+    assert [one["status"] for one in ended["attempts"]] == ["succeeded"], "it did not work again"
+
+
+def test_a_run_with_a_lost_worktree_can_be_ended_for_good(world: World) -> None:
+    world.configure({"one": shell('echo w > w; git add w; git commit -qm w; rm -rf "$PWD"')})
+    record = world.run("basic_pr", "--issue", "1", code=6)
+    ended = world.ask("stop", record["id"], "--abort", "--yes")
+    assert ended["status"] == "aborted"
+    ended = world.ask("show", record["id"])
+    assert [one["status"] for one in ended["attempts"]] == ["succeeded"]
+    [tree] = world.ask("worktree", "list")
+    gone = world.orch("worktree", "delete", tree["slug"], "--yes")
+    assert gone.code == 0, gone.err
 
 
 def test_a_run_that_is_ended_does_not_wait_to_be_mended(world: World) -> None:

@@ -173,8 +173,21 @@ async def end_all(world: World, run: Run, epoch: int, besides: frozenset[str]) -
     """Journal the end of every spawned agent of the run: collected where it has ended, else stopped.
     `besides` are attempts whose end is about to be journaled."""
     spawned = {step.path for step in world.store.steps(run.id) if step.kind == "SpawnAgent/1"}
-    for attempt in world.store.attempts(run.id) if spawned else ():
-        if attempt.path in spawned and attempt.status not in FINAL and attempt.id not in besides:
+    await _end(world, run, epoch, [
+        attempt for attempt in world.store.attempts(run.id)
+        if attempt.path in spawned and attempt.id not in besides
+    ])  # fmt: skip
+
+
+async def end_run(world: World, run: Run, epoch: int, besides: frozenset[str]) -> None:
+    """The same for every program of a run that ends: none outlives it, or reads as if it did."""
+    attempts = [one for one in world.store.attempts(run.id) if one.id not in besides]
+    await _end(world, run, epoch, attempts)
+
+
+async def _end(world: World, run: Run, epoch: int, attempts: list[Attempt]) -> None:
+    for attempt in attempts:
+        if attempt.status not in FINAL:
             end = await _ended(world, attempt, "stopped with its run")
             await world.journal.send(EndAttempt(run.id, epoch, end))
 

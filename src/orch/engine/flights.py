@@ -195,6 +195,7 @@ class Flights:
             except GivenUp as spent:
                 return "given_up", (request.path, request.kind, spent.error)
             except Mendable as broken:
+                await ctx.note_over()
                 return "mend", (request.path, request.kind, broken.error)
             except PutAway as waiting:
                 return "away", (request.path, request.kind, waiting.reason)

@@ -19,7 +19,7 @@ from orch.engine.moves import Move, Moves
 from orch.engine.step_context import Done, Mode
 from orch.engine.world import World
 from orch.model.attempt import Attempt
-from orch.model.command import Advance, AttemptEnd, EndAttempt, Finish
+from orch.model.command import Advance, Finish
 from orch.model.effect import COMPOSITE_KINDS
 from orch.model.errors import NonDeterminism, OrchError, failure_of
 from orch.model.plain import plain_data
@@ -117,15 +117,6 @@ class Runner:
         """End the programs of the run, then the run; what was open is listed as unresolved."""
         world, run = self._world, self._run
         await self._flights.land()
-        for attempt in world.store.attempts(run.id):
-            if attempt.status in ("starting", "running"):
-                await world.call(
-                    "terminal.stop", world.terminals.stop, attempt.terminal, attempt.directory,
-                    grace_s=world.limits.stop_grace_s,
-                )  # fmt: skip
-                end = AttemptEnd(id=attempt.id, status="stopped", code="stopped",
-                                 message="stopped by request")  # fmt: skip
-                await world.journal.send(EndAttempt(run.id, self._epoch, end))
         sentence = "the workflow did not come back to settle it"
         unresolved = tuple(
             Unresolved(step.path, step.kind, sentence)
@@ -228,7 +219,7 @@ class Runner:
         finish = self._finish(move.finished) if move.finished else None
         if finish is not None:
             ending = (settle.end.id for settle in move.settled if settle.end is not None)
-            await beside.end_all(self._world, self._run, self._epoch, frozenset(ending))
+            await beside.end_run(self._world, self._run, self._epoch, frozenset(ending))
         if move.settled or move.planned or move.cancel or finish:
             await self._world.journal.send(
                 Advance(
@@ -301,7 +292,7 @@ class Runner:
         self._over = True
 
     async def _end(self, finish: Finish) -> None:
-        await beside.end_all(self._world, self._run, self._epoch, frozenset())
+        await beside.end_run(self._world, self._run, self._epoch, frozenset())
         await self._world.journal.send(Advance(run=self._run.id, epoch=self._epoch, finish=finish))
         self._over = True
 

@@ -174,5 +174,15 @@ class StepContext:
             ended_at=self.world.clock.now(), reset_at=end.reset_at,
         )  # fmt: skip
 
+    async def note_over(self) -> None:
+        """The step waits to be mended: is the program of its last attempt over?"""
+        last = self.attempts[-1] if self.attempts else None
+        if last is None or last.status in FINAL:
+            return
+        world = self.world
+        record = await world.call("terminal.collect", world.terminals.exit_record, last.directory)
+        if record is not None:
+            await world.journal.send(NoteAttempt(self.run.id, self._epoch, last.id, over=True))
+
     async def note_running(self, attempt: Attempt) -> None:
         await self.world.journal.send(NoteAttempt(self.run.id, self._epoch, attempt.id))

@@ -42,7 +42,11 @@ def find_tree(repo: Repo, worktree: Worktree) -> Tree:
     replaced by something else."""
     path = worktree.path
     if not is_real_directory(path):
-        raise refusals.missing_worktree(worktree, f"there is no directory at {path}")
+        free = not os.path.lexists(path)
+        raise refusals.missing_worktree(
+            worktree, f"there is {'nothing' if free else 'no directory'} at {path}",
+            repo.local_path or repo.common_dir if free else "",
+        )  # fmt: skip
     admin_dir = find_admin(repo.common_dir, worktree)
     if not admin_dir:
         raise refusals.missing_worktree(

@@ -155,11 +155,14 @@ def foreign_path(worktree: Worktree) -> Conflict:
     )
 
 
-def missing_worktree(worktree: Worktree, reason: str) -> NotFound:
+def missing_worktree(worktree: Worktree, reason: str, repo: str = "") -> NotFound:
+    """`repo`: where a checkout of it is, for a worktree that can be made again from its branch."""
+    words = ["git", "-C", repo, "worktree", "add", "-f", "-f", worktree.path, worktree.branch]
+    again = shlex.join(words) if repo else ""
     return NotFound(
         f"The worktree {worktree.name} is missing: {reason}.",
         code="worktree_missing",
-        hint=f"What was committed is still on the branch: git log {worktree.branch}",
+        hint=again or f"What was committed is still on the branch: git log {worktree.branch}",
     )
 
 

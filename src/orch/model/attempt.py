@@ -11,14 +11,15 @@ from typing import Any, Literal
 import msgspec
 
 Role = Literal["work", "review", "route", "command"]
-AttemptStatus = Literal["starting", "running", "succeeded", "failed", "lost", "stopped"]
+AttemptStatus = Literal["starting", "running", "ended", "succeeded", "failed", "lost", "stopped"]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "lost", "stopped"})
 ReplyMode = Literal["diff", "text", "result"]
 IoMode = Literal["pipes", "tty"]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """`n` counts from 1 within a step. `exit_code` is None while it runs and when it was lost.
+    """`n` counts from 1 within a step. `ended`: its program is over, and what it did cannot be judged
+    until a person has mended something. `exit_code` is None while it runs and when it was lost.
     Times are seconds since the epoch. `code` is the failure class, `message` its sentence. `stop`: a
     person wants it to end, for good: no other attempt follows. `model`: that was asked for, empty for
     the agent's own.

@@ -173,11 +173,12 @@ class EndAttempt(Command, frozen=True):
 
 
 class NoteAttempt(Command, frozen=True):
-    """The terminal of an attempt is up."""
+    """The terminal of an attempt is up, or (`over`) its program has ended and is not judged yet."""
 
     run: str
     epoch: int
     attempt: str
+    over: bool = False
 
 
 class TakeRun(Command, frozen=True):

@@ -258,9 +258,11 @@ def _note_attempt(state: Reader, command: cmd.NoteAttempt) -> Decision:
     if isinstance(run, OrchError):
         return run
     attempt = state.attempt(command.attempt)
-    if attempt is None or attempt.status != "starting":
+    if attempt is None:
         return []
-    return [ev.AttemptRunning(command.attempt)]
+    if command.over and attempt.status in ("starting", "running"):
+        return [ev.AttemptOver(command.attempt)]
+    return [ev.AttemptRunning(command.attempt)] if attempt.status == "starting" else []
 
 
 def _take_run(state: Reader, command: cmd.TakeRun) -> Decision:

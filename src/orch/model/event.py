@@ -184,6 +184,12 @@ class AttemptRunning(Data, frozen=True):
     id: str
 
 
+class AttemptOver(Data, frozen=True):
+    """Its program has ended; what it did is not judged yet: a person has to mend something first."""
+
+    id: str
+
+
 class AttemptEnded(Data, frozen=True, kw_only=True):
     id: str
     status: AttemptStatus
@@ -319,7 +325,7 @@ EventData = (
     | SessionStarted | SessionNoted | SessionEnded
     | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
     | TaskNoted | TaskRouted | AgentStood | ServiceNoted
-    | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
+    | AttemptOver | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
 )  # fmt: skip
 
 

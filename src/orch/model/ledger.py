@@ -19,7 +19,7 @@ from orch.model import (
     task_rules,
     task_wishes,
 )
-from orch.model.attempt import Attempt
+from orch.model.attempt import FINAL, Attempt
 from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
@@ -111,7 +111,10 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo = data.slug
         case ev.AttemptStarting():
             step = data.attempt.path
-        case ev.AttemptRunning() | ev.AttemptEnded() | ev.AttemptStopRequested() | ev.MessageSent():
+        case (
+            ev.AttemptRunning() | ev.AttemptOver() | ev.AttemptEnded() | ev.AttemptStopRequested()
+            | ev.MessageSent()
+        ):  # fmt: skip
             step = _path_of(reader, data)
         case ev.JobAdded() | ev.JobFired() | ev.JobSkipped() | ev.JobRan():
             repo, task = job_rules.about(reader, data)
@@ -122,7 +125,11 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
 
 def _path_of(
     reader: Reader,
-    data: ev.AttemptRunning | ev.AttemptEnded | ev.AttemptStopRequested | ev.MessageSent,
+    data: ev.AttemptRunning
+    | ev.AttemptOver
+    | ev.AttemptEnded
+    | ev.AttemptStopRequested
+    | ev.MessageSent,
 ) -> str:
     found = reader.attempt(data.attempt if isinstance(data, ev.MessageSent) else data.id)
     return found.path if found is not None else ""
@@ -253,6 +260,12 @@ def _attempt_running(tables: Tables, event: ev.Event, data: ev.AttemptRunning) -
         tables.put_attempt(replace(attempt, status="running"))
 
 
+def _attempt_over(tables: Tables, event: ev.Event, data: ev.AttemptOver) -> None:
+    attempt = tables.attempt(data.id)
+    if attempt is not None and attempt.status not in FINAL:
+        tables.put_attempt(replace(attempt, status="ended", ended_at=event.at))
+
+
 def _attempt_ended(tables: Tables, event: ev.Event, data: ev.AttemptEnded) -> None:
     attempt = tables.attempt(data.id)
     if attempt is None:
@@ -260,7 +273,8 @@ def _attempt_ended(tables: Tables, event: ev.Event, data: ev.AttemptEnded) -> No
     tables.put_attempt(
         replace(
             attempt, status=data.status, exit_code=data.exit_code, code=data.code,
-            message=data.message, usage=data.usage, ended_at=event.at, reset_at=data.reset_at,
+            message=data.message, usage=data.usage, ended_at=attempt.ended_at or event.at,
+            reset_at=data.reset_at,
         )
     )  # fmt: skip
 
@@ -314,6 +328,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.StepSettled: _step_settled,
     ev.AttemptStarting: _attempt_starting,
     ev.AttemptRunning: _attempt_running,
+    ev.AttemptOver: _attempt_over,
     ev.AttemptEnded: _attempt_ended,
     ev.AttemptStopRequested: _attempt_stop_requested,
     ev.GateAnswered: _gate_answered,
