@@ -137,7 +137,7 @@ def _paused(orch: Orch, names: tuple[str, ...], now: float) -> dict[str, str]:
     from orch.model.accounting import account_of
 
     config = orch.rooms.config(None)
-    limits = {scope: config.budget[scope] for scope in ("agent", "day") if scope in config.budget}
+    limits = {key: one for key, one in config.budget.items() if key in ("agent", "day")}
     if not any(one.tokens or one.usd or one.seconds for one in limits.values()):
         return {}
     here = datetime.datetime.fromtimestamp(now).astimezone()
