@@ -411,6 +411,7 @@ def make_world(
         lost_attempts=lambda slug: home.config(home.store.repo(slug)).run.lost_attempts,
         worktree_files=worktree_files, briefing=briefing,
         config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
+        seconds_left=spending.seconds_left,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,

@@ -50,6 +50,9 @@ def test_the_figures_are_told_without_a_service(world: World) -> None:
     world.run("basic_pr", "--issue", "ISSUE-001")
     found = figures(world)
     assert found["orch_attempts_total one work succeeded"] == 1
+    assert "orch_cost_usd_total one work succeeded" not in found, "unknown is not zero"
+    assert found["orch_cost_unknown_attempts_total one work succeeded"] == 1
+    assert found["orch_tokens_unknown_attempts_total one work succeeded"] == 1
     assert found["orch_tasks in_review"] == 1
     assert found["orch_runs done"] == 1
     assert found["orch_unresolved_effects"] == 0

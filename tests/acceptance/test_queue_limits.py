@@ -61,8 +61,8 @@ def test_a_quiet_agent_that_works_is_left_alone(world: World, command: list[str]
 
 
 def test_a_budget_that_is_used_up_ends_the_attempt_and_holds_the_task(world: World) -> None:
-    text = "[budget.task]\nseconds = 1\n[timeouts]\nstuck_medium_s = 4.0\n"
-    agents(world, text, spends=HANGS)
+    """A limit of time is noticed when it is reached, not at the next look for signs of life."""
+    agents(world, "[budget.task]\nseconds = 1\n", spends=HANGS)
     service = serving(world)
     world.ask("task", "add", "Do it", "--repo", "thing")
 
@@ -72,7 +72,7 @@ def test_a_budget_that_is_used_up_ends_the_attempt_and_holds_the_task(world: Wor
 
     record = world.until(held, "the pause", 20)
     assert "has used" in record["reason"], record["reason"]
-    assert record["hint"] == "orch config set budget.task.seconds 2", record
+    assert record["hint"] == "orch config set budget.task.seconds 3", record
     assert [a["status"] for a in record["attempts"]] == ["stopped"]
     assert not world.terminals()
     assert left(service) == 0

@@ -99,6 +99,20 @@ def test_unknown_words_of_the_command_line(
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("task", "add", "lone \udcff\udcfe"), ("issue", "create", "T", "--body", "\udcff\n"),
+        ("send", "@", "\udcff"), ("repo", "add", "\udcff"), ("\udcff",), ("ps", "--\udcff"),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_an_argument_that_is_no_utf8_text_is_named(still: World, words: tuple[str, ...]) -> None:
+    assert "'lone \\xff" in still.orch("task", "add", "lone \udcff").err
+    error = still.refused(*words, code="not_utf8", exit_code=2)
+    assert "\\xff" in error["message"]
+
+
+@pytest.mark.parametrize(
     ("params", "said"),
     [
         ("{", "JSON"), ("[1]", "object"), ("null", "object"), ("@list.json", "object"),

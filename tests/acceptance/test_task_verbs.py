@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,28 @@ def test_a_task_is_run_in_the_foreground_without_a_service(world: World) -> None
     assert (failed["task"], failed["reason"]["code"]) == (1, "attempts_spent")
     world.refused("task", "run", code="no_task", exit_code=3)
     world.refused("task", "run", "2", code="task_not_waiting", exit_code=5)
+
+
+def test_what_waits_to_be_merged_is_not_done_twice(world: World) -> None:
+    world.ask("task", "add", "Write it", "--repo", "thing", "--agent", "one")
+    assert world.ask("task", "run", "1")["status"] == "done"
+    for _ in range(2):
+        refused = world.refused("task", "retry", "1", code="in_review", exit_code=5)
+        assert "thing#1 is open" in refused["message"]
+        assert refused["hint"] == "orch pr merge thing#1, or: orch task close 1"
+        refused = world.refused("task", "unblock", "1", code="not_blocked", exit_code=2)
+        assert refused["hint"] == "orch pr merge thing#1"
+    assert world.ask("task", "get", "1")["status"] == "in_review"
+    closed = world.orch("task", "close", "1")
+    assert closed.out == "task 1 is cancelled\n"
+    assert "thing#1 is still open: orch pr close thing#1" in closed.err
+    assert world.ask("task", "close", "1")["open_prs"] == ["thing#1"]
+    again = world.orch("task", "retry", "1")
+    assert again.code == 0
+    assert "thing#1 is still open: orch pr close thing#1" in again.err
+    assert world.ask("task", "get", "1")["status"] == "new"
+    refused = world.refused("task", "unblock", "1", code="not_blocked", exit_code=2)
+    assert refused["hint"] == "orch task get 1"
 
 
 def test_with_a_service_the_run_is_followed(world: World) -> None:
@@ -171,6 +194,10 @@ def test_what_it_cost_is_told_and_what_is_unknown_is_said(world: World) -> None:
     assert (whole["usd"], whole["usd_unknown"], whole["tokens_unknown"]) == (0.02, 1, 1)
     free = world.ask("task", "cost", "2")["total"]
     assert (free["usd"], free["tokens_in"], free["usd_unknown"]) == (None, None, 1)
+    told = {(one["name"], one["labels"].get("agent")): one["value"] for one in world.ask("metrics")}
+    assert told["orch_cost_usd_total", "plans"] == 0.02
+    assert told["orch_tokens_in_total", "plans"] == 1200
+    assert ("orch_cost_usd_total", "one") not in told
     rows = world.ask("cost", "--by", "agent")["rows"]
     assert [(row["agent"], row["usd"]) for row in rows] == [("plans", 0.02), ("one", None)]
     run = world.ask("task", "get", "1")["run"]
@@ -184,6 +211,23 @@ def test_what_it_cost_is_told_and_what_is_unknown_is_said(world: World) -> None:
     assert (agents["bad"]["attempts"], agents["bad"]["success_rate"]) == (0, None)
     assert agents["one"]["cooling_until"] is None
     assert agents["one"]["installed"]
+
+
+def test_an_agent_that_its_budget_has_paused_is_not_ready(world: World) -> None:
+    world.ask("task", "add", "Paid", "--agent", "plans")
+    world.ask("task", "run", "1")
+    path = world.home / "config.toml"
+    assert "paused" not in world.orch("agents").out
+    path.write_text(path.read_text(encoding="utf-8") + "[budget.agent]\ntokens = 100\n")
+    answer = world.orch("agents")
+    lines = {line.split()[0]: line for line in answer.out.splitlines() if line}
+    assert "paused (budget)" in lines["plans"]
+    assert "ready" in lines["one"]
+    assert all(len(line) <= 80 for line in lines.values()), answer
+    assert "agent plans has used 1,230 tokens of its 100 tokens" in answer.err
+    agents = {one["name"]: one for one in world.ask("agents")}
+    assert agents["one"]["paused_why"] is None
+    assert "orch config set budget.agent.tokens 1400" in agents["plans"]["paused_why"]
 
 
 def test_an_agent_that_is_not_there_is_told_with_its_reason(world: World) -> None:
@@ -244,6 +288,57 @@ def test_a_listing_and_a_story_fit_80_columns_and_keep_the_reasons(world: World)
         flat = " ".join(said.out.split())
         assert "2 attempts failed (bad); the last: the agent bad failed (exit code 3)" in flat
     assert ("A title that goes on and on " * 6).strip() in world.orch("task", "list", "--wide").out
+
+
+def test_what_is_over_is_refused_alike_everywhere(world: World) -> None:
+    for title in ("Over", "Part"):
+        world.ask("task", "add", title)
+    world.ask("task", "close", "1", "--done")
+    for words in (("publish", "1"), ("route", "1", "--anew")):
+        world.refused("task", *words, code="task_closed", exit_code=5)
+    for words in (("move", "2", "--parent", "1"), ("add", "New", "--parent", "1")):
+        refused = world.refused("task", *words, code="task_closed", exit_code=5)
+        assert "another parent; or none" in refused["hint"], "done is not done again"
+    world.ask("task", "close", "1")
+    refused = world.refused("task", "move", "2", "--parent", "1", code="task_closed", exit_code=5)
+    assert refused["hint"] == "orch task retry 1"
+
+
+def test_without_any_agent_the_way_on_is_told_to_its_end(world: World) -> None:
+    world.configure({}, "")
+    world.ask("task", "add", "Any")
+    failed = world.ask("task", "run", "1", code=6)
+    assert failed["reason"]["code"] == "no_agent"
+    hint = world.ask("task", "get", "1")["hint"]
+    first, then = hint.split("; then: ")
+    assert then == "orch task retry 1"
+    words = first.partition(", or: ")[2].removeprefix("orch ").replace("NAME", "one")
+    world.ask(*shlex.split(words.replace("PROGRAM", "true")))
+    world.ask("task", "retry", "1")
+    world.ask("resume", world.ask("task", "get", "1")["run"])
+    assert world.ask("task", "get", "1")["agent"] == "one"
+
+
+def test_what_a_closed_task_leaves_behind_is_named(world: World) -> None:
+    world.ask("task", "add", "Whole")
+    for title in ("Left", "Right", "Done"):
+        world.ask("task", "add", title, "--parent", "1")
+    world.ask("task", "close", "4")
+    closed = world.orch("task", "close", "1")
+    assert closed.out == "task 1 is cancelled\n"
+    assert "its parts go on: orch task close 2 3" in closed.err
+    world.refused("task", "close", "2", "7", code="unknown_task", exit_code=3)
+    both = world.ask("task", "close", "2", "3")
+    assert [(one["id"], one["status"]) for one in both] == [(2, "cancelled"), (3, "cancelled")]
+    assert "go on" not in world.orch("task", "close", "1").err
+
+
+def test_what_is_being_ended_has_no_reason_of_before(world: World) -> None:
+    world.ask("task", "add", "Fails", "--agent", "bad")
+    world.ask("task", "run", "1", code=6)
+    closed = world.orch("task", "close", "1")
+    assert (closed.code, closed.out) == (0, "task 1 is being ended\n")
+    assert "attempts failed" not in closed.err
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,18 @@ def test_how_agents_did(store: Store) -> None:
     assert [each.agent for each in store.agent_stats(1.5 * DAY)] == ["two"]
 
 
+def test_figures_leave_out_what_nobody_told(store: Store) -> None:
+    found = {(one.agent, one.status): one for one in store.figures().attempts}
+    told, silent = found["one", "succeeded"], found["one", "failed"]
+    assert (told.tokens_in, told.tokens_out, told.usd, told.usd_unknown) == (100, 7, 0.25, 0)
+    assert (silent.tokens_in, silent.tokens_out, silent.usd) == (None, None, None)
+    assert (silent.usd_unknown, silent.tokens_unknown) == (1, 1)
+    cost_alone = found["two", "succeeded"]
+    assert (cost_alone.tokens_in, cost_alone.tokens_unknown, cost_alone.usd_unknown) == (None, 1, 0)
+    live = next(one for key, one in found.items() if key[1] in ("starting", "running"))
+    assert (live.usd, live.usd_unknown) == (None, 0), "it may tell yet"
+
+
 def test_an_older_book_gives_its_sums(tmp_path: Path) -> None:
     """An upgrade takes what attempts reported along, and holds nothing up for a broken row."""
     path = tmp_path / "orch.db"

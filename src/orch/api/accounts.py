@@ -123,15 +123,47 @@ def agents(orch: Orch, cooldowns: Cooldowns) -> list[dict[str, Any]]:
     now = rooms.clock.now()
     stats = {one.agent: one for one in orch.store.agent_stats(now - WINDOW_S)}
     configured = rooms.config(None).agents
+    paused = _paused(orch, tuple(configured), now)
     return [
         _agent(orch, name, stats.get(name, AgentStats(name)), cooldowns.cooling(name, now),
-               configured=name in configured)
+               paused.get(name, ""), configured=name in configured)
         for name in [*sorted(configured), *sorted(set(stats) - set(configured))]
     ]  # fmt: skip
 
 
+def _paused(orch: Orch, names: tuple[str, ...], now: float) -> dict[str, str]:
+    """Those that a reached limit of theirs, or of the day, keeps from beginning, with the reason."""
+    from orch.model import budget
+    from orch.model.accounting import account_of
+
+    config = orch.rooms.config(None)
+    limits = {key: one for key, one in config.budget.items() if key in ("agent", "day")}
+    if not any(one.tokens or one.usd or one.seconds for one in limits.values()):
+        return {}
+    here = datetime.datetime.fromtimestamp(now).astimezone()
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    ends = (midnight + datetime.timedelta(days=1)).timestamp()
+    today = [one for one, _ in orch.store.attempts_since(midnight.timestamp())]
+    day = account_of("day", here.date().isoformat(), today, now, config.metering)
+    found = {}
+    for name in names:
+        own = account_of("agent", name, [one for one in today if one.agent == name], now,
+                         config.metering)  # fmt: skip
+        over = budget.check([own, day], limits, now=now, day_ends_at=ends,
+                            zone=here.tzinfo or datetime.UTC)  # fmt: skip
+        if over is not None and not over.busy:
+            found[name] = over.message
+    return found
+
+
 def _agent(
-    orch: Orch, name: str, stats: AgentStats, cools: tuple[float, str] | None, *, configured: bool
+    orch: Orch,
+    name: str,
+    stats: AgentStats,
+    cools: tuple[float, str] | None,
+    paused: str,
+    *,
+    configured: bool,
 ) -> dict[str, Any]:
     lacks = _lacks(orch, name) if configured else "it is not configured any more"
     config = orch.rooms.config(None).agents.get(name)
@@ -140,7 +172,8 @@ def _agent(
         "name": name, "kind": config.kind if config else None, "configured": configured,
         "installed": not lacks, "problem": lacks or None,
         "cooling_until": moment(cools[0]) if cools else None, "cooling_why": cools[1] if cools
-        else None, "attempts": stats.attempts, "live": stats.live, "succeeded": stats.succeeded,
+        else None, "paused_why": paused or None, "attempts": stats.attempts,
+        "live": stats.live, "succeeded": stats.succeeded,
         "failed": stats.failed, "success_rate": round(rate, 4) if rate is not None else None,
         "average_s": round(stats.average_s, 3) if stats.average_s is not None else None,
         "tokens_in": stats.tokens_in, "tokens_out": stats.tokens_out,

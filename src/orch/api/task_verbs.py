@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orch.api.tasks import Tasks
 from orch.model import command as commands, routing, standing_rules
 from orch.model.attempt import FINAL
-from orch.model.errors import Conflict, NotFound, UsageError
+from orch.model.errors import Conflict, NotFound
 from orch.model.event import TaskRouted
 from orch.model.naming import moment
 from orch.model.onward import Defer
@@ -54,7 +54,7 @@ def run_for(orch: Orch, task: Task) -> Run:
         )  # fmt: skip
     raise Conflict(
         f"task {task.id} is {task.state}: there is nothing to run", code="task_not_waiting",
-        hint=f"orch task retry {task.id}",
+        hint=f"orch task {'get' if task.state == 'in_review' else 'retry'} {task.id}",
     )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def publish(orch: Orch, task: Task, labels: tuple[str, ...]) -> Task:
     if task.issue:
         raise published(task)
     if task.state in CLOSED:
-        raise UsageError(
+        raise Conflict(
             f"task {task.id} is {task.state}: a ticket would ask for what is over",
             code="task_closed", hint=f"orch task retry {task.id}",
         )  # fmt: skip

@@ -18,9 +18,10 @@ from orch.model.dispatching import Slots, why_waiting
 from orch.model.errors import NotFound, UsageError
 from orch.model.labels import check_labels
 from orch.model.naming import moment, nearest
+from orch.model.pull import spelled
 from orch.model.run import TERMINAL, Run
 from orch.model.spending import spent_by
-from orch.model.task import AT_WORK, CLOSED, STATES, Task
+from orch.model.task import CLOSED, STATES, Task
 from orch.model.ticket import Ticket
 
 if TYPE_CHECKING:
@@ -246,7 +247,8 @@ class Tasks:
     # --- a person's wishes
 
     def retry(self, task: Task, why: str = "") -> Task:
-        """Once more: a run that waits for a person goes on, else the task is queued again."""
+        """Once more: a run that waits goes on, else the task is queued again; but not while a pull
+        request of a run that is over waits to be merged."""
         from orch.model import command as commands
 
         run = self._live_run(task)
@@ -278,12 +280,27 @@ class Tasks:
         run = self._store.run(task.run) if task.run else None
         return run if run is not None and run.status not in TERMINAL else None
 
+    def open_pulls(self, task: Task) -> list[str]:
+        """The pull requests of its runs that are open, as commands take them."""
+        found = (pull for run in self._store.runs_of_task(task.id)
+                 for pull in self._store.pulls(run.id))  # fmt: skip
+        return sorted({spelled(pull) for pull in found if pull.state == "open"})
+
+    def open_parts(self, task: Task) -> list[int]:
+        """The tasks that it was cut into that are not over."""
+        return [one.id for one in self._store.children(task.id) if one.state not in CLOSED]
+
     def unblock(self, task: Task) -> Task:
         """Let a task go on that waits for a person or for something outside."""
-        if task.state in CLOSED or task.state in AT_WORK:
+        if task.state not in ("blocked", "needs_review"):
+            verb = "retry" if task.state in CLOSED or task.wake_at else "get"
+            merge = [f"orch pr merge {pull}" for pull in self.open_pulls(task)[:1]]
+            helps = (
+                merge if task.state == "in_review" and merge else [f"orch task {verb} {task.id}"]
+            )
             raise UsageError(
                 f"task {task.id} is {task.state}: there is nothing to unblock",
-                code="not_blocked", hint=f"orch task get {task.id}",
+                code="not_blocked", hint=helps[0],
             )  # fmt: skip
         return self.retry(task, f"unblocked by {self._rooms.person.id}")
 

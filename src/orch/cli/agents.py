@@ -34,13 +34,20 @@ def agents(as_json: bool, quiet: bool, no_color: bool) -> None:
     elif found:
         heads = ["agent", "state", "attempts", "rate", "time", "tokens in", "tokens out", "usd"]
         out.table(heads, [_row(one) for one in found])
-        for one in found:
-            if one["problem"]:
-                out.note(f"{one['name']}: {one['problem']}")
-            elif one["cooling_until"]:
-                out.note(f"{one['name']} cools until {one['cooling_until']}: {one['cooling_why']}")
+        for note in dict.fromkeys(map(_note, found)):  # the day's limit pauses all alike
+            if note:
+                out.note(note)
     else:
         out.note("no agent is configured; orch doctor says what is installed")
+
+
+def _note(one: dict[str, Any]) -> str:
+    """Why it cannot be used now; empty where it can."""
+    if one["problem"]:
+        return f"{one['name']}: {one['problem']}"
+    if one["cooling_until"]:
+        return f"{one['name']} cools until {one['cooling_until']}: {one['cooling_why']}"
+    return str(one["paused_why"] or "")
 
 
 def _row(one: dict[str, Any]) -> list[str]:
@@ -59,6 +66,8 @@ def _state(one: dict[str, Any]) -> str:
         return "gone"
     if not one["installed"]:
         return "missing"
-    return (
-        "cooling" if one["cooling_until"] else f"{one['live']} at work" if one["live"] else "ready"
-    )
+    if one["cooling_until"]:
+        return "cooling"
+    if one["live"]:
+        return f"{one['live']} at work"
+    return "paused (budget)" if one["paused_why"] else "ready"

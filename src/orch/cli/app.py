@@ -65,6 +65,8 @@ COMMANDS = {
     "help": ("orch.cli.topics:show_help", "Explain a command or a topic."),
 }
 COMPLETE = ("_ORCH_COMPLETE", "_CONDUCTOR_COMPLETE")
+LONGEST_TOLD = 80
+"""Characters of an argument that an error repeats."""
 EXAMPLES = """\b
 Examples:
   orch repo add ~/src/thing
@@ -158,6 +160,7 @@ def _answered(argv: list[str]) -> int:
     words = argv[1:]
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
+        _readable(words)
         result = cli.main(args=words, prog_name=name, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as leave:
@@ -173,6 +176,17 @@ def _answered(argv: list[str]) -> int:
         return _tell(error, as_json and error.code != LOST)
     except Exception as error:  # noqa: BLE001 - the last place where a fault can be told
         return _crashed(error, as_json)
+
+
+def _readable(words: list[str]) -> None:
+    """What is no UTF-8 text could be kept nowhere: no command is given it."""
+    for word in words:
+        if any("\ud800" <= sign <= "\udfff" for sign in word):
+            told = clean(os.fsencode(word).decode("utf-8", "backslashreplace"))[:LONGEST_TOLD]
+            raise UsageError(
+                f"the argument '{told}' is not UTF-8 text", code="not_utf8",
+                hint="give it in UTF-8; long texts as @FILE",
+            )  # fmt: skip
 
 
 def _tell(error: OrchError, as_json: bool) -> int:

@@ -14,7 +14,7 @@ from orch.cli.task_books import cost, move, publish, sidecar
 from orch.cli.task_lines import lines, story
 from orch.cli.task_work import attach, kill, live, route, run
 from orch.cli.words import Noun
-from orch.model.task import STATES
+from orch.model.task import CLOSED, STATES
 
 if TYPE_CHECKING:
     from orch.api.tasks import Tasks
@@ -160,10 +160,22 @@ def status(number: str | None, as_json: bool, quiet: bool, no_color: bool) -> No
 @click.argument("number")
 @shared
 def retry(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Try a task once more, in the same worktree where it has one."""
+    """Try a task once more, in the same worktree where it has one.
+
+    A task that is closed begins anew with a branch of its own. One whose pull request waits to be
+    merged is refused.
+    """
     out, tasks = output(as_json, quiet, no_color), queue()
     found = tasks.retry(tasks.find(number))
     tell(out, tasks, found, f"task {found.id} is {found.state}")
+    if found.state == "new" and not out.json:
+        _still_open(out, tasks, found)
+
+
+def _still_open(out: Output, tasks: Tasks, found: Task) -> None:
+    """What its earlier runs have left at the forge."""
+    for pull in tasks.open_pulls(found):
+        out.note(f"{pull} is still open: orch pr close {pull}")
 
 
 @task.command(epilog=examples("orch task unblock 12", "orch task unblock all"))
@@ -183,18 +195,39 @@ def unblock(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
 
 
 @task.command(
-    epilog=examples("orch task close 12 --note 'not needed'", "orch task close 12 --done")
-)
-@click.argument("number")
+    epilog=examples(
+        "orch task close 12 --note 'not needed'", "orch task close 12 --done",
+        "orch task close 80 81",
+    )
+)  # fmt: skip
+@click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
 @click.option("--note", default="", help="Why, for the books.")
 @click.option("--done", is_flag=True, help="It is done, rather than given up.")
 @shared
-def close(number: str, note: str, done: bool, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """End a task. Its agents are stopped; what they wrote stays in its worktree."""
+def close(
+    numbers: tuple[str, ...], note: str, done: bool, as_json: bool, quiet: bool, no_color: bool
+) -> None:
+    """End tasks. Their agents are stopped; what they wrote stays in its worktree.
+
+    Open pull requests stay open, and the tasks that one was cut into go on: both are named. With
+    --json `open_prs` lists the former; of several tasks each is one of a list.
+    """
     out, tasks = output(as_json, quiet, no_color), queue()
-    found = tasks.close(tasks.find(number), why=note, done=done)
-    ending = "is being ended" if found.state not in ("done", "cancelled") else f"is {found.state}"
-    tell(out, tasks, found, f"task {found.id} {ending}")
+    wanted = {found.id: found for found in map(tasks.find, numbers)}
+    ended = [tasks.close(one, why=note, done=done) for one in wanted.values()]
+    if out.json:
+        told = [{**tasks.short(one), "open_prs": tasks.open_pulls(one)} for one in ended]
+        out.data(told if len(numbers) > 1 else told[0])
+    for found in () if out.json else ended:
+        over = found.state in CLOSED
+        ending = f"is {found.state}" if over else "is being ended"  # its reason is one of before
+        out.line(str(found.id) if out.quiet else f"task {found.id} {ending}")
+        if over and found.reason:
+            out.note(found.reason)
+        _still_open(out, tasks, found)
+        if parts := tasks.open_parts(found):
+            goes = "part goes" if len(parts) == 1 else "parts go"
+            out.note(f"its {goes} on: orch task close {' '.join(map(str, parts))}")
 
 
 @task.command(epilog=examples("orch task tree", "orch task tree 12"))

@@ -6,14 +6,15 @@ Invariant: where no limit is set nothing is read; a day begins at midnight of th
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable, Sequence
 
 from orch.config import Config
 from orch.engine.unattended import local_zone
 from orch.model import budget
-from orch.model.attempt import FINAL, Attempt
-from orch.model.budget import Account, Exceeded, Use
-from orch.model.price import tokens_of
+from orch.model.accounting import account_of
+from orch.model.attempt import Attempt
+from orch.model.budget import Account, Exceeded
 from orch.model.run import Run
 from orch.ports import Store
 
@@ -35,16 +36,21 @@ class Spending:
         """The limit that those at work have reached."""
         return self._asked(run, agent, now, budget.overrun)
 
+    def seconds_left(self, run: Run, agent: str, now: float) -> float:
+        """How long those at work may go on before a limit of time is reached."""
+        config = self._config(run.repo)
+        if not any(one.seconds for one in config.budget.values()):
+            return math.inf
+        midnight = _midnight(now).timestamp()
+        return budget.seconds_left(self._accounts(run, agent, now, midnight, config), config.budget)
+
     def _asked(
         self, run: Run, agent: str, now: float, rule: Callable[..., Exceeded | None]
     ) -> Exceeded | None:
         config = self._config(run.repo)
         if not any(one.tokens or one.usd or one.seconds for one in config.budget.values()):
             return None
-        zone = local_zone()
-        midnight = datetime.datetime.fromtimestamp(now, zone).replace(
-            hour=0, minute=0, second=0, microsecond=0
-        )
+        zone, midnight = local_zone(), _midnight(now)
         accounts = self._accounts(run, agent, now, midnight.timestamp(), config)
         ends = (midnight + datetime.timedelta(days=1)).timestamp()
         return rule(accounts, config.budget, now=now, day_ends_at=ends, zone=zone)
@@ -60,16 +66,7 @@ class Spending:
         ]
 
         def account(scope: budget.Scope, name: str, found: Sequence[Attempt]) -> Account:
-            uses = [(one, _use(one, now, config)) for one in found if one.role != "command"]
-            over = [use for one, use in uses if one.status in FINAL]
-            measured = [use for use in over if not use.assumed]
-            largest: Use | None = None
-            for use in measured or over:
-                largest = use if largest is None else largest.at_least(use)
-            return Account(
-                scope=scope, name=name, spent=budget.total(over),
-                live=tuple(use for one, use in uses if one.status not in FINAL), largest=largest,
-            )  # fmt: skip
+            return account_of(scope, name, found, now, config.metering)
 
         return [
             account("run", run.id, [one for one in of_task if one.run == run.id]),
@@ -80,12 +77,10 @@ class Spending:
         ]
 
 
-def _use(attempt: Attempt, now: float, config: Config) -> Use:
-    tokens = tokens_of(attempt.usage).total
-    told = attempt.usage.get("cost_usd")
-    dollars = float(told) if isinstance(told, int | float) else None
-    seconds = max(0.0, (attempt.ended_at or now) - attempt.started_at)
-    return budget.use_of(tokens=tokens, usd=dollars, seconds=seconds, assumed=config.metering)
+def _midnight(now: float) -> datetime.datetime:
+    """When the day began that it is now for the reader."""
+    today = datetime.datetime.fromtimestamp(now, local_zone())
+    return today.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _day(now: float) -> str:

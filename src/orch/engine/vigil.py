@@ -2,7 +2,8 @@
 
 Invariant: only an agent whose process is known to be alive and idle is ended for silence, and its
 exit file is collected first (H23); what could not be read is no evidence. A limit ends the attempt
-and nothing else: the task waits until it is lifted. Between two looks nothing runs.
+and nothing else: the task waits until it is lifted; a limit of time is looked at when it can be
+reached. Between two looks nothing runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from orch.model.command import AttemptEnd
 
 LONGEST_S = 60.0
 """Seconds between two looks at an agent."""
+SHORTEST_S = 0.2
+"""Seconds: a timer may ring a little before its time."""
 PARTS = 8
 """Looks within the time after which silence counts."""
 OVERSPENT = "budget"
@@ -35,7 +38,8 @@ async def ended(
     watch: stuck.Watch | None = None
     try:
         while True:
-            await ctx.wait(_either(gone, pause))
+            left = ctx.world.seconds_left(ctx.run, attempt.agent, ctx.world.clock.now())
+            await ctx.wait(_either(gone, min(pause, max(left, SHORTEST_S))))
             if gone.done():
                 gone.result()
                 return None

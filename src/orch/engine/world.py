@@ -81,8 +81,9 @@ class World:
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
     limit of tries when terminals go away; `briefing` gives what an attempt is told about its task;
     `config` what is configured now for a repository; `may_spend` what forbids one more attempt of
-    an agent, `overspent` what those at work have reached; `beginning` is held from that question to
-    the attempt in the books, so that no two take the same room in a budget."""
+    an agent, `overspent` what those at work have reached, `seconds_left` how long they may go on
+    before a limit of time is; `beginning` is held from the first question to the attempt in the
+    books, so that no two take the same room in a budget."""
 
     home: Path
     store: Store
@@ -109,6 +110,7 @@ class World:
     may_spend: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
     overspent: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    seconds_left: Callable[[Run, str, float], float] = lambda run, agent, now: float("inf")
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -14,6 +14,7 @@ limit in dollars also stops agents that report nothing. What people are shown as
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -156,6 +157,19 @@ def overrun(
     return None
 
 
+def seconds_left(accounts: Sequence[Account], limits: Mapping[str, Limits]) -> float:
+    """How long calls under way may go on before they reach a limit of time, if no other begins;
+    infinite where none is set."""
+    return min(
+        (
+            max(0.0, limit - _used(account).seconds) / len(account.live)
+            for account, unit, limit in _limited(accounts, limits)
+            if unit == "seconds" and account.live
+        ),
+        default=math.inf,
+    )
+
+
 def warning(account: Account, limits: Mapping[str, Limits]) -> str:
     """One sentence from 80 % of a limit on; empty below, and where it is reached."""
     for _, unit, limit in _limited([account], limits):
@@ -220,7 +234,7 @@ def _reached(
     zone: datetime.tzinfo,
 ) -> Exceeded:
     lifts_at = day_ends_at if account.scope == "day" else None
-    command = f"orch config set budget.{account.scope}.{unit} {_raised(limit)}"
+    command = f"orch config set budget.{account.scope}.{unit} {_raised(limit, unit, used)}"
     partly = ", partly estimated" if used.assumed else ""
     until = (
         f"until {clock_words(day_ends_at, now, zone)}, or " if lifts_at is not None else "until "
@@ -243,6 +257,11 @@ def _busy(account: Account, unit: Unit, limit: float, used: Use) -> Exceeded:
     )  # fmt: skip
 
 
-def _raised(limit: float) -> str:
-    """A limit to offer: twice as much."""
-    return f"{limit * 2:.10g}"
+def _raised(limit: float, unit: Unit, used: Use) -> str:
+    """A limit to offer: as much again as it is now, on top of what is used; rounded up to two
+    digits."""
+    wanted = limit + _of(used, unit)
+    step = 10.0 ** (math.floor(math.log10(wanted)) - 1)
+    if unit != "usd":
+        step = max(step, 1.0)
+    return f"{math.ceil(wanted / step - 1e-9) * step:.15g}"

@@ -1,7 +1,8 @@
 """The figures of a home, for people and for Prometheus. Pure.
 
 Invariant: everything is counted in the books, so that a service that was restarted, and a command
-without a service, tell the same.
+without a service, tell the same. What nobody reported is left out and counted as unknown: it is not
+zero.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import msgspec
 
 class AttemptFigures(msgspec.Struct, frozen=True):
     """Attempts of one agent in one role that ended in one way (or are at work): how many, the
-    seconds they took, the tokens and US dollars they told of."""
+    seconds they took, the tokens and US dollars they told of (None: none of them did); `usd_unknown`
+    and `tokens_unknown` count those that ended and did not."""
 
     agent: str
     role: str
     status: str
     count: int = 0
     seconds: float = 0.0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    usd: float = 0.0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    usd: float | None = None
+    usd_unknown: int = 0
+    tokens_unknown: int = 0
 
 
 class BookFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,8 @@ _OF_ATTEMPTS = (
     ("orch_tokens_in_total", "tokens_in", "Tokens that agents told they were given."),
     ("orch_tokens_out_total", "tokens_out", "Tokens that agents told they wrote."),
     ("orch_cost_usd_total", "usd", "US dollars that agents told they cost."),
+    ("orch_tokens_unknown_attempts_total", "tokens_unknown", "Attempts that told no tokens."),
+    ("orch_cost_unknown_attempts_total", "usd_unknown", "Attempts whose cost is not known."),
 )
 
 
@@ -84,7 +90,9 @@ def samples(book: BookFigures, now: float) -> Iterator[Sample]:
     for name, field, text in _OF_ATTEMPTS:
         for one in book.attempts:
             labels = {"agent": one.agent, "role": one.role, "status": one.status}
-            yield Sample(name, getattr(one, field), labels, "counter", text)
+            value = getattr(one, field)
+            if value is not None:
+                yield Sample(name, value, labels, "counter", text)
     age = max(0.0, now - book.waiting_since) if book.waiting_since else 0.0
     for name, value, text in (
         ("orch_attempts_live", book.live_attempts, "Attempts that are at work."),

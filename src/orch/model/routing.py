@@ -114,7 +114,7 @@ def route(task: ToRoute, rules: Rules, around: Around) -> Routed | AskLlm | Defe
     """Who does it. Pure; persist `last_agent` with what comes back before the next task is routed."""
     case = _case(task, rules, around)
     if not case.offered:
-        return _NO_AGENT
+        return _no_agent(task)
     if task.pin:
         return _pinned(case)
     if not case.usable:
@@ -136,7 +136,7 @@ def settle(
     """
     case = _case(msgspec.structs.replace(task, complexity=answer.complexity), rules, around)
     if not case.offered:
-        return _NO_AGENT
+        return _no_agent(task)
     if not case.usable:
         return _all_cool(case)
     odd, agent = list(answer.noted), answer.executor
@@ -170,7 +170,12 @@ def in_turn(usable: Sequence[str], names: Sequence[str], last_agent: str) -> str
     return next(name for name in [*names[start:], *names[:start]] if name in usable)
 
 
-_NO_AGENT = GiveUp("no_agent", "no agent is configured that can be started here", "orch doctor")
+def _no_agent(task: ToRoute) -> GiveUp:
+    return GiveUp(
+        "no_agent", "no agent is configured that can be started here",
+        "orch doctor, or: orch config set agents.NAME.command '[\"PROGRAM\"]';"
+        f" then: orch task retry {task.id}",
+    )  # fmt: skip
 
 
 class _Case(msgspec.Struct, frozen=True, kw_only=True):

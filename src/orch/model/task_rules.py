@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from orch.model import command as cmd, event as ev
 from orch.model.attempt import Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
-from orch.model.pull import PullRequest
+from orch.model.pull import PullRequest, spelled
 from orch.model.pull_rules import IN_REVIEW, closing
 from orch.model.run import Reason, Run
 from orch.model.task import CLOSED, Task, TaskState
@@ -79,9 +79,11 @@ def may_have_child(state: Reader, number: int, parent: Task | None) -> OrchError
     if parent is None:
         return unknown(number)
     if parent.state in CLOSED:
+        again = f"orch task retry {number}"
+        other = "orch task list --global, for another parent; or none"
         return Conflict(
             f"task {number} is {parent.state}: it gets no children any more",
-            code="task_closed", hint=f"orch task retry {number}",
+            code="task_closed", hint=other if parent.state == "done" else again,
         )  # fmt: skip
     if parent.depth >= DEEPEST:
         return Conflict(
@@ -133,12 +135,30 @@ def queue(state: Reader, command: cmd.QueueTask) -> list[ev.EventData] | OrchErr
             f"run {run.id} of task {task.id} is not over", code="task_at_work",
             hint=f"orch task get {task.id}",
         )  # fmt: skip
+    if task.state == "in_review":
+        return _in_review(state, task, run)
     waiting = open_children(state, task.id)
     if waiting:
         return [_waits_for(task.id, waiting)]
     if task.state == "new" and task.queued:
         return [ev.TaskNoted(task.id, "")] if task.wake_at else []
     return [ev.TaskMoved(task.id, "new", command.why)]
+
+
+def _in_review(state: Reader, task: Task, run: Run | None) -> Conflict:
+    """A new run would open another pull request for what waits to be merged already."""
+    close = f"orch task close {task.id}"
+    if run is None or not _names_pull(run.result):
+        told = f"task {task.id} is in review"
+        return Conflict(told + (f": {task.reason}" if task.reason else ""),
+                        code="in_review", hint=close)  # fmt: skip
+    name, number = str(run.result["repo"]), int(run.result["number"])
+    beside = state.pulls_beside(name, number)[1]
+    pull = next((spelled(one) for one in beside if one.state == "open"), f"{name}#{number}")
+    return Conflict(
+        f"task {task.id} is in review: its pull request {pull} is open, a new run would open another",
+        code="in_review", hint=f"orch pr merge {pull}, or: {close}",
+    )  # fmt: skip
 
 
 def close(state: Reader, command: cmd.CloseTask) -> list[ev.EventData] | OrchError:

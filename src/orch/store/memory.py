@@ -436,10 +436,9 @@ class MemoryStore:
 
 def _figures(key: tuple[str, str, str], found: Sequence[Attempt]) -> AttemptFigures:
     took = (one.ended_at - one.started_at for one in found if one.ended_at)
-    used = [one.usage for one in found]
+    told = stats_of(key[0], found)
     return AttemptFigures(
         *key, len(found), sum(max(0.0, seconds) for seconds in took),
-        sum(usage.get("input_tokens") or 0 for usage in used),
-        sum(usage.get("output_tokens") or 0 for usage in used),
-        sum(usage.get("usd") or 0.0 for usage in used),
+        told.tokens_in, told.tokens_out, told.usd,
+        told.usd_unknown if key[0] else 0, told.tokens_unknown if key[0] else 0,
     )  # fmt: skip

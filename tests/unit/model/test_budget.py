@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import random
 
 import pytest
@@ -10,7 +11,18 @@ from hypothesis import given, settings, strategies as st
 
 from orch.config.service_tree import BreakerConfig, BudgetLimits, Metering
 from orch.model.breakers import Story, tripped
-from orch.model.budget import Account, Exceeded, Use, check, overrun, total, use_of, warning
+from orch.model.budget import (
+    Account,
+    Exceeded,
+    Unit,
+    Use,
+    check,
+    overrun,
+    seconds_left,
+    total,
+    use_of,
+    warning,
+)
 from orch.model.onward import Defer
 from orch.model.subscription import Window, after_limit, after_use, holds, rolled
 
@@ -59,7 +71,7 @@ def test_a_reached_limit_names_the_time_or_the_command() -> None:
     assert found.lifts_at == MIDNIGHT
     assert found.message == (
         "the day 2026-03-01 has used $10.50 of its $10.00; it is paused until 2026-03-02 00:00, or"
-        " orch config set budget.day.usd 20"
+        " orch config set budget.day.usd 21"
     )
     task = Account(scope="task", name="7", spent=Use(tokens=5000, assumed=True))
     found = ask(task, limits={"task": BudgetLimits(tokens=5000)})
@@ -67,6 +79,35 @@ def test_a_reached_limit_names_the_time_or_the_command() -> None:
     assert found.lifts_at is None
     assert found.command == "orch config set budget.task.tokens 10000"
     assert "5,000 tokens of its 5,000 tokens, partly estimated" in found.message
+
+
+@pytest.mark.parametrize(
+    ("unit", "limit", "used", "offered"),
+    [
+        ("tokens", 100, 2284, "2400"), ("tokens", 1, 1.5, "3"), ("tokens", 4e6, 4_000_001, "8100000"),
+        ("usd", 0.01, 0.0123, "0.023"), ("usd", 3, 3.0, "6"), ("seconds", 5, 40.2, "46"),
+    ],
+)  # fmt: skip
+def test_the_limit_that_is_offered_lifts_the_pause(
+    unit: Unit, limit: float, used: float, offered: str
+) -> None:
+    account = Account(scope="task", name="7", spent=Use(**{unit: used}))
+    found = ask(account, limits={"task": BudgetLimits(**{unit: limit})})
+    assert found is not None
+    assert found.command == f"orch config set budget.task.{unit} {offered}"
+    assert ask(account, limits={"task": BudgetLimits(**{unit: float(offered)})}) is None
+
+
+def test_a_limit_of_time_is_reached_the_sooner_the_more_are_at_work() -> None:
+    limits = {"task": BudgetLimits(seconds=100, tokens=1), "run": BudgetLimits(tokens=1)}
+    live = (Use(seconds=10), Use(seconds=20))
+    task = Account(scope="task", name="7", spent=Use(seconds=40), live=live)
+    assert seconds_left([task, Account(scope="run", name="ab", live=live)], limits) == 15.0
+    assert (
+        seconds_left([Account(scope="task", name="7", spent=Use(seconds=40))], limits) == math.inf
+    )
+    late = Account(scope="task", name="7", live=(Use(seconds=200),))
+    assert seconds_left([late], limits) == 0.0
 
 
 def test_the_narrowest_scope_speaks_and_other_scopes_do_not() -> None:

@@ -90,5 +90,6 @@ def test_the_text_for_prometheus_escapes_what_is_in_names() -> None:
     named = 'agent="a\\"\\\\\\n",role="work",status="failed"'
     assert f"orch_attempts_total{{{named}}} 2\n" in text
     assert f"orch_cost_usd_total{{{named}}} 0.25\n" in text
+    assert "orch_tokens_in_total" not in text, "what nobody told is not zero"
     assert "orch_queue_age_seconds 10\n" in text
     assert text.count("# TYPE orch_attempts_total counter\n") == 1

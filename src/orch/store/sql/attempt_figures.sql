@@ -1,9 +1,7 @@
 select
-  json_extract(body, '$.agent'), json_extract(body, '$.role'), status, count(*),
-  sum(max(0.0, iif(
-    json_extract(body, '$.ended_at') > 0, json_extract(body, '$.ended_at') - started_at, 0.0
-  ))),
-  sum(coalesce(json_extract(body, '$.usage.input_tokens'), 0)),
-  sum(coalesce(json_extract(body, '$.usage.output_tokens'), 0)),
-  sum(coalesce(json_extract(body, '$.usage.usd'), 0.0))
+  agent, json_extract(body, '$.role'), status, count(*),
+  sum(case when ended_at > 0 then max(0.0, ended_at - started_at) else 0.0 end),
+  sum(tokens_in), sum(tokens_out), sum(usd),
+  sum(agent <> '' and ended_at > 0 and usd is null),
+  sum(agent <> '' and ended_at > 0 and tokens_in is null and tokens_out is null)
 from attempts group by 1, 2, 3 order by 1, 2, 3
