@@ -123,6 +123,7 @@ def test_books_that_another_program_keeps_locked_lose_nothing(world: World) -> N
     world.ask("task", "add", "Long", "--repo", "thing", "--agent", "one")
     world.until(world.terminals, "the agent")
     other = apsw.Connection(str(world.home / "orch.db"))
+    other.set_busy_timeout(10_000)  # the service may be writing just now
     other.execute("begin exclusive")
     try:
         adding = world.start("task", "add", "Meanwhile", "--repo", "thing", "--agent", "quick")

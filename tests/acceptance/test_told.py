@@ -58,7 +58,7 @@ def test_a_failed_run_names_the_command_that_starts_it_again(world: World) -> No
     [line] = [line for line in told.out.splitlines() if "again:" in line]
     assert line.endswith(
         """again: orch run basic_pr --repo thing --issue ISSUE-001"""
-        """ --params '{"prompt": "it'"'"'s"}'"""
+        """ --params '{"prompt":"it'"'"'s"}'"""
     )
 
 

@@ -55,6 +55,7 @@ LIVE: dict[str, Look] = {
     "job": lambda names, context, begun: names.jobs(),
     "run": lambda names, context, begun: names.runs(begun),
     "task.number": lambda names, context, begun: names.tasks(),
+    "task.numbers": lambda names, context, begun: names.tasks(),
     "context.number": lambda names, context, begun: names.tasks(),
     "cooldown.clear.subject": lambda names, context, begun: names.agents(),
     "task.parent": lambda names, context, begun: names.tasks(),
