@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -250,24 +251,75 @@ def _interruptible() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A world as it was made once, for the path `root`."""
+
+    folder: tempfile.TemporaryDirectory[str]
+    root: Path
+
+    def lay(self, root: Path) -> None:
+        """Copy it to another path, which is as long as the one that is written in it: so also the
+        pages of a database stay what they are."""
+        old, new = os.fsencode(self.root), os.fsencode(root)
+        source = Path(self.folder.name) / "me"
+        for folder, names, files in os.walk(source):
+            there = root / Path(folder).relative_to(source)
+            there.mkdir(mode=Path(folder).stat().st_mode & 0o777, parents=True, exist_ok=True)
+            for name in (*names, *files):
+                was = Path(folder) / name
+                if was.is_symlink():
+                    os.symlink(os.readlink(was).replace(str(self.root), str(root)), there / name)
+                elif name in files:
+                    (there / name).write_bytes(was.read_bytes().replace(old, new))
+                    shutil.copystat(was, there / name)
+
+
+_KEPT: dict[tuple[str, ...], Kept] = {}
+
+
+def _made(root: Path, world: World, build: Callable[[World], None], *kind: str) -> World:
+    """Build it, or lay down what was built before."""
+    kept = _KEPT.get(kind)
+    if kept and len(str(kept.root)) == len(str(root)) and not root.exists():
+        kept.lay(root)
+        world.git("update-index", "--refresh")
+        return world
+    build(world)
+    if not kept:
+        folder = tempfile.TemporaryDirectory(prefix="w", ignore_cleanup_errors=True)
+        shutil.copytree(root, Path(folder.name) / "me", symlinks=True)
+        _KEPT[kind] = Kept(folder, root)
+    return world
+
+
 def make(root: Path, *, branch: str = "main", repo: str = "thing", home: str = "orch") -> World:
     """A checkout with one commit, its bare remote, one agent that writes a file. Orch has not been
     told of anything yet."""
-    root.mkdir(parents=True, exist_ok=True)
     world = World(root, root / home, root / repo, root / "remote.git")
-    (root / ".gitconfig").write_text(PERSON, encoding="utf-8")
-    world.git("init", "--quiet", f"--initial-branch={branch}", str(world.repo), where=root)
+    return _made(root, world, lambda world: _build(world, branch), branch, repo, home)
+
+
+def _build(world: World, branch: str) -> None:
+    world.root.mkdir(parents=True, exist_ok=True)
+    (world.root / ".gitconfig").write_text(PERSON, encoding="utf-8")
+    world.git("init", "--quiet", f"--initial-branch={branch}", str(world.repo), where=world.root)
     world.commit("README.md", "a thing\n")
-    world.git("clone", "--quiet", "--bare", str(world.repo), str(world.remote), where=root)
+    world.git("clone", "--quiet", "--bare", str(world.repo), str(world.remote), where=world.root)
     world.git("remote", "add", "origin", str(world.remote))
     world.git("fetch", "--quiet", "origin")
     world.configure({"one": WRITES})
-    return world
 
 
-def furnished(root: Path, **options: str) -> World:
+def furnished(
+    root: Path, *, branch: str = "main", repo: str = "thing", home: str = "orch"
+) -> World:
     """The same with the repository added and one issue, ISSUE-001."""
-    world = make(root, **options)
-    world.ask("repo", "add", str(world.repo))
-    world.ask("issue", "create", "Do a thing", "--body", "Please.")
-    return world
+
+    def build(world: World) -> None:
+        _build(world, branch)
+        world.ask("repo", "add", str(world.repo))
+        world.ask("issue", "create", "Do a thing", "--body", "Please.")
+
+    world = World(root, root / home, root / repo, root / "remote.git")
+    return _made(root, world, build, branch, repo, home, "furnished")

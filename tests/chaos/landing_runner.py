@@ -96,7 +96,8 @@ class Killer:
         setattr(Gateway, method, deadly)
 
 
-def main(kind: str, strategy: str, root: Path) -> None:
+def main(kind: str, strategy: str, root: Path, step: int) -> None:
+    """Merge again and again, killed at each `step`-th point; prints how many scenes that left."""
     killed = 0
     scene = Scene(root / "scene")
     scene.prepare()
@@ -105,7 +106,7 @@ def main(kind: str, strategy: str, root: Path) -> None:
     while True:
         child = os.fork()
         if child == 0:
-            Killer(kind, killed + 1).install()
+            Killer(kind, 1 + killed * step).install()
             scene.merge(repo, strategy)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
@@ -121,4 +122,4 @@ def main(kind: str, strategy: str, root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))

@@ -14,6 +14,7 @@ import pytest
 import orch
 from orch.model.effect import Strategy
 from orch.model.repo import Repo
+from tests import stride
 from tests.chaos.landing_runner import BRANCH, KEY, Scene, quiet
 from tests.integration.test_git_crashes import Killer, died, exhaustive
 
@@ -26,6 +27,7 @@ def killed(kind: str, strategy: str, root: Path) -> Iterator[Scene]:
     """The scene as each kill left it."""
     here = os.pathsep.join([str(ROOT), str(Path(orch.__file__).parents[1])])
     words = [sys.executable, "-m", "tests.chaos.landing_runner", kind, strategy, str(root)]
+    words.append(str(stride.step if kind == "records" else 1))
     done = subprocess.run(
         words, cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": here},
         capture_output=True, text=True, check=False,

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from orch.git.cli import GitCli
 from orch.model.errors import OrchError
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
+from tests import stride
 from tests.gitrepos import QUICK, GitRepos, worktree_at
 
 CHANGING = [
@@ -90,13 +92,19 @@ class Killer:
 
     def at(self, subcommand: str, call: str, number: int) -> GitCli:
         """A gateway whose `git <subcommand>` dies at its `number`-th system call `call`."""
+        return self._traced(
+            subcommand,
+            f"-o /dev/null -e trace='?{call}' -e inject='?{call}':signal=SIGKILL:when={number}",
+        )
+
+    def _traced(self, subcommand: str, how: str) -> GitCli:
+        """A gateway whose `git <subcommand>` runs under strace."""
         script = self.directory / "git"
         script.write_text(
             "#!/bin/sh\n"
             'for word in "$@"; do case "$word" in -*) ;; *) break;; esac; done\n'
             f'if [ "$word" = {subcommand} ]; then\n'
-            f"  exec strace -o /dev/null -e trace='?{call}'"
-            f" -e inject='?{call}':signal=SIGKILL:when={number} {self.real} \"$@\"\n"
+            f'  exec strace {how} {self.real} "$@"\n'
             f'fi\nexec {self.real} "$@"\n'
         )
         script.chmod(0o755)
@@ -111,14 +119,18 @@ class Killer:
     def every_point(
         self, subcommand: str, act: Callable[[GitCli, str], bool], *, more: Sequence[str] = ()
     ) -> int:
-        """Call `act` with a git that dies at each system call; gives how many there are. `act`
-        also gets a new name each time, and tells whether git died."""
+        """Call `act` with a git that dies at one system call after the other (`stride`); gives how
+        many there are. `act` also gets a new name each time, and tells whether git died."""
+        record = self.directory / "calls"
+        wanted = ",".join(f"?{call}" for call in (*CHANGING, *more))
+        assert not act(self._traced(subcommand, f"-A -o {record} -e trace={wanted}"), "counted")
+        counts = Counter(line.partition("(")[0] for line in record.read_text().splitlines())
         points = 0
         for call in (*CHANGING, *more):
-            for number in range(1, 1_000):
+            for number in range(1, counts[call] + 1, stride.step):
                 if not act(self.at(subcommand, call, number), f"{call}-{number}"):
-                    break
-                points += 1
+                    break  # `git` ran several times, and each makes fewer calls
+                points = points + min(stride.step, counts[call] + 1 - number)
         return points
 
 

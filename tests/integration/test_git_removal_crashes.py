@@ -20,6 +20,7 @@ import pytest
 from orch.git.cli import GitCli
 from orch.model.errors import OrchError
 from orch.model.worktree import Worktree
+from tests import stride
 from tests.gitrepos import GitRepos, tree_files, worktree_at
 from tests.integration.test_git_crashes import Killer, exhaustive
 
@@ -113,11 +114,11 @@ def clear(stage: Stage, worktree: Worktree) -> None:
 @pytest.mark.parametrize("kind", CALLS)
 def test_a_removal_killed_anywhere_is_completed_by_the_same_calls(stage: Stage, kind: str) -> None:
     points = 0
-    for number in range(1, 200):
+    for number in range(1, 200, stride.step):
         worktree, files = stage.worktree(f"{kind}-{number}")
         if not stage.killed(worktree, "remove", CALLS[kind], number):
             break
-        points += 1
+        points += stride.step
         stage.finish(worktree)
         stage.check(worktree, files)
         clear(stage, worktree)
