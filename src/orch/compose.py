@@ -155,6 +155,12 @@ class Home:
 
         return Registry(self.config(None)).get(name).probe(self.environ)
 
+    def parsed(self, agent: str, stdout: bytes, stderr: bytes, code: int) -> dict[str, Any]:
+        from orch.agents import parsing, reading
+
+        read = reading.reader(self.config(None), agent)
+        return parsing.parsed(read, stdout, stderr, code, agent=agent, now=self.clock.now())
+
     def alive(self, owner: Owner) -> bool:
         from orch.terminals.process import alive
 

@@ -52,7 +52,19 @@ WORDS = {
 PORTS = {AGENTS: "Agent", TRACKERS: "Tracker", FORGES: "Forge"}
 OURS = "orch-conductor"
 SHIPPED: dict[str, dict[str, str]] = {
-    AGENTS: {"command": "orch.agents.command", "scripted": "orch.agents.scripted_agent"},
+    AGENTS: {
+        "aider": "orch.agents.aider",
+        "claude": "orch.agents.claude",
+        "codex": "orch.agents.codex",
+        "command": "orch.agents.command",
+        "copilot": "orch.agents.copilot",
+        "gemini": "orch.agents.gemini",
+        "kimi": "orch.agents.kimi",
+        "opencode": "orch.agents.opencode",
+        "qwen": "orch.agents.qwen",
+        "scripted": "orch.agents.scripted_agent",
+        "vibe": "orch.agents.vibe",
+    },
     TRACKERS: {"vault": "orch.trackers.vault"},
     FORGES: {"local": "orch.forges.local"},
 }

@@ -21,6 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance import forking
+
+ORIGIN = forking.Origin()
 PERSON = "[user]\n\tname = Pat Person\n\temail = pat@localhost\n"
 LIMIT_S = 60.0
 WRITES = ["sh", "-c", 'echo "work of $ORCH_ATTEMPT" > work.txt; echo written']
@@ -77,11 +80,17 @@ class World:
         env: Mapping[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         """Run a command to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "orch", *words], cwd=cwd or self.root, env=self.environ(env),
-            input=stdin.encode(), capture_output=True, timeout=LIMIT_S, check=False,
-            start_new_session=True,
-        )  # fmt: skip
+        environ = self.environ(env)
+        if forking.fits(environ):
+            done = ORIGIN.run(
+                words, cwd=cwd or self.root, env=environ, given=stdin.encode(), timeout=LIMIT_S
+            )
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "orch", *words], cwd=cwd or self.root, env=environ,
+                input=stdin.encode(), capture_output=True, timeout=LIMIT_S, check=False,
+                start_new_session=True,
+            )  # fmt: skip
         return Answer(words, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def ask(self, *words: str, **options: Any) -> Any:

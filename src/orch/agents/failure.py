@@ -59,6 +59,10 @@ _HINTS = {
     "auth": "sign the agent in, or pass its key with env or pass_env",
     "billing": "pay or raise the limit at the provider, or use another agent",
     "unknown_model": "name a model that the provider has, or none",
+    "usage_window": "wait, or use another agent",
+    "server_error": "it is tried again; its provider's status page says more",
+    "max_turns": "give it a smaller task, or more turns",
+    "budget": "raise the agent's own limit, or give it a smaller task",
     "timeout": "a larger timeout_s in config.toml gives it more time",
 }
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -180,6 +184,11 @@ def of_envelope(envelope: dict[str, Any]) -> Cause:
     cause = of_error({"message": told, "status": status})
     code = named.code or cause.code or "reported_failure"
     return _with_hint(cause._replace(code=code))
+
+
+def cause(code: str, words: str) -> Cause:
+    """One of a known class."""
+    return _with_hint(Cause(code, one_line(words)))
 
 
 def _with_hint(cause: Cause) -> Cause:

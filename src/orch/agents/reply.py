@@ -34,6 +34,10 @@ _HOW = {
     "billing": "was refused by its provider until that is paid",
     "unknown_model": "was given a model that its provider does not have",
     "reported_failure": "reports that it failed",
+    "usage_window": "has used up what its subscription allows for now",
+    "server_error": "got no answer from its provider's server",
+    "max_turns": "used all the turns it was given",
+    "budget": "used all the money it was given",
 }
 _REPORTED = {
     "failed": ("reported_failure", "reports that it failed", True),

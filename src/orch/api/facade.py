@@ -7,7 +7,7 @@ acts; nothing is half done when an error is raised.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orch.api.runs import Runs
 from orch.api.worktrees import Worktrees
@@ -28,6 +28,10 @@ class Orch(Runs, Worktrees):
     def output(self, attempt_directory: str, stream: str, tail_bytes: int) -> bytes:
         """What an attempt has written so far."""
         return self._rooms.terminals.output(attempt_directory, stream, tail_bytes=tail_bytes)
+
+    def parsed(self, agent: str, stdout: bytes, stderr: bytes, code: int) -> dict[str, Any]:
+        """What is made of a recorded output of an agent, or of a kind of agent."""
+        return self._rooms.parsed(agent, stdout, stderr, code)
 
     def dropped(self, attempt_directory: str, stream: str) -> int:
         """How many bytes of a stream were not kept: too much was written."""

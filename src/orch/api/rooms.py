@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from orch.api.preflight import Preflight
 from orch.config import Config
@@ -69,5 +69,8 @@ class Rooms(Protocol):
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
     def agent_lacks(self, name: str) -> str:
         """One sentence on what keeps the agent from starting; empty when nothing does."""
+
+    def parsed(self, agent: str, stdout: bytes, stderr: bytes, code: int) -> dict[str, Any]:
+        """What is made of a recorded output of a program that ended with `code`."""
 
     def read_issue(self, path: Path) -> Ticket: ...

@@ -46,6 +46,7 @@ COMMANDS = {
     "task": ("orch.cli.task:task", "Ask for work; list, show, retry and close tasks."),
     "context": ("orch.cli.context:context", "Show what an agent is told about a task."),
     "agents": ("orch.cli.agents:agents", "List agents: usable, cooling, how they did."),
+    "parse": ("orch.cli.parse:parse", "Show what Orch makes of an agent's recorded output."),
     "cost": ("orch.cli.cost:cost", "Show what agents have cost, by task, agent, repo, day."),
     "stream": ("orch.cli.stream:stream", "Follow what all agents write, as they write it."),
     "cooldown": ("orch.cli.cooldown:cooldown", "List and clear what keeps agents from use."),

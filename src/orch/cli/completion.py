@@ -44,9 +44,22 @@ def _topics(names: Names, context: click.Context, begun: str) -> Iterator[Name]:
     yield from ((name, "") for name in TOPICS)
 
 
+def _kinds() -> Iterator[Name]:
+    from orch import plugins
+
+    yield from ((name, "a kind of agent") for name in plugins.SHIPPED[plugins.AGENTS])
+
+
+def _files(names: Names, context: click.Context, begun: str) -> Iterator[Name]:
+    yield from ()
+
+
 LIVE: dict[str, Look] = {
     "agent": lambda names, context, begun: names.agents(),
     "help.words": _topics,
+    "parse.file": _files,
+    "parse.stderr": _files,
+    "parse.agent": lambda names, context, begun: [*names.agents(), *_kinds()],
     "identifier": lambda names, context, begun: names.issues(begun),
     "issue": lambda names, context, begun: names.issues(begun),
     "key": lambda names, context, begun: names.keys(),
@@ -78,7 +91,7 @@ FREE = frozenset({
     "schedule", "job.title", "job.body", "labels", "command", "precheck", "job.timeout",
     "job.add.argv", "log.what",
 })  # fmt: skip
-FILES = frozenset({"location", "path", "issue", "workflow"})
+FILES = frozenset({"location", "path", "issue", "workflow", "file", "stderr"})
 """Where a file's name would do as well, when none of ours begins so."""
 
 

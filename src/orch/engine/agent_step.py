@@ -160,6 +160,7 @@ class AgentProgram:
             code=verdict.code,
             message=verdict.message,
             usage=verdict.usage,
+            reset_at=verdict.reset_at,
         )
         end = unattended.ended(self._ctx, attempt, end)
         if verdict.ok:

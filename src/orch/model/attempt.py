@@ -140,7 +140,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     a schema asked for), or not ok with a
     failure `code` (`no_change`, `empty`, `unparseable`, `exit_nonzero`, `killed`, `timeout`,
     `missing_tool`, `permission_denied`, `reported_failure`, ...) and one sentence. `usage` is what
-    the agent reported."""
+    the agent reported, `reset_at` (seconds since the epoch) when its limit is over, as a field of
+    its output says."""
 
     ok: bool
     value: Any = ""
@@ -150,3 +151,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     retry: bool = True
     result: AgentResult | None = None
     usage: dict[str, Any] = {}
+    reset_at: float | None = None

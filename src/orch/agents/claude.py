@@ -1,0 +1,130 @@
+"""Claude Code: `claude -p --output-format stream-json` (or `json`); also what speaks its form.
+
+Source: real output of 2.1.x. `subtype` is "success" on API errors too: `is_error`,
+`api_error_status` and `terminal_reason` decide. A limit's end is `resetsAt` of `rate_limit_event`,
+not the text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orch.agents import output
+from orch.agents.program import Options, Program, ProgramAgent
+from orch.config import AgentConfig
+from orch.model.report import Failure, Report
+from orch.ports import AgentRequest
+
+PLUGIN_API = 1
+
+_ENDINGS = {
+    "error_max_turns": "max_turns", "max_turns": "max_turns",
+    "error_max_budget_usd": "budget", "budget_exhausted": "budget",
+    "prompt_too_long": "context_overflow",
+}  # fmt: skip
+_NAMED = {
+    "rate_limit": "rate_limit", "rate_limit_error": "rate_limit",
+    "overloaded_error": "server_error", "api_error": "server_error", "server_error": "server_error",
+    "authentication_error": "auth", "permission_error": "auth", "authentication_failed": "auth",
+    "billing_error": "billing", "not_found_error": "unknown_model",
+    "request_too_large": "context_overflow",
+}  # fmt: skip
+
+
+def read(stdout: bytes, stderr: bytes) -> Report:
+    """What a stream, a list of its records, or its last record alone says."""
+    last: dict[str, Any] = {}
+    session = model = said = ""
+    limit: dict[str, Any] = {}
+    for one in output.records(stdout):
+        kind = one.get("type")
+        if kind == "result":
+            last = one
+        elif kind == "system" and one.get("subtype") == "init":
+            model = output.words(one, "model")
+        elif kind == "rate_limit_event":
+            limit = output.table(one, "rate_limit_info")
+        elif kind == "assistant":
+            said = _text(one) or said
+        session = output.words(one, "session_id") or session
+    text, inside = output.words(last, "result"), last.get("result")
+    if isinstance(inside, dict):  # an answer of an agreed shape (H5)
+        import json
+
+        text = json.dumps(inside, ensure_ascii=False)
+    used = output.table(last, "usage")
+    return Report(
+        text=text or ("" if last.get("is_error") is True else said),
+        session=session,
+        model=model or next(iter(output.table(last, "modelUsage")), "")[:200],
+        tokens_in=_tokens(last, used, "input_tokens", "inputTokens"),
+        tokens_out=_tokens(last, used, "output_tokens", "outputTokens"),
+        cached_in=_tokens(last, used, "cache_read_input_tokens", "cacheReadInputTokens"),
+        usd=output.amount(last, "total_cost_usd"),
+        duration_ms=output.count(last, "duration_ms"),
+        denials=tuple(output.rows(last, "permission_denials")),
+        failure=_failure(last, limit, model),
+        closed=bool(last),
+    )
+
+
+def _failure(last: dict[str, Any], limit: dict[str, Any], model: str) -> Failure | None:
+    subtype = output.words(last, "subtype")
+    if last.get("is_error") is not True and not subtype.startswith("error"):
+        return None
+    listed = last.get("errors")
+    told = (
+        output.words(last, "error", "message") or output.words(last, "error")
+        or output.words(last, "result")
+        or (str(listed[0]) if isinstance(listed, list) and listed else "")
+    )  # fmt: skip
+    named = _ENDINGS.get(output.words(last, "terminal_reason")) or _ENDINGS.get(subtype)
+    if named:
+        return output.failed(told or subtype, named=named, model=model)
+    kind = _NAMED.get(output.words(last, "api_error_type"), "")
+    retry_at = None
+    if limit.get("status") == "rejected":
+        kind, retry_at = "usage_window", output.amount(limit, "resetsAt")
+    return output.failed(
+        told, status=output.count(last, "api_error_status"), named=kind, retry_at=retry_at,
+        model=model,
+    )  # fmt: skip
+
+
+def _text(record: dict[str, Any]) -> str:
+    """The words of an assistant's message; a synthetic one is the program's own report."""
+    if output.words(record, "message", "model") == "<synthetic>":
+        return ""
+    parts = output.rows(record, "message", "content")
+    return "\n".join(output.words(part, "text") for part in parts if part.get("type") == "text")
+
+
+def _tokens(last: dict[str, Any], used: dict[str, Any], name: str, per_model: str) -> int | None:
+    """Of the whole attempt: `usage`, else the sum over the models."""
+    found = output.count(used, name)
+    models = output.table(last, "modelUsage").values()
+    if found is None:
+        found = output.total(*(output.count(one, per_model) for one in models))
+    return found
+
+
+def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
+    chosen = ("--model", model) if model else ()
+    return (
+        "-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits",
+        "--allowedTools", "Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch", *chosen,
+    )  # fmt: skip
+
+
+PROGRAM = Program(
+    "claude", _words, read,
+    takes=(
+        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL",
+        "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",
+    ),
+    sets={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
+)  # fmt: skip
+
+
+def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
+    return ProgramAgent(name, config, options, PROGRAM)

@@ -1,0 +1,91 @@
+"""Codex: `codex exec --json`.
+
+Source: real output of 0.169. Errors have text only, no code; "Reconnecting…" comes as an error and
+is none, and an error *item* stands in runs that go well. Its sandbox refuses without a record of its
+own: the kernel's word in a command's output is all there is. A resumed thread counts its tokens from
+the thread's beginning.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from orch.agents import output
+from orch.agents.program import Options, Program, ProgramAgent
+from orch.agents.words import one_line
+from orch.config import AgentConfig
+from orch.model.report import Failure, Report
+from orch.ports import AgentRequest
+
+PLUGIN_API = 1
+
+_NOISE = re.compile(r"\s*reconnecting\b", re.IGNORECASE)
+_REFUSED = re.compile(r"^[^\n]{0,300}: Read-only file system$", re.MULTILINE)
+
+
+def read(stdout: bytes, stderr: bytes) -> Report:
+    session, text, closed = "", "", False
+    used: dict[str, Any] = {}
+    errors: list[Failure] = []
+    denials: list[dict[str, Any]] = []
+    for one in output.records(stdout):
+        kind, item = one.get("type"), output.table(one, "item")
+        if kind == "thread.started":
+            session = output.words(one, "thread_id")
+        elif kind == "turn.started":
+            errors, closed = [], False
+        elif kind == "turn.completed":
+            used, closed, errors = output.table(one, "usage"), True, []
+        elif kind in ("error", "turn.failed"):
+            told = output.words(one, "error", "message") or output.words(one, "message")
+            if not _NOISE.match(told) or kind == "turn.failed":
+                errors.append(output.failed(told))
+            closed = closed or kind == "turn.failed"
+        elif kind == "item.completed" and item.get("type") == "agent_message":
+            text = output.words(item, "text")
+        elif kind == "item.completed":
+            denials += _denied(item)
+    return Report(
+        text=text,
+        session=session,
+        tokens_in=output.count(used, "input_tokens"),
+        tokens_out=output.count(used, "output_tokens"),
+        cached_in=output.count(used, "cached_input_tokens"),
+        cached_within=True,
+        denials=tuple(denials),
+        failure=output.worst(errors),
+        closed=closed,
+    )
+
+
+def _denied(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was refused of a command or a change of files."""
+    said = output.words(item, "aggregated_output")
+    refused = _REFUSED.search(said) if item.get("type") == "command_execution" else None
+    if item.get("status") != "declined" and refused is None:
+        return []
+    command = output.words(item, "command")
+    return [
+        {
+            "tool_name": output.words(item, "type"),
+            "tool_input": {"command": one_line(command, 1000)} if command else {},
+            "reason": one_line(refused[0]) if refused else "declined",
+        }
+    ]
+
+
+def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
+    chosen = ("-m", model) if model else ()
+    return ("exec", "--json", "--sandbox", "workspace-write", *chosen, "-")
+
+
+PROGRAM = Program(
+    "codex", _words, read,
+    takes=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    sets={},
+)  # fmt: skip
+
+
+def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
+    return ProgramAgent(name, config, options, PROGRAM)

@@ -1,0 +1,82 @@
+"""GitHub Copilot CLI: `copilot -p … --output-format json`: some forty kinds of events.
+
+Source: real output of 1.0. Errors are `session.error` with a type and a status; retries before it are
+`session.info` and `model.call_failure`, which are no failures. Neither tokens nor US dollars are told
+(premium requests are); the text of the key is masked everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orch.agents import output
+from orch.agents.program import Options, Program, ProgramAgent, on_the_line
+from orch.config import AgentConfig
+from orch.model.report import Failure, Report
+from orch.ports import AgentRequest
+
+PLUGIN_API = 1
+
+_NAMED = {"rate_limit": "rate_limit", "quota": "usage_window", "authentication": "auth"}
+
+
+def read(stdout: bytes, stderr: bytes) -> Report:
+    text = model = ""
+    last: dict[str, Any] = {}
+    errors: list[Failure] = []
+    denials: list[dict[str, Any]] = []
+    for one in output.records(stdout):
+        kind, data = one.get("type"), output.table(one, "data")
+        if kind == "assistant.message":
+            text, model, errors = output.words(data, "content"), output.words(data, "model"), []
+        elif kind == "session.error":
+            named = _NAMED.get(output.words(data, "errorType"), "")
+            status = output.count(data, "statusCode")
+            errors.append(output.failed(output.words(data, "message"), status=status, named=named))
+        elif kind == "tool.execution_complete" and _refused(data):
+            denials.append(
+                {
+                    "tool_name": output.words(data, "toolName"),
+                    "tool_input": output.table(data, "arguments"),
+                    "reason": output.words(data, "error", "message")[:300],
+                }
+            )
+        elif kind == "result":
+            last = one
+    return Report(
+        text=text,
+        session=output.words(last, "sessionId"),
+        model=model[:200],
+        duration_ms=output.count(last, "usage", "sessionDurationMs"),
+        denials=tuple(denials),
+        failure=output.worst(errors),
+        closed=bool(last),
+    )
+
+
+def _refused(data: dict[str, Any]) -> bool:
+    return data.get("success") is False and output.words(data, "error", "code") in (
+        "denied", "rejected", "permission_denied",
+    )  # fmt: skip
+
+
+def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
+    chosen = ("--model", model) if model else ()
+    return (
+        "--output-format", "json", "--allow-all-tools", "--no-color", *chosen,
+        "-p", on_the_line(request, "copilot"),
+    )  # fmt: skip
+
+
+PROGRAM = Program(
+    "copilot", _words, read,
+    takes=(
+        "COPILOT_HOME", "COPILOT_MODEL", "COPILOT_OFFLINE", "COPILOT_PROVIDER_API_KEY",
+        "COPILOT_PROVIDER_BASE_URL",
+    ),
+    sets={"COPILOT_AUTO_UPDATE": "false"},
+)  # fmt: skip
+
+
+def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
+    return ProgramAgent(name, config, options, PROGRAM)

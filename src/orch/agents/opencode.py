@@ -1,0 +1,109 @@
+"""opencode: `opencode run --format json`.
+
+Source: real output of 1.18. Tokens and cost come with each step; errors have the shapes `message`, a
+text, `data.message` and `name` alone. It retries some errors in silence, for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orch.agents import output
+from orch.agents.program import Options, Program, ProgramAgent
+from orch.config import AgentConfig
+from orch.model.report import Failure, Report
+from orch.ports import AgentRequest
+
+PLUGIN_API = 1
+
+
+def read(stdout: bytes, stderr: bytes) -> Report:
+    session, closed = "", False
+    texts: list[str] = []
+    steps: list[dict[str, Any]] = []
+    errors: list[Failure] = []
+    denials: list[dict[str, Any]] = []
+    first = last = None
+    for one in output.records(stdout):
+        kind, part = one.get("type"), output.table(one, "part")
+        session = output.words(one, "sessionID") or session
+        at = output.amount(one, "timestamp")
+        first, last = (at if first is None else first), (at if at is not None else last)
+        if kind == "text":
+            texts.append(output.words(part, "text"))
+        elif kind == "step_start":
+            texts = texts if not steps else []
+        elif kind == "step_finish":
+            steps.append(part)
+            closed, errors = part.get("reason") != "tool-calls", []
+        elif kind == "error":
+            errors.append(_error(one.get("error"), at))
+            closed = True
+        elif kind == "tool_use":
+            denials += _denied(part)
+    spent = None if first is None or last is None else max(0, int(last - first))
+    cached = output.total(*(output.count(step, "tokens", "cache", "read") for step in steps))
+    return Report(
+        text="".join(texts),
+        session=session,
+        tokens_in=output.total(*(output.count(step, "tokens", "input") for step in steps)),
+        tokens_out=output.total(*(output.count(step, "tokens", "output") for step in steps)),
+        cached_in=cached,
+        usd=output.total(*(output.amount(step, "cost") for step in steps)),
+        duration_ms=spent,
+        denials=tuple(denials),
+        failure=output.worst(errors),
+        closed=closed,
+    )
+
+
+def _error(error: Any, at: float | None) -> Failure:
+    name = output.words(error, "name")
+    told = (
+        output.words(error, "data", "message") or output.words(error, "message")
+        or (error if isinstance(error, str) else "") or name
+    )  # fmt: skip
+    wait = output.words(error, "data", "responseHeaders", "retry-after")
+    body = output.words(error, "data", "responseBody")
+    named = "context_overflow" if name == "ContextOverflowError" else ""
+    if name == "ProviderAuthError":
+        named = "auth"
+    if '"insufficient_quota"' in body:
+        named = "billing"
+    status = output.count(error, "data", "statusCode")
+    if named == "billing":
+        status = None
+    retry_at = at / 1000 + int(wait) if wait.isdecimal() and len(wait) < 9 and at else None
+    return output.failed(told, status=status, named=named, retry_at=retry_at)
+
+
+def _denied(part: dict[str, Any]) -> list[dict[str, Any]]:
+    state = output.table(part, "state")
+    said = output.words(state, "error")
+    if state.get("status") != "error" or "rejected permission" not in said:
+        return []
+    return [
+        {
+            "tool_name": output.words(part, "tool"), "tool_input": output.table(state, "input"),
+            "reason": said[:300],
+        }
+    ]  # fmt: skip
+
+
+def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
+    chosen = ("-m", model) if model else ()
+    return ("run", "--format", "json", *chosen)
+
+
+PROGRAM = Program(
+    "opencode", _words, read,
+    takes=(
+        "OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_API_KEY", "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+    ),
+    sets={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
+)  # fmt: skip
+
+
+def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
+    return ProgramAgent(name, config, options, PROGRAM)

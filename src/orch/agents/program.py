@@ -1,0 +1,85 @@
+"""The agent programs that people use, as adapters: a command line, an environment, a reader.
+
+Invariant: the prompt travels on standard input, or in a file where the program reads none; an adapter
+adds nothing to the environment but what its program's own documentation names, and its program's own
+variables are the only ones it takes from ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from orch.agents import command, environment, structured
+from orch.agents.output import Reader
+from orch.config import AgentConfig
+from orch.model.attempt import Launch, ReplyMode, Verdict
+from orch.model.report import Report
+from orch.ports import AgentRequest, AttemptFacts
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[agents.NAME.options]`: `args` are added to the program's own; `model` is the one to use where
+    the task names none."""
+
+    args: tuple[str, ...] = ()
+    model: str = ""
+
+
+class Program(NamedTuple):
+    """What makes one agent program different from another. `words` gives the arguments for (request,
+    model, options); `takes` are variables of its own that are handed on; `sets` are set, unless the
+    configuration sets them."""
+
+    program: str
+    words: Callable[[AgentRequest, str, Any], tuple[str, ...]]
+    read: Reader
+    takes: tuple[str, ...] = ()
+    sets: Mapping[str, str] = {}
+
+
+class ProgramAgent(command.CommandAgent):
+    """`orch.ports.Agent` for one of the known programs. A configured `command` stands in the place of
+    the program's name."""
+
+    def __init__(self, name: str, config: AgentConfig, options: Any, what: Program) -> None:
+        super().__init__(name, config)
+        self._what = what
+        self._options = options if options is not None else Options()
+
+    def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
+        model = request.model or self._options.model
+        words = self._what.words(request, model, self._options)
+        argv = (*self._program(), *words, *self._options.args)
+        passed = msgspec.structs.replace(
+            self._config, pass_env=(*self._what.takes, *self._config.pass_env)
+        )
+        made = command.launch(self.name, passed, argv, request, environ)
+        return msgspec.structs.replace(made, env={**self._what.sets, **made.env})
+
+    def judge(
+        self, reply_mode: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
+    ) -> Verdict:
+        return structured.judge(self._what.read, reply_mode, facts, agent=self.name, schema=schema)
+
+    def report(self, stdout: bytes, stderr: bytes) -> Report:
+        return self._what.read(stdout, stderr)
+
+    def probe(self, environ: Mapping[str, str]) -> str:
+        return command.missing(self.name, self._config, self._program()[0], environ)
+
+    def _program(self) -> tuple[str, ...]:
+        return self._config.command or (self._what.program,)
+
+
+LINE_LIMIT = 96 * 1024
+"""Bytes of a prompt on a command line: one argument holds 128 KiB (H16)."""
+
+
+def on_the_line(request: AgentRequest, program: str) -> str:
+    """The prompt for a program that takes it as an argument; a longer one is read from its file."""
+    if len(request.prompt.encode("utf-8", "replace")) <= LINE_LIMIT:
+        return request.prompt.encode("utf-8", "replace").decode()
+    return f"Read the file {environment.prompt_file(request)} and do what it asks for."

@@ -1,0 +1,42 @@
+"""Qwen Code: `qwen -p … -o json` or `stream-json`: the form of Claude Code, with its own errors.
+
+Source: real output of 0.24. `error.message` is `[API Error: STATUS WORDS]`; tokens read from a cache
+are counted in the input too; no cost is told.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from orch.agents import claude
+from orch.agents.program import Options, Program, ProgramAgent
+from orch.config import AgentConfig
+from orch.model.report import Report
+from orch.ports import AgentRequest
+
+PLUGIN_API = 1
+
+
+def read(stdout: bytes, stderr: bytes) -> Report:
+    report = claude.read(stdout, stderr)
+    failed = report.failure
+    if failed is not None:
+        bare = failed.words.removeprefix("[API Error: ").removesuffix("]")
+        failed = msgspec.structs.replace(failed, words=bare)
+    return msgspec.structs.replace(report, cached_within=True, failure=failed)
+
+
+def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
+    chosen = ("-m", model) if model else ()
+    return ("-o", "stream-json", "--yolo", *chosen)
+
+
+PROGRAM = Program(
+    "qwen", _words, read,
+    takes=("DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
+    sets={},
+)  # fmt: skip
+
+
+def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
+    return ProgramAgent(name, config, options, PROGRAM)

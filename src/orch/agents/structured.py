@@ -1,0 +1,118 @@
+"""The verdict on an attempt whose program writes structured output.
+
+Invariant: the order of `orch.agents.reply` holds: the exit first, then what the program itself
+reports, then the result record, then git. A failure that the program reports outranks an exit code of
+0 (H4), and a better class outranks a worse one. An output without its last record is not whole (H1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from orch.agents import failure, record, reply
+from orch.agents.output import Reader
+from orch.model.attempt import ExitRecord, ReplyMode, Verdict
+from orch.model.report import Report
+from orch.ports import AttemptFacts
+
+_OWN_END = frozenset({"stopped", "lost", "timeout", "missing_tool"})
+"""Causes by which we or the machine ended the program: what it says of that is second."""
+
+
+class _Facts(NamedTuple):
+    """`orch.ports.AttemptFacts` with the agent's own words in the place of its output."""
+
+    exit: ExitRecord
+    stdout: bytes
+    stderr: bytes
+    result_text: str | None
+    changed: bool
+
+
+def judge(
+    read: Reader, mode: ReplyMode, facts: AttemptFacts, *, agent: str,
+    schema: Mapping[str, Any] | None = None,
+) -> Verdict:  # fmt: skip
+    """`orch.ports.Agent.judge` for a program whose output `read` understands. Pure."""
+    report = read(facts.stdout, facts.stderr)
+    cause = cause_of(report, facts.exit, facts.stderr)
+    told = _Facts(
+        facts.exit, report.text.encode("utf-8", "replace"), b"",
+        result_text(facts.result_text, report), facts.changed,
+    )  # fmt: skip
+    if cause is not None:
+        result = record.read(told.result_text).result
+        verdict = reply.failed(cause, facts.exit, agent=agent, result=result)
+    elif not report.closed:
+        verdict = _unfinished(facts, agent)
+    else:
+        verdict = _of_prose(reply.judge(mode, told, agent=agent, schema=schema), report, agent)
+    said = report.failure if report.failure is not None and cause is not None else None
+    usage = {**verdict.usage, **report.usage()}
+    if report.session:
+        usage["session_id"] = report.session
+    return msgspec.structs.replace(
+        verdict, usage=usage, reset_at=said.retry_at if said is not None else None
+    )
+
+
+def cause_of(report: Report, exit_record: ExitRecord, stderr: bytes) -> failure.Cause | None:
+    """Why the attempt failed, by its exit and by what it reports; None where neither says so."""
+    by_exit = failure.of_exit(exit_record, stderr)
+    told = report.failure
+    if by_exit is not None and (by_exit.code in _OWN_END or told is None):
+        return by_exit
+    if told is None:
+        return None
+    code = told.code or (by_exit.code if by_exit is not None else "reported_failure")
+    if told.code == "" and code == "exit_nonzero":
+        code = "reported_failure"
+    return failure.cause(code, told.words)
+
+
+def result_text(written: str | None, report: Report) -> str | None:
+    """The text of the result record: of the result file, else of the agent's last message."""
+    if written is not None and written.strip():
+        return written
+    return report.text if has_record(report.text) else None
+
+
+def has_record(text: str) -> bool:
+    """Whether a message is a result record or ends with one: an object that says a status."""
+    if "{" not in text:
+        return False
+    result = record.read(text).result
+    return result is not None and (result.status != "unknown" or "status_text" in result.extra)
+
+
+def _unfinished(facts: AttemptFacts, agent: str) -> Verdict:
+    if not facts.stdout.strip():
+        said, code = "wrote nothing", "empty"
+    else:
+        said, code = "its output has no end", "unparseable"
+    return Verdict(ok=False, code=code, message=f"the agent {agent} ended well, but {said}")
+
+
+def _of_prose(verdict: Verdict, report: Report, agent: str) -> Verdict:
+    """Words without a record, where one was wanted, are for a person; so is an agent that was
+    refused what it needed, and did nothing."""
+    if verdict.ok or verdict.code not in ("empty", "unparseable", "no_change"):
+        return verdict
+    if report.denials:
+        names = ", ".join(dict.fromkeys(str(one.get("tool_name", "")) for one in report.denials))
+        return msgspec.structs.replace(
+            verdict, code="permission_denied", retry=False,
+            message=f"the agent {agent} was refused what it wanted to use: {names}",
+            hint="allow it in the agent's configuration, or do that part yourself",
+        )  # fmt: skip
+    if verdict.code == "empty" and report.text.strip():
+        return msgspec.structs.replace(
+            verdict,
+            code="unparseable",
+            retry=False,
+            message=f"the agent {agent} ended with words and without a result record",
+        )
+    return verdict

@@ -1,0 +1,231 @@
+"""Commands of Orch as processes that begin where Python has already started and imported it.
+
+Each command is a process of its own, with its own session, directory, environment and standard
+streams, and it ends as `python -m orch` does; only the start of the interpreter and the imports (four
+fifths of what most commands cost) are shared. What depends on how the interpreter itself starts is
+not for here: `fits` says which.
+
+Run as a program this module is the process that all others come from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import random
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_HEAD = struct.Struct("!I")
+_STATUS = struct.Struct("!i")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def fits(environ: Mapping[str, str]) -> bool:
+    """Nothing in the environment that only the interpreter itself reads, when it starts."""
+    told = {name for name in environ if name.startswith(("PYTHON", "LC_", "MALLOC"))}
+    return told == {"PYTHONWARNINGS"} and environ["PYTHONWARNINGS"] == "error"
+
+
+class Origin:
+    """The process that this test process's commands come from; started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="f", ignore_cleanup_errors=True)
+        self._path = str(Path(self._folder.name) / "s")
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(
+        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], given: bytes,
+        timeout: float,
+    ) -> subprocess.CompletedProcess[bytes]:  # fmt: skip
+        """Like `subprocess.run([sys.executable, "-m", "orch", *words], …)`: it waits until the
+        command has ended and nobody holds its output any more."""
+        self._start()
+        argv = [sys.executable, "-m", "orch", *words]
+        told = json.dumps([list(words), str(cwd), dict(env)]).encode("utf-8", "surrogateescape")
+        kept: list[list[bytes]] = [[], []]
+        with contextlib.ExitStack() as ends, socket.socket(socket.AF_UNIX) as channel:
+            pipes = [os.pipe() for _ in range(3)]
+            theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
+            mine = [os.fdopen(pipes[0][1], "wb"), os.fdopen(pipes[1][0], "rb"),
+                    os.fdopen(pipes[2][0], "rb")]  # fmt: skip
+            for end in mine:
+                ends.callback(_closed, end)
+            channel.connect(self._path)
+            socket.send_fds(channel, [_HEAD.pack(len(told))], theirs)
+            for end_fd in theirs:
+                os.close(end_fd)
+            channel.sendall(told)
+            helpers = [
+                threading.Thread(target=_give, args=(mine[0], given), daemon=True),
+                threading.Thread(target=_keep, args=(mine[1], kept[0]), daemon=True),
+                threading.Thread(target=_keep, args=(mine[2], kept[1]), daemon=True),
+            ]
+            for helper in helpers:
+                helper.start()
+            channel.settimeout(timeout)
+            pid = 0
+            try:
+                pid = _STATUS.unpack(_exactly(channel, _STATUS.size))[0]
+                status = _STATUS.unpack(_exactly(channel, _STATUS.size))[0]
+                for helper in helpers[1:]:
+                    helper.join(timeout)
+                    if helper.is_alive():
+                        raise TimeoutError
+            except TimeoutError as error:
+                if pid:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(argv, timeout) from error
+        return subprocess.CompletedProcess(argv, status, b"".join(kept[0]), b"".join(kept[1]))
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._process is not None:
+                return
+            # It ends when this process does: then its standard input is at its end. Its streams are
+            # pipes, as those of the commands are: Python looks at that when it starts.
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "error", __file__, self._path], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
+            )  # fmt: skip
+            deadline = time.monotonic() + 60
+            while not os.path.exists(self._path):
+                assert self._process.poll() is None, "the origin of commands ended"
+                assert time.monotonic() < deadline, "the origin of commands did not come up"
+                time.sleep(0.02)
+
+
+def _closed(end: object) -> None:
+    with contextlib.suppress(OSError):
+        end.close()  # type: ignore[attr-defined]
+
+
+def _give(end: object, given: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        end.write(given)  # type: ignore[attr-defined]
+    _closed(end)
+
+
+def _keep(end: object, kept: list[bytes]) -> None:
+    with contextlib.suppress(ValueError):
+        kept.append(end.read())  # type: ignore[attr-defined]
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        more = channel.recv(size - len(found))
+        if not more:
+            raise ConnectionError("the origin of commands has ended")
+        found += more
+    return found
+
+
+# --- the origin itself ------------------------------------------------------------------
+
+
+def _import_all() -> None:
+    import orch
+
+    for found in pkgutil.walk_packages(orch.__path__, "orch."):
+        if not found.name.startswith(("orch.testing", "orch.terminals.inside", "orch.__main__")):
+            importlib.import_module(found.name)
+
+
+def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
+    """Comes back in each process that is to be a command, with what it is to run."""
+    listening = socket.socket(socket.AF_UNIX)
+    wake_in, wake_out = os.pipe()
+    os.set_blocking(wake_in, False)
+    os.set_blocking(wake_out, False)
+    signal.set_wakeup_fd(wake_out)
+    before = signal.signal(signal.SIGCHLD, lambda *_: None)
+    listening.bind(path)
+    listening.listen(16)
+    running: dict[int, socket.socket] = {}
+    chosen = selectors.DefaultSelector()
+    for source in (listening, wake_in, sys.stdin):
+        chosen.register(source, selectors.EVENT_READ)
+    while True:
+        ready = {key.fileobj for key, _ in chosen.select()}
+        if sys.stdin in ready:
+            os._exit(0)
+        if wake_in in ready:
+            os.read(wake_in, 4096)
+            _reap(running)
+        if listening not in ready:
+            continue
+        channel, _ = listening.accept()
+        head, fds, _, _ = socket.recv_fds(channel, _HEAD.size, 3)
+        told = _exactly(channel, _HEAD.unpack(head)[0])
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, before)
+            chosen.close()  # nothing that Python keeps may close a number that is another file then
+            for theirs in (listening, channel, *running.values()):
+                theirs.detach()
+            for number, fd in enumerate(fds):
+                os.dup2(fd, number)
+            os.closerange(3, 1024)
+            words, cwd, env = json.loads(told)
+            return words, cwd, env
+        for fd in fds:
+            os.close(fd)
+        channel.sendall(_STATUS.pack(pid))
+        running[pid] = channel
+
+
+def _reap(running: dict[int, socket.socket]) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        channel = running.pop(pid)
+        with contextlib.suppress(OSError):
+            channel.sendall(_STATUS.pack(os.waitstatus_to_exitcode(status)))
+        channel.close()
+
+
+def main() -> None:
+    _import_all()
+    gc.collect()
+    gc.freeze()
+    words, cwd, env = _serve(sys.argv[1])
+    os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    random.seed()
+    import orch.__main__
+
+    sys.argv = [orch.__main__.__file__, *words]
+    sys.orig_argv = [sys.executable, "-m", "orch", *words]
+    orch.__main__.main()
+    sys.stdout.flush()  # `--version` alone comes back
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
