@@ -168,6 +168,7 @@ class Screen:
 
     def __init__(self, world: World) -> None:
         self._socket = world.root / "person.sock"
+        self._all = world.root / "person.out"
         self._environ = world.environ({"TERM": "xterm-256color"})
 
     def tmux(self, *words: str) -> str:
@@ -180,11 +181,16 @@ class Screen:
     def run(self, *words: str) -> None:
         """Type into a shell in there; what `words` leave is shown behind them."""
         self.tmux("new-session", "-d", "-x", "100", "-y", "30", "sh")
+        self.tmux("pipe-pane", f"cat > {self._all}")
         line = " ".join([sys.executable, "-m", "orch", *words])
         self.tmux("send-keys", f"PS1='> '; {line}; echo code $?", "Enter")
 
     def shows(self) -> str:
         return self.tmux("capture-pane", "-p")
+
+    def said(self) -> str:
+        """All that was ever written to it: what a program drew over it is there too."""
+        return self._all.read_text("utf-8", "replace")
 
 
 @pytest.fixture
@@ -219,7 +225,7 @@ def test_a_person_joins_types_and_leaves_inside_a_tmux_of_theirs(
     talking.until(lambda: "beside" in screen.shows(), "what was sent")
     screen.tmux("send-keys", "C-b", "d")
     talking.until(lambda: "code 0" in screen.shows(), "the person's shell")
-    assert "Ctrl-b Ctrl-b d leaves" in screen.shows()
+    talking.until(lambda: "Ctrl-b Ctrl-b d leaves" in screen.said(), "how to leave")
     assert talking.terminals() == [name]
     assert heard(talking) == "by hand\nbeside\n"
 
