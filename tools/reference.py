@@ -137,6 +137,10 @@ SHAPES = {
     "stream": "one `{type, attempt, task, run, agent, …}` a line; `type` is `started`, `output`"
     " (with `stream` and `text`) or `ended` (with `status`, `code` and `message`)",
     "context": "`{task, sections, text, bytes}`; a section is `{name, text}`",
+    "parse": "`{agent, status, summary, accomplished, remaining, files, learnings, delegations,"
+    " session_id, usage: {tokens_in, tokens_out, cached_in, usd}, duration_ms, model,"
+    " permission_denials, repaired, failure}`; `failure` is null or `{class, message, retry_at,"
+    " model}`",
     "cooldown list": "array of `{subject, until, why, failures, vendor}`",
     "cooldown clear": "array of subjects",
     "job add": "[job](#job)",

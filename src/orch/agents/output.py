@@ -40,7 +40,7 @@ def records(stdout: bytes) -> Iterator[dict[str, Any]]:
             return
     for line in text.split(b"\n"):
         line = line.strip()
-        if line[:1] == b"{" and len(line) <= LINE_LIMIT:
+        if line[:1] == b"{" and line[-1:] == b"}" and len(line) <= LINE_LIMIT:
             one = decoded(line)
             if isinstance(one, dict):
                 yield one

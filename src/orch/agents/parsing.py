@@ -72,7 +72,7 @@ def _outcome(
     if cause is not None:
         verdict = reply.failed(cause, ended, agent=agent, result=result)
         return "failed", verdict.code, verdict.message
-    if result is not None:
+    if result is not None and report.closed:
         status = result.status if result.status in _STATUSES else "needs_review"
         if status == "failed":
             words = one_line(record.own_words(result))
