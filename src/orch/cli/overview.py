@@ -25,6 +25,7 @@ GROUPS = {
         "log",
         "metrics",
         "context",
+        "parse",
     ),
     "workflows": ("template", "validate", "trust"),
     "tickets": ("issue", "tickets", "session"),

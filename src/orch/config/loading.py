@@ -53,6 +53,10 @@ FILE = "config.toml"
 REPOSITORY_FILE = ".orch.toml"
 OWN_KEYS = {"command": "command", "scripted": "script"}
 """The key that only agents of a kind have; those of other kinds have `options`."""
+PROGRAMS = frozenset(
+    {"aider", "claude", "codex", "copilot", "gemini", "kimi", "opencode", "qwen", "vibe"}
+)
+"""Kinds of one program, for which `command` says how it is started here."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,6 +262,8 @@ def _check_agents(layer: Layer, flat: Flat) -> None:
                 path, "has no command", hint=f'command = ["program", …] in [agents.{name}]'
             )
         for key in ("command", "script", "options"):
+            if key == "command" and kind in PROGRAMS:
+                continue  # in the place of the program's name
             if key in values and key != OWN_KEYS.get(kind, "options"):
                 raise layer.error(
                     (*path, key), f'has no meaning with kind = "{kind}"', hint=_kinds_with(key)

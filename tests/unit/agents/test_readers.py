@@ -232,13 +232,17 @@ def test_h13_reconnect_noise_hides_no_limit() -> None:
         ("stream disconnected before completion: stream closed", "server_error"),
         ("unexpected status 502 Bad Gateway: x", "server_error"),
         ("Missing environment variable: `KEY`.", "auth"),
+        ('{"error": {"message": "Your credit balance is too low", "type": "x"}}', "billing"),
+        ("unexpected status 529 <unknown status code>: Overloaded, url: x", "server_error"),
         ("The model `gpt-9` does not exist or you do not have access to it.", "model_unavailable"),
     ],
 )
 def test_the_errors_of_codex_are_told_apart_by_their_words(message: str, cls: str) -> None:
     told = codex({"type": "error", "message": message},
                  {"type": "turn.failed", "error": {"message": message}})  # fmt: skip
-    assert parse("codex", told, code=1)["failure"]["class"] == cls
+    failed = parse("codex", told, code=1)["failure"]
+    assert failed["class"] == cls
+    assert "{" not in failed["message"], "no slice of JSON (H11)"
 
 
 @pytest.mark.parametrize("kind", KINDS)
