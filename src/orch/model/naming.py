@@ -6,6 +6,7 @@ characters (H17), and never starts or ends with a dash. Rules: SEED-CONTRACT 1A 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -86,12 +87,18 @@ def terminal(attempt: str) -> str:
 
 def moment(seconds: float) -> str:
     """Seconds since the epoch as RFC 3339 in UTC; empty for 0."""
-    import datetime
-
     if not seconds:
         return ""
-    when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, rest = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{_second(whole)}.{rest // 1000:03}Z"
+
+
+@functools.lru_cache(maxsize=4096)
+def _second(whole: int) -> str:
+    """The same without its fraction: what happened together shares it."""
+    import datetime
+
+    return datetime.datetime.fromtimestamp(whole, datetime.UTC).isoformat()[:19]
 
 
 def nearest(word: str, known: list[str]) -> list[str]:
