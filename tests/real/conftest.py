@@ -1,0 +1,48 @@
+"""Real agent programs against the scripted model server, on loopback and without an account."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orch.testing.model_server import ModelServer
+from tests.real import parts
+from tests.real.machine import Machine
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Path]:
+    """The path of a program by its name. Where the registry has not given it, the test is skipped, or
+    fails for those that must be there."""
+
+    def find(name: str) -> Path:
+        try:
+            return parts.installed(name)
+        except parts.NotInstalled as error:
+            if parts.PARTS[name].must:
+                pytest.fail(f"{name} has to be there: {error}")
+            pytest.skip(f"{name} could not be installed: {error}")
+
+    return find
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as made:
+        yield made
+
+
+@pytest.fixture
+def machine(server: ModelServer, program: Callable[[str], Path]) -> Iterator[Machine]:
+    """A place outside the system's temporary directory: Codex keeps no programs of its own there, and
+    then runs no command and says that all is well."""
+    parts.PLACE.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="h", dir=parts.PLACE))
+    made = Machine(folder, server, program)
+    yield made
+    made.close()
+    shutil.rmtree(folder, ignore_errors=True)
