@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 
 from orch.agents import environment, output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.agents.words import printable
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -84,6 +85,9 @@ PROGRAM = Program(
         "OPENROUTER_API_KEY", "GEMINI_API_KEY",
     ),
     sets={},
+    can=Capabilities(cost="tokens"),
+    signs=Signs(()),
+    proven="0.86.2", install="pip install aider-chat", sign_in="export the key of a provider",
 )  # fmt: skip
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from orch.agents import output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -123,6 +124,10 @@ PROGRAM = Program(
         "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",
     ),
     sets={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
+    can=Capabilities(stream=True, resume=True, messages=True, cost="usd", tool_rules=True, limits=True),
+    signs=Signs(("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+                (".credentials.json",), ".claude", "CLAUDE_CONFIG_DIR"),
+    proven="2.1.329", install="npm install -g @anthropic-ai/claude-code", sign_in="claude /login",
 )  # fmt: skip
 
 

@@ -12,10 +12,11 @@ import re
 from typing import Any
 
 from orch.agents import output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.agents.words import one_line
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -84,6 +85,9 @@ PROGRAM = Program(
     "codex", _words, read,
     takes=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
     sets={},
+    can=Capabilities(stream=True, resume=True, cost="tokens", sandbox=True),
+    signs=Signs(("OPENAI_API_KEY", "CODEX_API_KEY"), ("auth.json",), ".codex", "CODEX_HOME"),
+    proven="0.169.0", install="npm install -g @openai/codex", sign_in="codex login",
 )  # fmt: skip
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from orch.agents import output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent, on_the_line
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -75,6 +76,9 @@ PROGRAM = Program(
         "COPILOT_PROVIDER_BASE_URL",
     ),
     sets={"COPILOT_AUTO_UPDATE": "false"},
+    can=Capabilities(stream=True, resume=True, tool_rules=True),
+    signs=Signs(("COPILOT_PROVIDER_API_KEY",)),
+    proven="1.0.102", install="npm install -g @github/copilot", sign_in="copilot login",
 )  # fmt: skip
 
 

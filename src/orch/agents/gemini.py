@@ -10,9 +10,10 @@ import re
 from typing import Any
 
 from orch.agents import output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -122,6 +123,9 @@ PROGRAM = Program(
         "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI",
     ),
     sets={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
+    can=Capabilities(stream=True, resume=True, cost="tokens", tool_rules=True),
+    signs=Signs(("GEMINI_API_KEY", "GOOGLE_API_KEY"), ("oauth_creds.json",), ".gemini"),
+    proven="0.61.0", install="npm install -g @google/gemini-cli", sign_in="gemini",
 )  # fmt: skip
 
 

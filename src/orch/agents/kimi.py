@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from orch.agents import output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent, on_the_line
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -65,6 +66,9 @@ PROGRAM = Program(
     "kimi", _words, read,
     takes=("KIMI_CODE_HOME", "KIMI_API_KEY", "MOONSHOT_API_KEY"),
     sets={"KIMI_CODE_NO_AUTO_UPDATE": "1"},
+    can=Capabilities(stream=True, resume=True),
+    signs=Signs(("KIMI_API_KEY", "MOONSHOT_API_KEY"), ("config.toml",), ".kimi-code", "KIMI_CODE_HOME"),
+    proven="2.1.0", install="npm install -g @moonshot-ai/kimi-code", sign_in="kimi login",
 )  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from orch.agents import output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -102,6 +103,9 @@ PROGRAM = Program(
         "XDG_DATA_HOME",
     ),
     sets={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
+    can=Capabilities(stream=True, resume=True, cost="usd", tool_rules=True),
+    signs=Signs(("OPENCODE_API_KEY",)),
+    proven="1.18.33", install="npm install -g opencode-ai", sign_in="opencode auth login",
 )  # fmt: skip
 
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orch.agents import command, environment, structured
+from orch.agents.looking import Signs, agents_environ, look
 from orch.agents.output import Reader
 from orch.config import AgentConfig
 from orch.model.attempt import Launch, ReplyMode, Verdict
-from orch.model.report import Report
+from orch.model.report import AgentState, Capabilities, Report
 from orch.ports import AgentRequest, AttemptFacts
 
 
@@ -31,13 +32,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Program(NamedTuple):
     """What makes one agent program different from another. `words` gives the arguments for (request,
     model, options); `takes` are variables of its own that are handed on; `sets` are set, unless the
-    configuration sets them."""
+    configuration sets them. `proven` is the version that all of this was seen with; `install` and
+    `sign_in` are the commands that a person needs."""
 
     program: str
     words: Callable[[AgentRequest, str, Any], tuple[str, ...]]
     read: Reader
     takes: tuple[str, ...] = ()
     sets: Mapping[str, str] = {}
+    can: Capabilities = Capabilities()
+    signs: Signs = Signs()
+    proven: str = ""
+    install: str = ""
+    sign_in: str = ""
 
 
 class ProgramAgent(command.CommandAgent):
@@ -66,6 +73,17 @@ class ProgramAgent(command.CommandAgent):
 
     def report(self, stdout: bytes, stderr: bytes) -> Report:
         return self._what.read(stdout, stderr)
+
+    def state(self, environ: Mapping[str, str]) -> AgentState:
+        """How it stands on this machine; no token is spent."""
+        own = {name: value.reveal() for name, value in self._config.env.items()
+               if value.kind() == "value"}  # fmt: skip
+        takes = (*self._what.takes, *self._config.pass_env)
+        return look(
+            self._program(), agents_environ(environ, takes, {**self._what.sets, **own}),
+            signs=self._what.signs, proven=self._what.proven, install=self._what.install,
+            sign_in=self._what.sign_in, capabilities=self._what.can,
+        )  # fmt: skip
 
     def probe(self, environ: Mapping[str, str]) -> str:
         return command.missing(self.name, self._config, self._program()[0], environ)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from orch.agents import claude
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.config import AgentConfig
-from orch.model.report import Report
+from orch.model.report import Capabilities, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -35,6 +36,9 @@ PROGRAM = Program(
     "qwen", _words, read,
     takes=("DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
     sets={},
+    can=Capabilities(stream=True, resume=True, cost="tokens", tool_rules=True),
+    signs=Signs(("OPENAI_API_KEY", "DASHSCOPE_API_KEY"), ("oauth_creds.json",), ".qwen"),
+    proven="0.24.4", install="npm install -g @qwen-code/qwen-code", sign_in="qwen",
 )  # fmt: skip
 
 

@@ -10,9 +10,10 @@ import re
 from typing import Any
 
 from orch.agents import output
+from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent, on_the_line
 from orch.config import AgentConfig
-from orch.model.report import Failure, Report
+from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -79,6 +80,9 @@ PROGRAM = Program(
     "vibe", _words, read,
     takes=("VIBE_HOME", "MISTRAL_API_KEY"),
     sets={},
+    can=Capabilities(stream=True, cost="usd", limits=True),
+    signs=Signs(("MISTRAL_API_KEY",)),
+    proven="3.0.2", install="pip install mistral-vibe", sign_in="vibe --setup",
 )  # fmt: skip
 
 

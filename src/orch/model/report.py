@@ -6,7 +6,7 @@ guessed; a `failure` is one that the program itself reports.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -53,6 +53,35 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             "cost_usd": self.usd,
         }
         return {name: value for name, value in named.items() if value is not None}
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent program can do under Orch. `stream`: it tells what it does while it works;
+    `resume`: a conversation can be gone on with; `messages`: it takes messages while it works;
+    `cost`: `usd`, `tokens` or none; `tool_rules`: tools can be forbidden; `sandbox`: it has one of its
+    own; `limits`: it can limit turns, money or time itself."""
+
+    stream: bool = False
+    resume: bool = False
+    messages: bool = False
+    cost: Literal["usd", "tokens", "none"] = "none"
+    tool_rules: bool = False
+    sandbox: bool = False
+    limits: bool = False
+
+
+class AgentState(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as it stands on this machine. `found` is the program's path, empty for none; `version`
+    empty where it does not tell; `signed_in` None where nothing can be known without spending a
+    token; `fix` the command that helps."""
+
+    found: str = ""
+    version: str = ""
+    proven: str = ""
+    signed_in: bool | None = None
+    problem: str = ""
+    fix: str = ""
+    capabilities: Capabilities | None = None
 
 
 PUBLIC: dict[str, str] = {
