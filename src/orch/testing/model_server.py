@@ -349,7 +349,10 @@ def _chat(body: dict[str, Any], next_step: Step) -> Iterator[str]:
     delta, reason = _said(next_step)
     chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
              "model": body.get("model", "")}  # fmt: skip
-    for choice in ({"delta": delta, "finish_reason": None}, {"delta": {}, "finish_reason": reason}):
+    choices: list[dict[str, Any]] = [
+        {"delta": delta, "finish_reason": None}, {"delta": {}, "finish_reason": reason},
+    ]  # fmt: skip
+    for choice in choices:
         yield "data: " + json.dumps({**chunk, "choices": [{"index": 0, **choice}]})
     yield "data: " + json.dumps({**chunk, "choices": [], "usage": _CHAT_USAGE})
     yield "data: [DONE]"
