@@ -289,7 +289,8 @@ def _anthropic(body: dict[str, Any], next_step: Step) -> Iterator[str]:
     whole = _whole(body, next_step)
     begun = {**whole, "content": [], "stop_reason": None, "usage": {**_USAGE, "output_tokens": 1}}
     yield _event({"type": "message_start", "message": begun})
-    empty = {**_block(next_step), **({"input": {}} if next_step.tool else {"text": ""})}
+    nothing: dict[str, Any] = {"input": {}} if next_step.tool else {"text": ""}
+    empty = {**_block(next_step), **nothing}
     yield _event({"type": "content_block_start", "index": 0, "content_block": empty})
     piece = (
         {"type": "input_json_delta", "partial_json": json.dumps(dict(next_step.arguments))}
