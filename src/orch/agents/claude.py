@@ -124,7 +124,9 @@ PROGRAM = Program(
         "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",
     ),
     sets={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
-    can=Capabilities(stream=True, resume=True, messages=True, cost="usd", tool_rules=True, limits=True),
+    can=Capabilities(
+        stream=True, resume=True, messages=True, cost="usd", tool_rules=True, limits=True
+    ),
     signs=Signs(("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
                 (".credentials.json",), ".claude", "CLAUDE_CONFIG_DIR"),
     proven="2.1.329", install="npm install -g @anthropic-ai/claude-code", sign_in="claude /login",

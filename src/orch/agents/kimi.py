@@ -67,7 +67,9 @@ PROGRAM = Program(
     takes=("KIMI_CODE_HOME", "KIMI_API_KEY", "MOONSHOT_API_KEY"),
     sets={"KIMI_CODE_NO_AUTO_UPDATE": "1"},
     can=Capabilities(stream=True, resume=True),
-    signs=Signs(("KIMI_API_KEY", "MOONSHOT_API_KEY"), ("config.toml",), ".kimi-code", "KIMI_CODE_HOME"),
+    signs=Signs(
+        ("KIMI_API_KEY", "MOONSHOT_API_KEY"), ("config.toml",), ".kimi-code", "KIMI_CODE_HOME"
+    ),
     proven="2.1.0", install="npm install -g @moonshot-ai/kimi-code", sign_in="kimi login",
 )  # fmt: skip
 

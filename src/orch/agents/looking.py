@@ -1,8 +1,8 @@
 """What can be known of an agent program without spending a token: is it there, which version, is it
 signed in.
 
-Invariant: nothing is started but the program's own `--version`, in the agents' environment and an empty
-directory, and for a few seconds at most. A version that nobody knows warns and never keeps an agent from
+Invariant: nothing is started but the program's own `--version`, in the agents' environment and an
+empty directory, for a few seconds at most. A version that nobody knows keeps no agent from
 work.
 """
 

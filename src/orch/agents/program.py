@@ -77,7 +77,7 @@ class ProgramAgent(command.CommandAgent):
     def state(self, environ: Mapping[str, str]) -> AgentState:
         """How it stands on this machine; no token is spent."""
         own = {name: value.reveal() for name, value in self._config.env.items()
-               if value.kind() == "value"}  # fmt: skip
+               if value.kind() == "literal"}  # fmt: skip
         takes = (*self._what.takes, *self._config.pass_env)
         return look(
             self._program(), agents_environ(environ, takes, {**self._what.sets, **own}),

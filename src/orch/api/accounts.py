@@ -9,11 +9,14 @@ import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from orch.api.tasks import Tasks
 from orch.model import standing_rules
 from orch.model.cooldown import cooling
 from orch.model.errors import NotFound, OrchError, UsageError
 from orch.model.naming import moment
+from orch.model.report import AgentState
 from orch.model.run import Run
 from orch.model.spending import AgentStats, Spending, Spent, total
 from orch.model.standing import Standing
@@ -124,9 +127,10 @@ def agents(orch: Orch, cooldowns: Cooldowns) -> list[dict[str, Any]]:
     stats = {one.agent: one for one in orch.store.agent_stats(now - WINDOW_S)}
     configured = rooms.config(None).agents
     paused = _paused(orch, tuple(configured), now)
+    states = _states(orch, sorted(configured))
     return [
         _agent(orch, name, stats.get(name, AgentStats(name)), cooldowns.cooling(name, now),
-               paused.get(name, ""), configured=name in configured)
+               paused.get(name, ""), states.get(name))
         for name in [*sorted(configured), *sorted(set(stats) - set(configured))]
     ]  # fmt: skip
 
@@ -162,15 +166,19 @@ def _agent(
     stats: AgentStats,
     cools: tuple[float, str] | None,
     paused: str,
-    *,
-    configured: bool,
+    state: AgentState | None,
 ) -> dict[str, Any]:
+    configured, state = state is not None, state or AgentState()
     lacks = _lacks(orch, name) if configured else "it is not configured any more"
     config = orch.rooms.config(None).agents.get(name)
     rate = stats.success_rate
     return {
         "name": name, "kind": config.kind if config else None, "configured": configured,
-        "installed": not lacks, "problem": lacks or None,
+        "installed": not lacks, "problem": lacks or state.problem or None,
+        "found": bool(state.found) or (configured and not lacks),
+        "program": state.found or None, "version": state.version or None,
+        "proven": state.proven or None, "signed_in": state.signed_in, "fix": state.fix or None,
+        "capabilities": msgspec.to_builtins(state.capabilities), "runs": stats.attempts,
         "cooling_until": moment(cools[0]) if cools else None, "cooling_why": cools[1] if cools
         else None, "paused_why": paused or None, "attempts": stats.attempts,
         "live": stats.live, "succeeded": stats.succeeded,
@@ -180,6 +188,21 @@ def _agent(
         "usd": _dollars(stats.usd), "usd_unknown": stats.usd_unknown,
         "tokens_unknown": stats.tokens_unknown,
     }  # fmt: skip
+
+
+def _states(orch: Orch, names: list[str]) -> dict[str, AgentState]:
+    """Of all at once: a program may take two seconds to tell its version."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max(1, len(names))) as helpers:
+        return dict(zip(names, helpers.map(lambda name: _state(orch, name), names), strict=True))
+
+
+def _state(orch: Orch, name: str) -> AgentState:
+    try:
+        return orch.rooms.agent_state(name)
+    except OrchError as error:
+        return AgentState(problem=error.message, fix=error.hint)
 
 
 def _lacks(orch: Orch, name: str) -> str:

@@ -11,6 +11,7 @@ from orch.config import Config
 from orch.config.tree import WorktreeFiles
 from orch.model.event import Actor
 from orch.model.repo import Repo
+from orch.model.report import AgentState
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
 from orch.ports import Clock, Forge, Git, Ids, Store, Terminals, Tracker
@@ -69,6 +70,9 @@ class Rooms(Protocol):
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
     def agent_lacks(self, name: str) -> str:
         """One sentence on what keeps the agent from starting; empty when nothing does."""
+
+    def agent_state(self, name: str) -> AgentState:
+        """How it stands on this machine; its program is asked for its version."""
 
     def parsed(self, agent: str, stdout: bytes, stderr: bytes, code: int) -> dict[str, Any]:
         """What is made of a recorded output of a program that ended with `code`."""

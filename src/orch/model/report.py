@@ -58,8 +58,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent program can do under Orch. `stream`: it tells what it does while it works;
     `resume`: a conversation can be gone on with; `messages`: it takes messages while it works;
-    `cost`: `usd`, `tokens` or none; `tool_rules`: tools can be forbidden; `sandbox`: it has one of its
-    own; `limits`: it can limit turns, money or time itself."""
+    `cost`: `usd`, `tokens` or none; `tool_rules`: tools can be forbidden; `sandbox`: it has one of
+    its own; `limits`: it can limit turns, money or time itself."""
 
     stream: bool = False
     resume: bool = False
