@@ -129,11 +129,10 @@ SHAPES = {
     "task cost": "as `cost`",
     "task sidecar": "the notes, or the value of the one that is named",
     "task move": "[task line](#task-line)",
-    "agents": "array of `{name, kind, configured, installed, found, program, version, proven, signed_in,"
-    " problem, fix, capabilities: {stream, resume, messages, cost, tool_rules, sandbox, limits},"
-    " runs, cooling_until, cooling_why,"
-    " attempts, live, succeeded, failed, success_rate, average_s, tokens_in, tokens_out, usd,"
-    " usd_unknown, tokens_unknown}`",
+    "agents": "array of `{name, kind, configured, installed, found, program, version, proven,"
+    " signed_in, problem, fix, capabilities: {stream, resume, messages, cost, tool_rules, sandbox,"
+    " limits}, runs, cooling_until, cooling_why, paused_why, attempts, live, succeeded, failed,"
+    " success_rate, average_s, tokens_in, tokens_out, usd, usd_unknown, tokens_unknown}`",
     "cost": "`{task or run, by, since, total, rows}`; sums are `{attempts, live, tokens_in,"
     " tokens_out, usd, seconds, usd_unknown, tokens_unknown}`",
     "stream": "one `{type, attempt, task, run, agent, …}` a line; `type` is `started`, `output`"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tools import reference
+from tools import agents_page, reference
 
 
 @pytest.mark.parametrize("name", ["commands.md", "configuration.md", "effects.md"])
 def test_a_page_is_what_the_code_says(name: str) -> None:
     written = (reference.FOLDER / name).read_text(encoding="utf-8")
     assert written == reference.pages()[name], f"write it anew: {reference.MADE}"
+
+
+def test_the_page_of_agents_is_what_the_adapters_say() -> None:
+    assert agents_page.PAGE.read_text(encoding="utf-8") == agents_page.page()
 
 
 def test_a_page_that_is_out_of_date_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

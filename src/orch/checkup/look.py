@@ -23,6 +23,7 @@ from orch.compose import Home
 from orch.config.folders import FOLDERS, in_the_way
 from orch.config.secret import Secret
 from orch.model.errors import OrchError
+from orch.model.report import AgentState
 
 _SOONEST = 1_735_689_600.0  # 2025-01-01: nobody ran this program before
 _AHEAD_S = 5.0
@@ -313,10 +314,10 @@ def _agents(home: Home, environ: Mapping[str, str]) -> Looks:
         except OrchError as error:  # its plugin, or its options
             yield Check(f"agent {name}", False, error.message, error.hint)
             continue
-        told = missing.removeprefix(f"agent {name}: ") or "found"
-        yield Check(
-            f"agent {name}", not missing, told, f"orch config explain agents.{name}.command"
-        )
+        state = registry.state(name, environ)
+        told = missing.removeprefix(f"agent {name}: ") or state.problem or _standing(state)
+        fix = state.fix or f"orch config explain agents.{name}.command"
+        yield Check(f"agent {name}", not (missing or state.problem), told, fix)
     if registry.names():
         return
     there = installed(environ.get("PATH", os.defpath))
@@ -326,6 +327,16 @@ def _agents(home: Home, environ: Mapping[str, str]) -> Looks:
         told += f"; installed here: {', '.join(known.name for known in there)}"
         fix = there[0].set_command()
     yield Check("agents", True, told, fix, note=True)
+
+
+def _standing(state: AgentState) -> str:
+    """A version that nobody has tried is told, and keeps no agent from work."""
+    told = f"found, version {state.version}" if state.version else "found"
+    if state.signed_in is not None:
+        told += ", signed in" if state.signed_in else ", not signed in"
+    if state.version and state.proven and state.version != state.proven:
+        told += f" (proven with {state.proven})"
+    return told
 
 
 def _plugins() -> Looks:

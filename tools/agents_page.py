@@ -1,0 +1,75 @@
+"""Writes `docs/agents.md`: what each agent can do under Orch, out of its adapter.
+
+Invariant: as `tools/reference.py`: nothing is said here that the code does not say.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from orch import plugins
+from orch.agents.program import Program
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "agents.md"
+HEAD = """\
+# Agents
+
+Made by `tools/agents_page.py`: `.venv/bin/python -m tools.agents_page`.
+
+A program of this table needs two lines in `config.toml`, and to be signed in once by yourself:
+
+```toml
+[agents.claude]
+kind = "claude"
+```
+
+`orch agents` says which are there, which version, signed in or not, and the command that helps;
+`orch parse FILE --agent NAME` says what Orch makes of an output. `command = ["/path/to/it"]` stands
+in the place of the program's name, `env` and `pass_env` give it variables, `[agents.NAME.options]`
+has `args` (added to its own) and `model`. Any other program works by `command` alone.
+
+"""
+TAIL = """
+*Messages*: takes messages while it works. *Cost*: what it tells of its use; where it tells tokens
+only, the list of prices says the rest (`orch cost`). *Tool rules*: tools can be forbidden by its own
+means. *Limits*: it can end itself after so many turns, so much money or time; Orch's own limits hold
+for all. *Proven with*: the version whose real output the tests read; another one is told by
+`orch doctor` and used all the same.
+
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    heads = ("agent", "stream", "resume", "messages", "cost", "tool rules", "own sandbox", "limits",
+             "proven with")  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    needs = []
+    for name, module in sorted(plugins.SHIPPED[plugins.AGENTS].items()):
+        program = getattr(import_module(module), "PROGRAM", None)
+        if not isinstance(program, Program):
+            continue
+        can = program.can
+        cells = [_yes(can.stream), _yes(can.resume), _yes(can.messages),
+                 can.cost if can.cost != "none" else "-", _yes(can.tool_rules), _yes(can.sandbox),
+                 _yes(can.limits), program.proven]  # fmt: skip
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        takes = ", ".join(f"`{variable}`" for variable in program.takes)
+        needs.append(f"- **{name}**: install `{program.install}`, sign in `{program.sign_in}`. Of our"
+                     f" environment it gets {takes}.")  # fmt: skip
+    return HEAD + "\n".join(lines) + "\n" + TAIL + "\n".join(needs) + "\n"
+
+
+def _yes(can: bool) -> str:
+    return "yes" if can else "-"
+
+
+def main() -> int:
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
