@@ -220,6 +220,9 @@ class _Agents:
         config = self._home.config(self._home.store.repo(repo))
         return [name for name in config.agents if not self._home.agent_lacks(name)]
 
+    def refresh(self) -> None:
+        self._home.reread()
+
 
 def open_orch(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
     """The facade of the home that `environ` names. Creates it when it is not there; a broken
@@ -421,7 +424,7 @@ def make_world(
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,
-            stop_grace_s=config.run.stop_grace_s,
+            stop_grace_s=config.run.stop_grace_s, max_steps=config.run.max_steps,
         ),
         **bounds,
     )  # fmt: skip

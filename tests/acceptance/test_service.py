@@ -167,3 +167,28 @@ def test_the_system_starts_it_by_a_file(world: World) -> None:
     assert not os.path.exists(plan["path"])
     plist = world.ask("service", "install", "--system", "launchd", "--dry-run")
     assert "AbandonProcessGroup" in plist["text"]
+
+
+def test_a_socket_that_somebody_removed_is_made_again(served: World) -> None:
+    socket = served.home / "run" / "orch.sock"
+    pid = served.ask("service", "status")["pid"]
+    socket.unlink()
+    served.until(socket.exists, "a socket", 20)
+    assert served.ask("service", "status")["pid"] == pid
+    assert served.ask("service", "stop")["stopped"] is True
+    assert not socket.exists()
+    assert served.ask("service", "status")["running"] is False
+
+
+def test_an_agent_that_was_configured_a_moment_ago_is_used(served: World) -> None:
+    """Before the service has looked at the file again."""
+    for number in range(1, 5):
+        command = json.dumps(["sh", "-c", f"echo {number} > {number}.txt"])
+        assert served.orch("config", "set", f"agents.new{number}.command", command).code == 0
+        served.ask("task", "add", f"Task {number}", "--repo", "thing", "--agent", f"new{number}")
+    for number in range(1, 5):
+        served.until(
+            lambda n=number: served.ask("task", "get", str(n))["status"] == "in_review",
+            "its PR",
+            30,
+        )

@@ -137,7 +137,9 @@ def failed(
     """The failure that an error field speaks of: `text` is known to be an error's own words, `status`
     its HTTP status, `named` the class that another field names (H7, H13)."""
     if text.lstrip().startswith("{"):
-        text = failure.of_error(text).words or text  # a slice of JSON says nothing to a person (H11)
+        text = (
+            failure.of_error(text).words or text
+        )  # a slice of JSON says nothing to a person (H11)
     by_words = failure.by_words([text], default="").code if text else ""
     for code, patterns in _TELLING.items():
         if by_words not in _OUTRANK and re.search("|".join(patterns), text, re.IGNORECASE):
