@@ -192,3 +192,24 @@ def test_an_agent_that_was_configured_a_moment_ago_is_used(served: World) -> Non
             "its PR",
             30,
         )
+
+
+def test_a_broken_configuration_hides_nothing_and_stops_nobody_from_ending_work(
+    served: World,
+) -> None:
+    served.orch("config", "set", "agents.sits.command", '["sh", "-c", "echo sitting; sleep 600"]')
+    served.ask("task", "add", "Sit", "--repo", "thing", "--agent", "sits")
+    served.until(lambda: served.ask("task", "live"), "an agent at work", 30)
+    config = served.home / "config.toml"
+    sound = config.read_text("utf-8")
+    config.write_text(sound + "[[[\n", "utf-8")
+    for words in (("ps",), ("show", "@"), ("logs", "@"), ("task", "list"), ("task", "get", "1"),
+                  ("task", "live"), ("events",), ("task", "tree")):  # fmt: skip
+        answer = served.orch(*words, "--json")
+        assert answer.code == 0, answer
+        assert "the configuration is broken" in answer.err, answer
+    refused = served.orch("task", "add", "More", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "config_syntax")
+    assert served.orch("task", "kill", "1").code == 0
+    served.until(lambda: not served.ask("task", "live"), "its end", 30)
+    config.write_text(sound, "utf-8")
