@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from orch.git.cli import GitCli
     from orch.model.event import Actor, Event
     from orch.model.job import Told
-    from orch.ports import Agent, Forge, Tracker
+    from orch.ports import Forge, Tracker
     from orch.terminals.tmux import Tmux
 
 OWN_FOLDERS = {"local": "forge", "vault": "vault"}
@@ -202,28 +202,6 @@ class Home:
         return Registry(self.config(repo), path=path).choose(asked, run)
 
 
-class _Agents:
-    """The agents as each repository's configuration has them."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-
-    def choose(self, asked: str | None, run: str, repo: str) -> str:
-        return self._home.choose_agent(asked, run, self._home.store.repo(repo))
-
-    def get(self, name: str) -> Agent:
-        from orch.agents.registry import Registry
-
-        return Registry(self._home.config(None)).get(name)
-
-    def startable(self, repo: str) -> list[str]:
-        config = self._home.config(self._home.store.repo(repo))
-        return [name for name in config.agents if not self._home.agent_lacks(name)]
-
-    def refresh(self) -> None:
-        self._home.reread()
-
-
 def open_orch(environ: Mapping[str, str], cwd: Path, *, person: str) -> Orch:
     """The facade of the home that `environ` names. Creates it when it is not there; a broken
     configuration is refused at once."""
@@ -387,6 +365,7 @@ def make_world(
 ) -> World:  # fmt: skip
     """Everything the engine may touch, for real. `places` bound how much is at work at once."""
     from orch.agents.environment import base_environment
+    from orch.agents.registry import Configured
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
     from orch.engine.spending import Spending
@@ -413,7 +392,7 @@ def make_world(
     return World(
         home=home.path, store=home.store, journal=journal, git=home.git,
         terminals=home.terminals, forge=home.forge, tracker=home.tracker,
-        agents=_Agents(home), clock=SystemClock(), ids=SystemIds(), failpoints=failpoints,
+        agents=Configured(home), clock=SystemClock(), ids=SystemIds(), failpoints=failpoints,
         environ=home.environ, command_environ=base_environment(home.environ),
         alive=home.alive,
         offload=in_thread, advance=own_thread, dependencies=dependencies,

@@ -194,7 +194,7 @@ def test_an_agent_that_was_configured_a_moment_ago_is_used(served: World) -> Non
         )
 
 
-def test_a_broken_configuration_hides_nothing_and_stops_nobody_from_ending_work(
+def test_a_broken_configuration_keeps_nobody_from_following_and_ending_work(
     served: World,
 ) -> None:
     served.orch("config", "set", "agents.sits.command", '["sh", "-c", "echo sitting; sleep 600"]')
@@ -203,8 +203,7 @@ def test_a_broken_configuration_hides_nothing_and_stops_nobody_from_ending_work(
     config = served.home / "config.toml"
     sound = config.read_text("utf-8")
     config.write_text(sound + "[[[\n", "utf-8")
-    for words in (("ps",), ("show", "@"), ("logs", "@"), ("task", "list"), ("task", "get", "1"),
-                  ("task", "live"), ("events",), ("task", "tree")):  # fmt: skip
+    for words in (("logs", "@"), ("task", "live"), ("task", "attach", "1")):
         answer = served.orch(*words, "--json")
         assert answer.code == 0, answer
         assert "the configuration is broken" in answer.err, answer

@@ -7,7 +7,8 @@ workflow or a flag asks for is never replaced by something else.
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,8 +18,9 @@ from orch.config import AgentConfig, Config
 from orch.config.keys import dotted
 from orch.model.errors import ConfigError, NotFound, UsageError
 from orch.model.naming import nearest
+from orch.model.repo import Repo
 from orch.plugins import Plugin
-from orch.ports import Agent
+from orch.ports import Agent, Store
 
 _WHERE = re.compile(r" - at `\$\.?(?P<key>[^`]*)`$")
 
@@ -128,6 +130,37 @@ class Registry:
             code="unknown_agent",
             hint=f"--agent {similar[0]}" if similar else _example(name),
         )
+
+
+class Home(Protocol):
+    """What `Configured` needs of a home."""
+
+    @property
+    def store(self) -> Store: ...
+    def config(self, repo: Repo | None) -> Config: ...
+    def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
+    def agent_lacks(self, name: str) -> str: ...
+    def reread(self) -> Sequence[str]: ...
+
+
+class Configured:
+    """The agents as each repository's configuration has them, read anew for each question."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def choose(self, asked: str | None, run: str, repo: str) -> str:
+        return self._home.choose_agent(asked, run, self._home.store.repo(repo))
+
+    def get(self, name: str) -> Agent:
+        return Registry(self._home.config(None)).get(name)
+
+    def startable(self, repo: str) -> list[str]:
+        config = self._home.config(self._home.store.repo(repo))
+        return [name for name in config.agents if not self._home.agent_lacks(name)]
+
+    def refresh(self) -> None:
+        self._home.reread()
 
 
 def _example(name: str) -> str:

@@ -68,7 +68,7 @@ def find_workflow(word: str, cwd: Path, named: Workflows | None = None) -> Found
     raise NotFound(
         f"there is no workflow {word!r} (templates: {', '.join(known)}){meant}",
         code="unknown_workflow",
-        hint="orch template list",
+        hint=f"orch run {similar[0]} --issue ISSUE-001" if similar else "orch template list",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orch.cli.cleaning import clean
-from orch.cli.options import examples, looking, output, shared
+from orch.cli.options import examples, home, output, shared
 from orch.cli.reaching import caller, service_of
 from orch.cli.words import Verb
 from orch.model.errors import Unreachable
@@ -44,7 +44,7 @@ def events(
     data}; `seq` is what --since takes. With --quiet the numbers alone. A line {"resync": …} says
     that events were given up before they could be told.
     """
-    out, orch = output(as_json, quiet, no_color), looking()
+    out, orch = output(as_json, quiet, no_color), home()
     wish = {"run": orch.run(run).id if run else "", "task": task or 0}
     telling = _Telling(out)
     try:

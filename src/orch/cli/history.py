@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orch.cli.options import examples, looking, output, shared
+from orch.cli.options import examples, home, output, shared
 from orch.cli.runs import summary
 from orch.cli.words import Verb
 
@@ -29,7 +29,7 @@ def show(run: str, trace: bool, export: str, as_json: bool, quiet: bool, no_colo
     With --trace --json an array of events {seq, at, kind, v, actor {kind, id}, cause, repo, task,
     run, step, data}; --export writes the same, one a line.
     """
-    out, orch = output(as_json, quiet, no_color), looking()
+    out, orch = output(as_json, quiet, no_color), home()
     if trace or export:
         from orch.cli.trace import show_trace
 

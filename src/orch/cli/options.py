@@ -103,8 +103,8 @@ def home(*, checked: bool = True) -> Orch:
 
 
 def looking() -> Orch:
-    """The home for a command that only looks, or ends something: a broken configuration is told, and
-    is no reason to refuse."""
+    """The home for a command that follows what is at work, or ends it: a broken configuration is
+    told, and is no reason to refuse."""
     from orch.cli.cleaning import clean_lines
     from orch.cli.output import put
     from orch.model.errors import ConfigError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orch.cli.options import examples, looking, output, shared
+from orch.cli.options import examples, home, output, shared
 from orch.cli.spans import age, elapsed
 from orch.cli.words import Verb
 
@@ -33,7 +33,7 @@ def ps(
     states: tuple[str, ...], repo: str, workflow: str, as_json: bool, quiet: bool, no_color: bool
 ) -> None:
     """List runs, newest first."""
-    out, orch = output(as_json, quiet, no_color), looking()
+    out, orch = output(as_json, quiet, no_color), home()
     slug = orch.repo(repo).slug if repo else ""
     everything = orch.runs()
     found = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orch.cli.options import dry, examples, home, looking, output, shared, text_or_file
+from orch.cli.options import dry, examples, home, output, shared, text_or_file
 from orch.cli.task_books import cost, move, publish, sidecar
 from orch.cli.task_lines import lines, story
 from orch.cli.task_work import attach, kill, live, route, run
@@ -31,10 +31,10 @@ for command in (route, run, attach, live, kill, publish, cost, move, sidecar):
     task.add_command(command)
 
 
-def queue(*, to_look: bool = False) -> Tasks:
+def queue() -> Tasks:
     from orch.api.tasks import Tasks
 
-    return Tasks(looking() if to_look else home())
+    return Tasks(home())
 
 
 @task.command(
@@ -108,7 +108,7 @@ def list_(
     **wanted: Any,
 ) -> None:  # fmt: skip
     """List tasks, newest first: of the repository you stand in, else all."""
-    out, tasks = output(as_json, quiet, no_color), queue(to_look=True)
+    out, tasks = output(as_json, quiet, no_color), queue()
     found = tasks.find_all(state=status, here=not everywhere, **wanted)
     if out.json:
         out.data(tasks.listing(found))
@@ -126,7 +126,7 @@ def list_(
 @shared
 def get(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Show a task: state and reason, attempts, pull requests, cost, history."""
-    out, tasks = output(as_json, quiet, no_color), queue(to_look=True)
+    out, tasks = output(as_json, quiet, no_color), queue()
     found = tasks.find(number)
     record = tasks.record(found)
     if out.json:
@@ -142,7 +142,7 @@ def get(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
 @shared
 def status(number: str | None, as_json: bool, quiet: bool, no_color: bool) -> None:
     """How many tasks are in each state; with a number, the state of that one."""
-    out, tasks = output(as_json, quiet, no_color), queue(to_look=True)
+    out, tasks = output(as_json, quiet, no_color), queue()
     if number is not None:
         found = tasks.find(number)
         tell(out, tasks, found, f"task {found.id} is {found.state}")
@@ -235,7 +235,7 @@ def close(
 @shared
 def tree(number: str | None, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Show a task, or all of them, with the tasks that they were cut into."""
-    out, tasks = output(as_json, quiet, no_color), queue(to_look=True)
+    out, tasks = output(as_json, quiet, no_color), queue()
     tops = [tasks.find(number)] if number else tasks.tops()
     found = [tasks.tree(one) for one in tops]
     if out.json:
