@@ -328,7 +328,9 @@ def _kind(said: dict[str, Any]) -> str:
         return " or ".join(f'`"{word}"`' for word in said["enum"])
     if "anyOf" in said:
         return " or ".join(_kind(each) for each in said["anyOf"])
-    words = {"array": "a list", "object": "a table", "string": "a text"}
+    words = {
+        "array": "a list", "object": "a table", "string": "a text", "boolean": "true or false",
+    }  # fmt: skip
     what = words.get(
         said["type"], f"a {said['type']}" if said["type"] == "number" else "a whole number"
     )

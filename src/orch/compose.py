@@ -409,7 +409,7 @@ def make_world(
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,
-            stop_grace_s=config.run.stop_grace_s,
+            stop_grace_s=config.run.stop_grace_s, max_steps=config.run.max_steps,
         ),
         **bounds,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.world import World
+from tests.acceptance.world import WRITES, World
 
 
 def shell(text: str) -> list[str]:
@@ -204,3 +204,38 @@ def test_a_title_on_a_terminal_that_cannot_say_it(world: World) -> None:
     told = world.orch("issue", "show", "2", env=posix)
     assert told.code == 0
     assert "ok" in told.out
+
+
+def test_a_workflow_without_an_end_waits_for_a_person(world: World) -> None:
+    flow = "@do\ndef workflow():\n    while True:\n        yield Log('x')\n"
+    config = world.home / "config.toml"
+    config.write_text(f"{config.read_text('utf-8')}\n[run]\nmax_steps = 30\n", "utf-8")
+    path = world.flow(flow)
+    run = world.run(path, code=6)
+    assert (run["status"], run["reason"]["code"]) == ("blocked", "too_many_steps")
+    assert "more than 30 steps" in run["reason"]["message"]
+    assert len(run["steps"]) <= 30
+    config.write_text(config.read_text("utf-8").replace("= 30", "= 900"), "utf-8")
+    assert world.orch("resume", run["id"]).code == 6
+    assert 30 < len(world.ask("show", run["id"])["steps"]) <= 900
+    hint = run["reason"]["hint"].split()[1:]
+    assert world.orch(*hint, "--yes").code == 0
+    assert world.ask("show", run["id"])["status"] == "aborted"
+
+
+def test_advice_that_is_kept_names_the_run_it_is_about(world: World) -> None:
+    world.configure({"one": WRITES})
+    params = '{"test_command": ["false"], "max_retries": 0}'
+    failed = world.run("enforced_pr", "--issue", "1", "--params", params, code=1)
+    assert failed["error"]["hint"] == f"orch logs {failed['id']}:test"
+    world.run("basic_pr", "--issue", "1")
+    assert world.orch(*failed["error"]["hint"].split()[1:]).code == 0
+
+
+def test_a_checkout_is_registered_once_however_many_ask_at_once(bare: World) -> None:
+    asking = [
+        bare.start("repo", "add", str(bare.repo), "--slug", f"s{number}") for number in range(3)
+    ]
+    ends = sorted(each.wait(60) for each in asking)
+    assert ends[0] == 0
+    assert len(bare.ask("repo", "list")) == 1

@@ -167,3 +167,48 @@ def test_the_system_starts_it_by_a_file(world: World) -> None:
     assert not os.path.exists(plan["path"])
     plist = world.ask("service", "install", "--system", "launchd", "--dry-run")
     assert "AbandonProcessGroup" in plist["text"]
+
+
+def test_a_socket_that_somebody_removed_is_made_again(served: World) -> None:
+    socket = served.home / "run" / "orch.sock"
+    pid = served.ask("service", "status")["pid"]
+    socket.unlink()
+    served.until(socket.exists, "a socket", 20)
+    assert served.ask("service", "status")["pid"] == pid
+    assert served.ask("service", "stop")["stopped"] is True
+    assert not socket.exists()
+    assert served.ask("service", "status")["running"] is False
+
+
+def test_an_agent_that_was_configured_a_moment_ago_is_used(served: World) -> None:
+    """Before the service has looked at the file again."""
+    for number in range(1, 5):
+        command = json.dumps(["sh", "-c", f"echo {number} > {number}.txt"])
+        assert served.orch("config", "set", f"agents.new{number}.command", command).code == 0
+        served.ask("task", "add", f"Task {number}", "--repo", "thing", "--agent", f"new{number}")
+    for number in range(1, 5):
+        served.until(
+            lambda n=number: served.ask("task", "get", str(n))["status"] == "in_review",
+            "its PR",
+            30,
+        )
+
+
+def test_a_broken_configuration_keeps_nobody_from_following_and_ending_work(
+    served: World,
+) -> None:
+    served.orch("config", "set", "agents.sits.command", '["sh", "-c", "echo sitting; sleep 600"]')
+    served.ask("task", "add", "Sit", "--repo", "thing", "--agent", "sits")
+    served.until(lambda: served.ask("task", "live"), "an agent at work", 30)
+    config = served.home / "config.toml"
+    sound = config.read_text("utf-8")
+    config.write_text(sound + "[[[\n", "utf-8")
+    for words in (("logs", "@"), ("task", "live"), ("task", "attach", "1")):
+        answer = served.orch(*words, "--json")
+        assert answer.code == 0, answer
+        assert "the configuration is broken" in answer.err, answer
+    refused = served.orch("task", "add", "More", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "config_syntax")
+    assert served.orch("task", "kill", "1").code == 0
+    served.until(lambda: not served.ask("task", "live"), "its end", 30)
+    config.write_text(sound, "utf-8")

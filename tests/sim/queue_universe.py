@@ -72,6 +72,9 @@ class ThreeAgents:
     def startable(self, repo: str) -> list[str]:
         return list(NAMES)
 
+    def refresh(self) -> None:
+        """Nothing changes."""
+
 
 @dataclasses.dataclass
 class Rooms:

@@ -127,6 +127,9 @@ class OneAgent:
     def startable(self, repo: str) -> list[str]:
         return ["text"]
 
+    def refresh(self) -> None:
+        """Nothing changes."""
+
 
 class Universe:
     """One seed's world. `flow` names the workflow that is played."""

@@ -7,7 +7,7 @@ workflow or a flag asks for is never replaced by something else.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -151,6 +151,7 @@ class Home(Protocol):
     def config(self, repo: Repo | None) -> Config: ...
     def choose_agent(self, asked: str | None, run: str, repo: Repo | None) -> str: ...
     def agent_lacks(self, name: str) -> str: ...
+    def reread(self) -> Sequence[str]: ...
 
 
 class Configured:
@@ -168,6 +169,9 @@ class Configured:
     def startable(self, repo: str) -> list[str]:
         config = self._home.config(self._home.store.repo(repo))
         return [name for name in config.agents if not self._home.agent_lacks(name)]
+
+    def refresh(self) -> None:
+        self._home.reread()
 
 
 def _example(name: str) -> str:

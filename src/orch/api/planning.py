@@ -53,7 +53,7 @@ def find_workflow(word: str, cwd: Path, named: Workflows | None = None) -> Found
             raise NotFound(
                 f"there is no workflow file {word}",
                 code="unknown_workflow",
-                hint="orch run basic_pr --issue ISSUE-001",
+                hint="orch template list",
             )
         resolved = path.resolve()
         source = read_source(resolved.stem, resolved)
@@ -68,7 +68,7 @@ def find_workflow(word: str, cwd: Path, named: Workflows | None = None) -> Found
     raise NotFound(
         f"there is no workflow {word!r} (templates: {', '.join(known)}){meant}",
         code="unknown_workflow",
-        hint=f"orch run {similar[0] if similar else known[0]} --issue ISSUE-001",
+        hint=f"orch run {similar[0]} --issue ISSUE-001" if similar else "orch template list",
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orch.cli.options import examples, home, output, shared
+from orch.cli.options import examples, looking, output, shared
 from orch.cli.output import flush
 from orch.cli.words import Verb
 from orch.model.errors import ToolFailed, UsageError
@@ -40,7 +40,7 @@ def attach(target: str, read_only: bool, as_json: bool, quiet: bool, no_color: b
     """
     from orch.api import messages
 
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     join(orch, messages.live_attempt(orch, target, verb="attach"), out, read_only=read_only)
 
 

@@ -66,11 +66,13 @@ def _verb(name: str, text: str, *, needs_text: bool = False) -> None:
         name, help=text, epilog=examples(f"orch gate {name} @" + (' "TEXT"' if needs_text else ""))
     )
     @click.argument("run")
-    @click.argument("words", default="")
+    @click.argument("words", nargs=-1)
     @click.option("--gate", "path", default="", help="Which one of several: its name or path.")
     @shared
-    def verb(run: str, words: str, path: str, as_json: bool, quiet: bool, no_color: bool) -> None:
-        _answer(name, run, words, path, output(as_json, quiet, no_color))
+    def verb(
+        run: str, words: tuple[str, ...], path: str, as_json: bool, quiet: bool, no_color: bool
+    ) -> None:
+        _answer(name, run, " ".join(words), path, output(as_json, quiet, no_color))
 
 
 _verb("approve", "Say yes; the service goes on with the run, or `orch resume`.")

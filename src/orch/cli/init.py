@@ -68,7 +68,7 @@ def init(
     if os.path.lexists(file):
         raise Conflict(
             f"{file} is there already; it was left as it is", code="config_exists",
-            hint="orch config show" if repo is None else f"edit {file}",
+            hint="orch config" if repo is None else f"edit {file}",
         )  # fmt: skip
     record: dict[str, Any] = {"file": str(file), "text": text, "repo": None}
     if not dry_run:

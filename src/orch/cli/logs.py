@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orch.cli.cleaning import clean_lines
-from orch.cli.options import examples, home, output, shared
+from orch.cli.options import examples, looking, output, shared
 from orch.cli.output import Output, flush
 from orch.cli.words import Verb
 
@@ -37,7 +37,7 @@ def logs(
     With -f all of them at once as they write, those that start later too; with --json one line
     {"attempt", "stream", "text"} for each. Ctrl-C leaves; the run goes on.
     """
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     word, _, agent = target.partition(":")
     run = orch.run(word)
     if follow:

@@ -102,6 +102,21 @@ def home(*, checked: bool = True) -> Orch:
     return found
 
 
+def looking() -> Orch:
+    """The home for a command that follows what is at work, or ends it: a broken configuration is
+    told, and is no reason to refuse."""
+    from orch.cli.cleaning import clean_lines
+    from orch.cli.output import put
+    from orch.model.errors import ConfigError
+
+    found = home(checked=False)
+    try:
+        found.rooms.config(None)
+    except ConfigError as error:
+        put(sys.stderr, clean_lines(f"the configuration is broken: {error.message}") + "\n")
+    return found
+
+
 def text_or_file(value: str) -> str:
     """`TEXT`, `@FILE`, or `-` for standard input."""
     name = "standard input" if value == "-" else value[1:]

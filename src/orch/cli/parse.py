@@ -15,6 +15,9 @@ from orch.cli.options import examples, home, output, shared
 from orch.cli.output import Output
 from orch.cli.words import Verb
 
+LIMIT = 256 * 2**20
+"""Bytes that are read of a file."""
+
 
 @click.command(
     cls=Verb,
@@ -35,8 +38,8 @@ def parse(
 ) -> None:
     """Show what Orch makes of a recorded output of an agent; FILE may be - for standard input.
 
-    The same readers judge every attempt: how it ended, what it says it did, what it used, and why it
-    failed. orch logs RUN:AGENT shows the output of an attempt.
+    The same readers judge every attempt of that kind of agent: how it ended, what it says it did,
+    what it used, and why it failed. orch logs RUN:AGENT shows the output of an attempt.
     """
     out, orch = output(as_json, quiet, no_color), home()
     found = orch.parsed(agent, _bytes(file), _bytes(stderr) if stderr else b"", exit_code)
@@ -73,11 +76,15 @@ def _bytes(file: str) -> bytes:
     """Raises `UsageError` (`unreadable_file`)."""
     from orch.model.errors import UsageError
 
-    if file == "-":
-        return sys.stdin.buffer.read()
     try:
-        with open(file, "rb") as opened:
-            return opened.read()
+        if file == "-":
+            found = sys.stdin.buffer.read(LIMIT + 1)
+        else:
+            with open(file, "rb") as opened:
+                found = opened.read(LIMIT + 1)
+        if len(found) > LIMIT:
+            raise ValueError(f"it is larger than {LIMIT // 2**20} MiB")
+        return found
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(

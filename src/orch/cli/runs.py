@@ -16,6 +16,7 @@ from orch.cli.options import (
     dry,
     examples,
     home,
+    looking,
     may_ask,
     must_not_ask,
     output,
@@ -259,7 +260,7 @@ def stop(
     With --agent only those agents end, each for good: no other attempt follows, and the workflow
     gets AgentFailed with the code `stopped`. The run goes on.
     """
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     known = orch.run(run)
     if agents:
         from orch.cli.stopping import stop_agents

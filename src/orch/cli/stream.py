@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orch.cli.options import examples, home, output, shared
+from orch.cli.options import examples, looking, output, shared
 from orch.cli.words import Verb
 from orch.model.errors import UsageError
 
@@ -38,7 +38,7 @@ def stream(target: str, everything: bool, as_json: bool, quiet: bool, no_color: 
     from orch.api import accounts
     from orch.api.streaming import Streaming
 
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     if everything and target:
         raise UsageError(
             "--all is everything; a task or a run is one", code="usage", hint="orch stream --all"

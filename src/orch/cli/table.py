@@ -15,7 +15,7 @@ from orch.cli.cleaning import width
 GAP = 2
 LEAST = 10
 """A column gives until it is this wide, unless it never was: a date is never cut."""
-_ENDS = ("PATH", "BRANCH")
+_ENDS = ("PATH", "BRANCH", "ENV", "KEPT")
 """Columns whose texts begin alike and differ at their end."""
 
 

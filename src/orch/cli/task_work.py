@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orch.cli.options import dry, examples, home, output, shared
+from orch.cli.options import dry, examples, home, looking, output, shared
 from orch.cli.words import Verb
 from orch.model.errors import UsageError
 
@@ -117,7 +117,7 @@ def attach(
     from orch.api.tasks import Tasks
     from orch.cli.attach import join
 
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     known = task_verbs.at_work(orch, Tasks(orch).find(number))
     target = f"{known.id}:{agent}" if agent else known.id
     join(orch, messages.live_attempt(orch, target, verb="attach"), out, read_only=read_only)
@@ -130,7 +130,7 @@ def live(as_json: bool, quiet: bool, no_color: bool) -> None:
     from orch.api.task_verbs import live_attempts
     from orch.cli.spans import age
 
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     found = live_attempts(orch)
     if out.json:
         out.data(found)
@@ -167,6 +167,6 @@ def kill(
     from orch.api.tasks import Tasks
     from orch.cli.stopping import stop_agents
 
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     known = task_verbs.at_work(orch, Tasks(orch).find(number))
     return stop_agents(orch, known, agents or ("",), out, abort=False, dry_run=dry_run)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orch.cli.options import examples, home, output, shared
+from orch.cli.options import examples, looking, output, shared
 from orch.cli.output import Output
 from orch.cli.words import Verb
 
@@ -50,7 +50,7 @@ def watch(run: str, agent: str, as_json: bool, quiet: bool, no_color: bool) -> i
     "stream", "text"} and {"type": "driven", "driven"}; at last {"type": "end", "run"}. Leaving
     (Ctrl-C, exit code 130) does not touch the run.
     """
-    out, orch = output(as_json, quiet, no_color), home()
+    out, orch = output(as_json, quiet, no_color), looking()
     from orch.api.following import Following
 
     board = not as_json and not quiet and is_screen(os.environ)

@@ -37,7 +37,9 @@ def make_folders(home: Path) -> list[ToolFailed]:
 def in_the_way(path: Path) -> ToolFailed:
     """Something else stands where a folder has to be: at `path`, or above it."""
     there = next(p for p in (path, *path.parents) if os.path.lexists(p))
+    ours = there.is_file() or there.is_symlink()
     return ToolFailed(
         f"{there} is not a folder; Orch needs one there", code="home_unusable",
-        hint=f"mv {quote(str(there))} {quote(f'{there}.old')}",
+        hint=f"mv {quote(str(there))} {quote(f'{there}.old')}" if ours
+        else "set ORCH_HOME to a folder",
     )  # fmt: skip

@@ -86,13 +86,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
     """`[run]`: `lost_attempts` tries when terminals go away; deadlines in seconds for effects after
-    a cancel, for one advance of workflow code, between TERM and KILL; free disk needed in MiB."""
+    a cancel, for one advance of workflow code, between TERM and KILL; free disk needed in MiB;
+    how many steps a run may ask for before a person looks at it."""
 
     lost_attempts: Annotated[int, Whole(1, 1000)] = 3
     cancel_deadline_s: Annotated[float, Seconds()] = 20.0
     advance_deadline_s: Annotated[float, Seconds()] = 10.0
     stop_grace_s: Annotated[float, Seconds(zero=True)] = 5.0
     min_free_mb: Annotated[int, Whole(0)] = 16
+    max_steps: Annotated[int, Whole(1, 1_000_000)] = 20_000
 
 
 class GitIdentity(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,8 +84,13 @@ def _around(ctx: StepContext) -> routing.Around:
     world, config = ctx.world, ctx.world.config(ctx.run.repo)
     standings, keep = world.store.standings(), config.metering.keep_for_people
     held = standing_rules.cooldowns(standings, world.clock.now(), keep)
+    agents = world.agents.startable(ctx.run.repo)
+    pin = _task(ctx).pin
+    if pin and pin not in agents:  # it may have been configured a moment ago
+        world.agents.refresh()
+        agents = world.agents.startable(ctx.run.repo)
     return routing.Around(
-        agents=tuple(world.agents.startable(ctx.run.repo)), now=world.clock.now(),
+        agents=tuple(agents), now=world.clock.now(),
         models=config.model_map.tiers(), cooldowns=held,
         default_agent=config.defaults.agent, last_agent=world.store.last_routed(),
         weights=standing_rules.weighed(standings), zone=local_zone(),

@@ -21,7 +21,7 @@ from orch.engine.world import World
 from orch.model.attempt import Attempt
 from orch.model.command import Advance, Finish
 from orch.model.effect import COMPOSITE_KINDS
-from orch.model.errors import NonDeterminism, OrchError, failure_of
+from orch.model.errors import Failure, NonDeterminism, OrchError, failure_of
 from orch.model.plain import plain_data
 from orch.model.repo import Repo
 from orch.model.run import Reason, Run, Unresolved
@@ -40,6 +40,7 @@ class Runner:
         self._world = world
         self._run = run
         self._epoch = epoch
+        self._asked_for = 0
         self._prepare = prepare
         self._moves = Moves(world, run)
         self._mail: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
@@ -84,6 +85,7 @@ class Runner:
             sources = {source.module: source for source in store.sources(self._run.id)}
             steps = store.steps(self._run.id)
             modules = Modules(sources)
+            self._asked_for = len(steps)
             return self._moves.arrive(self._prepare(self._run, modules), modules, steps)
 
         try:
@@ -220,6 +222,11 @@ class Runner:
         if finish is not None:
             ending = (settle.end.id for settle in move.settled if settle.end is not None)
             await beside.end_run(self._world, self._run, self._epoch, frozenset(ending))
+        at_once = sum(settle.plan is not None for settle in move.settled)
+        self._asked_for += len(move.planned) + at_once
+        if self._asked_for > self._world.limits.max_steps and not self._aborting and finish is None:
+            await self._give_up(self._endless())
+            return
         if move.settled or move.planned or move.cancel or finish:
             await self._world.journal.send(
                 Advance(
@@ -242,8 +249,13 @@ class Runner:
         if self._aborting:
             return Finish("aborted", unresolved=unresolved)
         if progress.failure is not None:
-            return Finish("error", error=progress.failure, unresolved=unresolved)
+            return Finish("error", error=self._named(progress.failure), unresolved=unresolved)
         return Finish("done", result=plain_data(progress.value), unresolved=unresolved)
+
+    def _named(self, failure: Failure) -> Failure:
+        """With this run's id in its hint: `@`, the last run, will be another one some day."""
+        hint = failure.hint.replace(" @:", f" {self._run.id}:")
+        return msgspec.structs.replace(failure, hint=hint)
 
     async def _asked(self, mode: str) -> None:
         if mode == "abort" and not self._aborting:
@@ -301,6 +313,15 @@ class Runner:
         several = len(self._flights.gates) > 1
         hint = f"orch gate list {self._run.id}" if several else f"orch gate approve {self._run.id}"
         return Reason("human", "gate", message, hint)
+
+    def _endless(self) -> Reason:
+        most = self._world.limits.max_steps
+        return Reason(
+            "human",
+            "too_many_steps",
+            f"the workflow has asked for more than {most} steps ([run] max_steps)",
+            f"orch stop --abort {self._run.id}",
+        )
 
     def _stuck(self) -> Reason:
         return Reason(

@@ -62,6 +62,9 @@ class Agents(Protocol):
     def startable(self, repo: str) -> list[str]:
         """Those that are configured and can be started here, in the configuration's order."""
 
+    def refresh(self) -> None:
+        """Read the configuration again, now: somebody asks for an agent that is not in it."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -70,6 +73,7 @@ class Limits:
     cancel_deadline_s: float = 20.0
     advance_deadline_s: float = 10.0
     stop_grace_s: float = 5.0
+    max_steps: int = 20_000
     look_attempts: int = 4
     look_base_s: float = 1.0
 

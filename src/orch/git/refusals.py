@@ -222,7 +222,8 @@ def needs_filter(worktree: Worktree, files: Sequence[str], name: str) -> Conflic
 def merge_conflict(into: str, branch: str, files: Sequence[str]) -> MergeConflict:
     return MergeConflict(
         f"Merging {branch} into {into} conflicts in {listed(files or ['?'])}.",
-        hint=f"Nothing was changed. Look at both sides: git diff {into}...{branch}",
+        hint="Nothing was changed. Look at both sides, in the repository:"
+        f" git diff {into}...{branch}",
         files=list(files),
         branch=branch,
     )

@@ -48,6 +48,14 @@ def _register_repo(state: Reader, command: cmd.RegisterRepo) -> Decision:
             code="repo_exists",
             hint=f"orch repo add {command.repo.local_path} --slug OTHER-NAME",
         )
+    if known is None:
+        same = (one for one in state.repos() if one.common_dir == command.repo.common_dir)
+        twin = next(same, None)
+        if twin is not None:
+            return Conflict(
+                f"{command.repo.local_path} is registered already, as {twin.slug}",
+                code="repo_exists", hint=f"orch repo show {twin.slug}",
+            )  # fmt: skip
     return [] if known == command.repo else [ev.RepoAdded(command.repo)]
 
 

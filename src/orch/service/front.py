@@ -73,6 +73,7 @@ class Front:
         tasks = [asyncio.ensure_future(work) for work in (self.ear.run(), self._feed.run())]
         try:
             await self._server.start(path)
+            tasks.append(asyncio.ensure_future(self._server.keep()))
             self.ready.set()
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

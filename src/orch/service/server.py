@@ -27,6 +27,8 @@ from orch.wire.places import has_place
 MOST_CONNECTIONS = 512
 MOST_AT_WORK = 64
 BACKLOG = 256
+LOOK_S = 5.0
+"""Between two looks at whether the socket still has its name."""
 _log = logging.getLogger(__name__)
 Call = Callable[[str, Mapping[str, Any]], Any]
 
@@ -60,6 +62,24 @@ class Server:
         self._server = await asyncio.start_unix_server(
             self._accept, sock=listening, limit=REQUEST_LIMIT
         )
+
+    async def keep(self) -> None:
+        """Until cancelled: a name that somebody took away is given to a new socket."""
+        while self._place is not None:
+            await asyncio.sleep(LOOK_S)
+            path, inode = self._place
+            with contextlib.suppress(OSError):
+                if path.stat().st_ino == inode:
+                    continue
+            try:
+                lost = self._server
+                await self.start(path)
+            except ToolFailed as error:
+                _log.error("the socket is gone: %s", error.message)
+                continue
+            if lost is not None:
+                lost.close()
+            _log.warning("the socket was taken away, and made again")
 
     async def close(self, grace_s: float) -> None:
         """Nobody new is let in, what is in flight is answered within `grace_s`, then all are cut

@@ -69,6 +69,9 @@ class MemoryTables:
     def repo(self, slug: str) -> Repo | None:
         return self.repo_rows.get(slug)
 
+    def repos(self) -> list[Repo]:
+        return sorted(self.repo_rows.values(), key=lambda repo: repo.slug)
+
     def run(self, run: str) -> Run | None:
         return self.run_rows.get(run)
 
@@ -236,7 +239,7 @@ class MemoryStore:
         return self._tables.repo(slug)
 
     def repos(self) -> list[Repo]:
-        return sorted(self._tables.repo_rows.values(), key=lambda repo: repo.slug)
+        return self._tables.repos()
 
     def run(self, run: str) -> Run | None:
         return self._tables.run(run)

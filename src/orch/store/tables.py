@@ -90,6 +90,9 @@ class SqliteTables:
     def repo(self, slug: str) -> Repo | None:
         return self._one(Repo, "get_repo", slug)
 
+    def repos(self) -> list[Repo]:
+        return [decoded(Repo, row[0]) for row in self._db.execute(statement("list_repos"))]
+
     def run(self, run: str) -> Run | None:
         return self._one(Run, "get_run", run)
 
