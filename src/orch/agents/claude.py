@@ -7,13 +7,14 @@ not the text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.config import AgentConfig
-from orch.model.report import Capabilities, Failure, Report
+from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -109,6 +110,19 @@ def _tokens(last: dict[str, Any], used: dict[str, Any], name: str, per_model: st
     return found
 
 
+def acts(record: dict[str, Any]) -> Iterator[Action]:
+    """What a record of the stream says that it does."""
+    if record.get("type") == "assistant":
+        for part in output.rows(record, "message", "content"):
+            if part.get("type") == "text":
+                yield from output.message(output.words(part, "text"))
+            elif part.get("type") == "tool_use":
+                yield output.call(output.words(part, "name"), output.table(part, "input"))
+    elif record.get("subtype") == "api_retry":
+        status = output.count(record, "error_status")
+        yield Action(kind="retry", text=f"no answer ({status}), attempt {record.get('attempt')}")
+
+
 def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
     chosen = ("--model", model) if model else ()
     return (
@@ -129,6 +143,7 @@ PROGRAM = Program(
     ),
     signs=Signs(("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
                 (".credentials.json",), ".claude", "CLAUDE_CONFIG_DIR"),
+    acts=acts,
     proven="2.1.329", install="npm install -g @anthropic-ai/claude-code", sign_in="claude /login",
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ the thread's beginning.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from orch.agents import output
@@ -16,7 +17,7 @@ from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.agents.words import one_line
 from orch.config import AgentConfig
-from orch.model.report import Capabilities, Failure, Report
+from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -76,6 +77,22 @@ def _denied(item: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def acts(record: dict[str, Any]) -> Iterator[Action]:
+    """What a record of the stream says that it does."""
+    item, kind = output.table(record, "item"), record.get("type")
+    if kind == "item.started" and item.get("type") == "command_execution":
+        yield output.call("shell", {"command": output.words(item, "command")})
+    elif kind == "item.completed" and item.get("type") == "agent_message":
+        yield from output.message(output.words(item, "text"))
+    elif kind == "item.completed" and item.get("type") == "file_change":
+        names = [output.words(change, "path") for change in output.rows(item, "changes")]
+        yield Action(kind="edit", text=one_line(", ".join(names)))
+    elif kind == "item.started" and item.get("type") == "mcp_tool_call":
+        yield output.call(output.words(item, "tool"), output.table(item, "arguments"))
+    elif kind == "error" and _NOISE.match(output.words(record, "message")):
+        yield Action(kind="retry", text=one_line(output.words(record, "message")))
+
+
 def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
     chosen = ("-m", model) if model else ()
     return ("exec", "--json", "--sandbox", "workspace-write", *chosen, "-")
@@ -87,6 +104,7 @@ PROGRAM = Program(
     sets={},
     can=Capabilities(stream=True, resume=True, cost="tokens", sandbox=True),
     signs=Signs(("OPENAI_API_KEY", "CODEX_API_KEY"), ("auth.json",), ".codex", "CODEX_HOME"),
+    acts=acts,
     proven="0.169.0", install="npm install -g @openai/codex", sign_in="codex login",
 )  # fmt: skip
 

@@ -7,13 +7,14 @@ Source: real output of 1.0. Errors are `session.error` with a type and a status;
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent, on_the_line
 from orch.config import AgentConfig
-from orch.model.report import Capabilities, Failure, Report
+from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -61,6 +62,17 @@ def _refused(data: dict[str, Any]) -> bool:
     )  # fmt: skip
 
 
+def acts(record: dict[str, Any]) -> Iterator[Action]:
+    """What a record of the stream says that it does."""
+    data = output.table(record, "data")
+    if record.get("type") == "assistant.message":
+        yield from output.message(output.words(data, "content"))
+    elif record.get("type") == "tool.execution_start":
+        yield output.call(output.words(data, "toolName"), output.table(data, "arguments"))
+    elif record.get("type") == "session.info" and data.get("infoType") == "model_retry":
+        yield Action(kind="retry", text=output.words(data, "message")[:300])
+
+
 def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
     chosen = ("--model", model) if model else ()
     return (
@@ -78,6 +90,7 @@ PROGRAM = Program(
     sets={"COPILOT_AUTO_UPDATE": "false"},
     can=Capabilities(stream=True, resume=True, tool_rules=True),
     signs=Signs(("COPILOT_PROVIDER_API_KEY",)),
+    acts=acts,
     proven="1.0.102", install="npm install -g @github/copilot", sign_in="copilot login",
 )  # fmt: skip
 

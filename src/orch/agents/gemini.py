@@ -7,13 +7,14 @@ status modulo 256, 41 without a sign-in, and 0 after SIGTERM. No cost is told.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.config import AgentConfig
-from orch.model.report import Capabilities, Failure, Report
+from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -111,6 +112,14 @@ def _denied(stats: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def acts(record: dict[str, Any]) -> Iterator[Action]:
+    """What a record of the stream says that it does."""
+    if record.get("type") == "message" and record.get("role") == "assistant":
+        yield from output.message(output.words(record, "content"))
+    elif record.get("type") == "tool_use":
+        yield output.call(output.words(record, "tool_name"), output.table(record, "parameters"))
+
+
 def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
     chosen = ("-m", model) if model else ()
     return ("-o", "stream-json", "--yolo", *chosen)
@@ -125,6 +134,7 @@ PROGRAM = Program(
     sets={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
     can=Capabilities(stream=True, resume=True, cost="tokens", tool_rules=True),
     signs=Signs(("GEMINI_API_KEY", "GOOGLE_API_KEY"), ("oauth_creds.json",), ".gemini"),
+    acts=acts,
     proven="0.61.0", install="npm install -g @google/gemini-cli", sign_in="gemini",
 )  # fmt: skip
 

@@ -7,12 +7,15 @@ Source: real output of 2.1. Neither tokens nor cost are told. Errors stand on st
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent, on_the_line
+from orch.agents.words import one_line
 from orch.config import AgentConfig
-from orch.model.report import Capabilities, Failure, Report
+from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -57,6 +60,18 @@ def _failure(told: str) -> Failure:
     return output.failed(told[match.end() :] or told, status=status, named=named)
 
 
+def acts(record: dict[str, Any]) -> Iterator[Action]:
+    """What a record of the stream says that it does."""
+    if record.get("role") == "assistant":
+        yield from output.message(output.words(record, "content"))
+        for one in output.rows(record, "tool_calls"):
+            given = output.decoded(output.words(one, "function", "arguments"))
+            arguments = given if isinstance(given, dict) else {}
+            yield output.call(output.words(one, "function", "name"), arguments)
+    elif record.get("type") == "turn.step.retrying":
+        yield Action(kind="retry", text=one_line(output.words(record, "error_message")))
+
+
 def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
     chosen = ("-m", model) if model else ()
     return ("--output-format", "stream-json", *chosen, "-p", on_the_line(request, "kimi"))
@@ -70,6 +85,7 @@ PROGRAM = Program(
     signs=Signs(
         ("KIMI_API_KEY", "MOONSHOT_API_KEY"), ("config.toml",), ".kimi-code", "KIMI_CODE_HOME"
     ),
+    acts=acts,
     proven="2.1.0", install="npm install -g @moonshot-ai/kimi-code", sign_in="kimi login",
 )  # fmt: skip
 

@@ -6,13 +6,14 @@ text, `data.message` and `name` alone. It retries some errors in silence, for ev
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
 from orch.agents.program import Options, Program, ProgramAgent
 from orch.config import AgentConfig
-from orch.model.report import Capabilities, Failure, Report
+from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
 PLUGIN_API = 1
@@ -91,6 +92,15 @@ def _denied(part: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def acts(record: dict[str, Any]) -> Iterator[Action]:
+    """What a record of the stream says that it does."""
+    part = output.table(record, "part")
+    if record.get("type") == "text":
+        yield from output.message(output.words(part, "text"))
+    elif record.get("type") == "tool_use":
+        yield output.call(output.words(part, "tool"), output.table(part, "state", "input"))
+
+
 def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
     chosen = ("-m", model) if model else ()
     return ("run", "--format", "json", *chosen)
@@ -105,6 +115,7 @@ PROGRAM = Program(
     sets={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
     can=Capabilities(stream=True, resume=True, cost="usd", tool_rules=True),
     signs=Signs(("OPENCODE_API_KEY",)),
+    acts=acts,
     proven="1.18.33", install="npm install -g opencode-ai", sign_in="opencode auth login",
 )  # fmt: skip
 

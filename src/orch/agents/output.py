@@ -14,7 +14,7 @@ from typing import Any
 
 from orch.agents import failure
 from orch.agents.words import one_line
-from orch.model.report import Failure, Report
+from orch.model.report import Action, Failure, Report
 
 Reader = Callable[[bytes, bytes], Report]
 """(stdout, stderr) of an ended program -> what they say."""
@@ -105,6 +105,29 @@ def total(*counts: float | None) -> Any:
     """The sum of those that are known; None where none is."""
     known = [one for one in counts if one is not None]
     return sum(known) if known else None
+
+
+_FILES = ("file_path", "path", "filePath", "notebook_path")
+_TOLD = ("command", "cmd", "pattern", "query", "url", "prompt", "description")
+_EDITS = ("edit", "write", "patch", "replace", "create", "notebook")
+
+
+def message(text: str) -> Iterator[Action]:
+    """An agent's words, where there are any."""
+    line = one_line(text)
+    if line:
+        yield Action(kind="message", text=line)
+
+
+def call(tool: str, given: dict[str, Any]) -> Action:
+    """A tool's call in a few words: what it is called with matters, not how the tool names it."""
+    named = next((words(given, key) for key in _FILES if words(given, key)), "")
+    if named and any(word in tool.lower() for word in _EDITS):
+        return Action(kind="edit", text=one_line(named), tool=one_line(tool, 60))
+    told = next((words(given, key) for key in _TOLD if words(given, key)), named)
+    if not told and given:
+        told = json.dumps(given, ensure_ascii=False, default=str)
+    return Action(kind="tool", text=one_line(told), tool=one_line(tool, 60))
 
 
 _BY_STATUS = {401: "auth", 402: "billing", 403: "auth", 413: "context_overflow", 429: "rate_limit"}

@@ -7,7 +7,7 @@ variables are the only ones it takes from ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ from orch.agents.looking import Signs, agents_environ, look
 from orch.agents.output import Reader
 from orch.config import AgentConfig
 from orch.model.attempt import Launch, ReplyMode, Verdict
-from orch.model.report import AgentState, Capabilities, Report
+from orch.model.report import Action, AgentState, Capabilities, Report
 from orch.ports import AgentRequest, AttemptFacts
 
 
@@ -32,8 +32,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Program(NamedTuple):
     """What makes one agent program different from another. `words` gives the arguments for (request,
     model, options); `takes` are variables of its own that are handed on; `sets` are set, unless the
-    configuration sets them. `proven` is the version that all of this was seen with; `install` and
-    `sign_in` are the commands that a person needs."""
+    configuration sets them. `acts` reads one record of its stream. `proven` is the version that all
+    of this was seen with; `install` and `sign_in` are the commands that a person needs."""
 
     program: str
     words: Callable[[AgentRequest, str, Any], tuple[str, ...]]
@@ -41,6 +41,7 @@ class Program(NamedTuple):
     takes: tuple[str, ...] = ()
     sets: Mapping[str, str] = {}
     can: Capabilities = Capabilities()
+    acts: Callable[[dict[str, Any]], Iterator[Action]] | None = None
     signs: Signs = Signs()
     proven: str = ""
     install: str = ""

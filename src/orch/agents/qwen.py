@@ -38,6 +38,7 @@ PROGRAM = Program(
     sets={},
     can=Capabilities(stream=True, resume=True, cost="tokens", tool_rules=True),
     signs=Signs(("OPENAI_API_KEY", "DASHSCOPE_API_KEY"), ("oauth_creds.json",), ".qwen"),
+    acts=claude.acts,
     proven="0.24.4", install="npm install -g @qwen-code/qwen-code", sign_in="qwen",
 )  # fmt: skip
 

@@ -55,6 +55,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in named.items() if value is not None}
 
 
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that an agent does, on one line. `kind`: `message` (its words), `tool` (a call;
+    `tool` is its name, `text` what it is called with), `edit` (files that it changes), `retry` (its
+    provider did not answer)."""
+
+    kind: Literal["message", "tool", "edit", "retry"]
+    text: str
+    tool: str = ""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent program can do under Orch. `stream`: it tells what it does while it works;
     `resume`: a conversation can be gone on with; `messages`: it takes messages while it works;
