@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 
 from orch.agents import environment, output
-from orch.agents.program import Options, Program, ProgramAgent
+from orch.agents.program import Program, maker
 from orch.agents.words import printable
-from orch.config import AgentConfig
 from orch.model.report import Failure, Report
 from orch.ports import AgentRequest
 
@@ -68,8 +67,7 @@ def _count(number: str, unit: str) -> int:
         return 0
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("--model", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return (
         "--message-file", environment.prompt_file(request), "--yes-always", "--no-check-update",
         "--no-show-model-warnings", "--analytics-disable", "--no-auto-commits", "--no-gitignore",
@@ -78,14 +76,10 @@ def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ..
 
 
 PROGRAM = Program(
-    "aider", _words, read,
+    "aider", _words, read, flag="--model",
     takes=(
         "OPENAI_API_KEY", "OPENAI_API_BASE", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY",
         "OPENROUTER_API_KEY", "GEMINI_API_KEY",
     ),
-    sets={},
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

@@ -7,11 +7,11 @@ not the text.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from orch.agents import output
-from orch.agents.program import Options, Program, ProgramAgent
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker
 from orch.model.report import Failure, Report
 from orch.ports import AgentRequest
 
@@ -49,8 +49,6 @@ def read(stdout: bytes, stderr: bytes) -> Report:
         session = output.words(one, "session_id") or session
     text, inside = output.words(last, "result"), last.get("result")
     if isinstance(inside, dict):  # an answer of an agreed shape (H5)
-        import json
-
         text = json.dumps(inside, ensure_ascii=False)
     used = output.table(last, "usage")
     return Report(
@@ -108,8 +106,7 @@ def _tokens(last: dict[str, Any], used: dict[str, Any], name: str, per_model: st
     return found
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("--model", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return (
         "-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits",
         "--allowedTools", "Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch", *chosen,
@@ -117,14 +114,11 @@ def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ..
 
 
 PROGRAM = Program(
-    "claude", _words, read,
+    "claude", _words, read, flag="--model",
     takes=(
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL",
         "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",
     ),
     sets={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

@@ -12,9 +12,8 @@ import re
 from typing import Any
 
 from orch.agents import output
-from orch.agents.program import Options, Program, ProgramAgent
+from orch.agents.program import Program, maker
 from orch.agents.words import one_line
-from orch.config import AgentConfig
 from orch.model.report import Failure, Report
 from orch.ports import AgentRequest
 
@@ -66,26 +65,17 @@ def _denied(item: dict[str, Any]) -> list[dict[str, Any]]:
     if item.get("status") != "declined" and refused is None:
         return []
     command = output.words(item, "command")
-    return [
-        {
-            "tool_name": output.words(item, "type"),
-            "tool_input": {"command": one_line(command, 1000)} if command else {},
-            "reason": one_line(refused[0]) if refused else "declined",
-        }
-    ]
+    given = {"command": one_line(command, 1000)} if command else {}
+    reason = refused[0] if refused else "declined"
+    return [output.denial(output.words(item, "type"), given, reason)]
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return ("exec", "--json", "--sandbox", "workspace-write", *chosen, "-")
 
 
 PROGRAM = Program(
     "codex", _words, read,
     takes=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-    sets={},
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 
 from orch.agents import output
-from orch.agents.program import Options, Program, ProgramAgent, on_the_line
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker, on_the_line
 from orch.model.report import Failure, Report
 from orch.ports import AgentRequest
 
@@ -38,7 +37,7 @@ def read(stdout: bytes, stderr: bytes) -> Report:
             retried = output.failed(
                 output.words(one, "error_message"), status=output.count(one, "status_code")
             )
-    found = _ERROR.findall(stderr[-64 * 1024 :])
+    found = _ERROR.findall(output.end_of(stderr))
     failure = _failure(found[-1].decode("utf-8", "replace")) if found else retried
     return Report(
         text=text, session=session, failure=None if closed and not found else failure,
@@ -56,9 +55,8 @@ def _failure(told: str) -> Failure:
     return output.failed(told[match.end() :] or told, status=status, named=named)
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
-    return ("--output-format", "stream-json", *chosen, "-p", on_the_line(request, "kimi"))
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--output-format", "stream-json", *chosen, "-p", on_the_line(request))
 
 
 PROGRAM = Program(
@@ -66,7 +64,4 @@ PROGRAM = Program(
     takes=("KIMI_CODE_HOME", "KIMI_API_KEY", "MOONSHOT_API_KEY"),
     sets={"KIMI_CODE_NO_AUTO_UPDATE": "1"},
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

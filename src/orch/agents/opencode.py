@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from orch.agents import output
-from orch.agents.program import Options, Program, ProgramAgent
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker
 from orch.model.report import Failure, Report
 from orch.ports import AgentRequest
 
@@ -82,16 +81,10 @@ def _denied(part: dict[str, Any]) -> list[dict[str, Any]]:
     said = output.words(state, "error")
     if state.get("status") != "error" or "rejected permission" not in said:
         return []
-    return [
-        {
-            "tool_name": output.words(part, "tool"), "tool_input": output.table(state, "input"),
-            "reason": said[:300],
-        }
-    ]  # fmt: skip
+    return [output.denial(output.words(part, "tool"), output.table(state, "input"), said)]
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return ("run", "--format", "json", *chosen)
 
 
@@ -103,7 +96,4 @@ PROGRAM = Program(
     ),
     sets={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

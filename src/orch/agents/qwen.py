@@ -9,8 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from orch.agents import claude
-from orch.agents.program import Options, Program, ProgramAgent
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker
 from orch.model.report import Report
 from orch.ports import AgentRequest
 
@@ -26,17 +25,12 @@ def read(stdout: bytes, stderr: bytes) -> Report:
     return msgspec.structs.replace(report, cached_within=True, failure=failed)
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return ("-o", "stream-json", "--yolo", *chosen)
 
 
 PROGRAM = Program(
     "qwen", _words, read,
     takes=("DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
-    sets={},
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)
