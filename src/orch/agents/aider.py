@@ -10,9 +10,8 @@ import re
 
 from orch.agents import environment, output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent
+from orch.agents.program import Program, maker
 from orch.agents.words import printable
-from orch.config import AgentConfig
 from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -69,8 +68,7 @@ def _count(number: str, unit: str) -> int:
         return 0
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("--model", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return (
         "--message-file", environment.prompt_file(request), "--yes-always", "--no-check-update",
         "--no-show-model-warnings", "--analytics-disable", "--no-auto-commits", "--no-gitignore",
@@ -79,17 +77,13 @@ def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ..
 
 
 PROGRAM = Program(
-    "aider", _words, read,
+    "aider", _words, read, flag="--model",
     takes=(
         "OPENAI_API_KEY", "OPENAI_API_BASE", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY",
         "OPENROUTER_API_KEY", "GEMINI_API_KEY",
     ),
-    sets={},
     can=Capabilities(cost="tokens"),
     signs=Signs(()),
     proven="0.86.2", install="pip install aider-chat", sign_in="export the key of a provider",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

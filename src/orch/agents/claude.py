@@ -7,13 +7,13 @@ not the text.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker
 from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -51,8 +51,6 @@ def read(stdout: bytes, stderr: bytes) -> Report:
         session = output.words(one, "session_id") or session
     text, inside = output.words(last, "result"), last.get("result")
     if isinstance(inside, dict):  # an answer of an agreed shape (H5)
-        import json
-
         text = json.dumps(inside, ensure_ascii=False)
     used = output.table(last, "usage")
     return Report(
@@ -123,8 +121,7 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=f"no answer ({status}), attempt {record.get('attempt')}")
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("--model", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return (
         "-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits",
         "--allowedTools", "Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch", *chosen,
@@ -132,7 +129,7 @@ def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ..
 
 
 PROGRAM = Program(
-    "claude", _words, read,
+    "claude", _words, read, flag="--model",
     takes=(
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL",
         "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",
@@ -146,7 +143,4 @@ PROGRAM = Program(
     acts=acts,
     proven="2.1.329", install="npm install -g @anthropic-ai/claude-code", sign_in="claude /login",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

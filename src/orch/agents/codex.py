@@ -14,9 +14,8 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent
+from orch.agents.program import Program, maker
 from orch.agents.words import one_line
-from orch.config import AgentConfig
 from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -68,13 +67,9 @@ def _denied(item: dict[str, Any]) -> list[dict[str, Any]]:
     if item.get("status") != "declined" and refused is None:
         return []
     command = output.words(item, "command")
-    return [
-        {
-            "tool_name": output.words(item, "type"),
-            "tool_input": {"command": one_line(command, 1000)} if command else {},
-            "reason": one_line(refused[0]) if refused else "declined",
-        }
-    ]
+    given = {"command": one_line(command, 1000)} if command else {}
+    reason = refused[0] if refused else "declined"
+    return [output.denial(output.words(item, "type"), given, reason)]
 
 
 def acts(record: dict[str, Any]) -> Iterator[Action]:
@@ -93,21 +88,16 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=one_line(output.words(record, "message")))
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return ("exec", "--json", "--sandbox", "workspace-write", *chosen, "-")
 
 
 PROGRAM = Program(
     "codex", _words, read,
     takes=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-    sets={},
     can=Capabilities(stream=True, resume=True, cost="tokens", sandbox=True),
     signs=Signs(("OPENAI_API_KEY", "CODEX_API_KEY"), ("auth.json",), ".codex", "CODEX_HOME"),
     acts=acts,
     proven="0.169.0", install="npm install -g @openai/codex", sign_in="codex login",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

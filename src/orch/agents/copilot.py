@@ -12,8 +12,7 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent, on_the_line
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker, on_the_line
 from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -36,13 +35,8 @@ def read(stdout: bytes, stderr: bytes) -> Report:
             status = output.count(data, "statusCode")
             errors.append(output.failed(output.words(data, "message"), status=status, named=named))
         elif kind == "tool.execution_complete" and _refused(data):
-            denials.append(
-                {
-                    "tool_name": output.words(data, "toolName"),
-                    "tool_input": output.table(data, "arguments"),
-                    "reason": output.words(data, "error", "message")[:300],
-                }
-            )
+            tool, given = output.words(data, "toolName"), output.table(data, "arguments")
+            denials.append(output.denial(tool, given, output.words(data, "error", "message")))
         elif kind == "result":
             last = one
     return Report(
@@ -73,16 +67,15 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=output.words(data, "message")[:300])
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("--model", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return (
         "--output-format", "json", "--allow-all-tools", "--no-color", *chosen,
-        "-p", on_the_line(request, "copilot"),
+        "-p", on_the_line(request),
     )  # fmt: skip
 
 
 PROGRAM = Program(
-    "copilot", _words, read,
+    "copilot", _words, read, flag="--model",
     takes=(
         "COPILOT_HOME", "COPILOT_MODEL", "COPILOT_OFFLINE", "COPILOT_PROVIDER_API_KEY",
         "COPILOT_PROVIDER_BASE_URL",
@@ -93,7 +86,4 @@ PROGRAM = Program(
     acts=acts,
     proven="1.0.102", install="npm install -g @github/copilot", sign_in="copilot login",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

@@ -12,8 +12,7 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker
 from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -21,9 +20,7 @@ PLUGIN_API = 1
 
 _OBJECT = re.compile(rb"^\{", re.MULTILINE)
 _ATTEMPT = re.compile(r"^Attempt \d+ failed: (.{1,500})", re.MULTILINE)
-_TAIL = 64 * 1024
 _OBJECTS = 20
-STATUS_OF_EXIT = {status % 256: status for status in (400, 401, 403, 404, 429, 500, 502, 503, 504)}
 
 
 def read(stdout: bytes, stderr: bytes) -> Report:
@@ -92,7 +89,7 @@ def _error(error: Any) -> Failure:
 
 def _on_stderr(stderr: bytes, *, closed: bool) -> list[Failure]:
     """The error object, which stands last; without one the last of the attempts it tells of."""
-    tail = stderr[-_TAIL:]
+    tail = output.end_of(stderr)
     for match in list(_OBJECT.finditer(tail))[:-_OBJECTS:-1]:
         found = output.decoded(tail[match.start() :].strip())
         if isinstance(found, dict) and found.get("error"):
@@ -106,7 +103,7 @@ def _on_stderr(stderr: bytes, *, closed: bool) -> list[Failure]:
 def _denied(stats: dict[str, Any]) -> list[dict[str, Any]]:
     by_name = output.table(stats, "tools", "byName")
     return [
-        {"tool_name": name[:200], "tool_input": {}, "reason": "rejected"}
+        output.denial(name[:200], {}, "rejected")
         for name, one in by_name.items()
         if output.count(one, "decisions", "reject")
     ]
@@ -120,8 +117,7 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield output.call(output.words(record, "tool_name"), output.table(record, "parameters"))
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return ("-o", "stream-json", "--yolo", *chosen)
 
 
@@ -137,7 +133,4 @@ PROGRAM = Program(
     acts=acts,
     proven="0.61.0", install="npm install -g @google/gemini-cli", sign_in="gemini",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

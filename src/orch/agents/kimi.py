@@ -12,9 +12,8 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent, on_the_line
+from orch.agents.program import Program, maker, on_the_line
 from orch.agents.words import one_line
-from orch.config import AgentConfig
 from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -42,7 +41,7 @@ def read(stdout: bytes, stderr: bytes) -> Report:
             retried = output.failed(
                 output.words(one, "error_message"), status=output.count(one, "status_code")
             )
-    found = _ERROR.findall(stderr[-64 * 1024 :])
+    found = _ERROR.findall(output.end_of(stderr))
     failure = _failure(found[-1].decode("utf-8", "replace")) if found else retried
     return Report(
         text=text, session=session, failure=None if closed and not found else failure,
@@ -72,9 +71,8 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=one_line(output.words(record, "error_message")))
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
-    return ("--output-format", "stream-json", *chosen, "-p", on_the_line(request, "kimi"))
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--output-format", "stream-json", *chosen, "-p", on_the_line(request))
 
 
 PROGRAM = Program(
@@ -88,7 +86,4 @@ PROGRAM = Program(
     acts=acts,
     proven="2.1.0", install="npm install -g @moonshot-ai/kimi-code", sign_in="kimi login",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

@@ -11,8 +11,7 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker
 from orch.model.report import Action, Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -84,12 +83,7 @@ def _denied(part: dict[str, Any]) -> list[dict[str, Any]]:
     said = output.words(state, "error")
     if state.get("status") != "error" or "rejected permission" not in said:
         return []
-    return [
-        {
-            "tool_name": output.words(part, "tool"), "tool_input": output.table(state, "input"),
-            "reason": said[:300],
-        }
-    ]  # fmt: skip
+    return [output.denial(output.words(part, "tool"), output.table(state, "input"), said)]
 
 
 def acts(record: dict[str, Any]) -> Iterator[Action]:
@@ -101,8 +95,7 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield output.call(output.words(part, "tool"), output.table(part, "state", "input"))
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return ("run", "--format", "json", *chosen)
 
 
@@ -118,7 +111,4 @@ PROGRAM = Program(
     acts=acts,
     proven="1.18.33", install="npm install -g opencode-ai", sign_in="opencode auth login",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

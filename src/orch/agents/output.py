@@ -21,6 +21,7 @@ Reader = Callable[[bytes, bytes], Report]
 
 LINE_LIMIT = 8 * 1024 * 1024
 """Bytes of one record; a longer one is passed over."""
+END_LIMIT = 64 * 1024
 TEXT_LIMIT = 1024 * 1024
 """Characters of a last message that are kept: the last ones."""
 _STATUS = re.compile(r"(?:\bstatus(?: code)?:? |\bAPI Error: (?:\D{0,60}\()?|^)([45]\d\d)\b")
@@ -178,6 +179,16 @@ def failed(
     return Failure(
         code=code or by_words, words=one_line(text, 600), retry_at=retry_at, model=model[:200]
     )
+
+
+def denial(tool: str, given: dict[str, Any], reason: str) -> dict[str, Any]:
+    """A tool call that was refused, in the one form that all readers give."""
+    return {"tool_name": tool, "tool_input": given, "reason": one_line(reason)}
+
+
+def end_of(stderr: bytes) -> bytes:
+    """The part of an error channel in which a program says why it ended."""
+    return stderr[-END_LIMIT:]
 
 
 def worst(found: list[Failure]) -> Failure | None:

@@ -34,7 +34,7 @@ def parsed(
     report = read(stdout, stderr)
     ended = _exit(exit_code, report)
     cause = structured.cause_of(report, ended, stderr)
-    reading = record.read(report.text) if structured.has_record(report.text) else None
+    reading = structured.record_in(report.text)
     result = reading.result if reading is not None else None
     status, code, message = _outcome(report, stdout, cause, result, ended, agent)
     return {

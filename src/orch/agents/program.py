@@ -17,7 +17,7 @@ from orch.agents.looking import Signs, agents_environ, look
 from orch.agents.output import Reader
 from orch.config import AgentConfig
 from orch.model.attempt import Launch, ReplyMode, Verdict
-from orch.model.report import Action, AgentState, Capabilities, Report
+from orch.model.report import Action, AgentState, Capabilities
 from orch.ports import AgentRequest, AttemptFacts
 
 
@@ -30,14 +30,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Program(NamedTuple):
-    """What makes one agent program different from another. `words` gives the arguments for (request,
-    model, options); `takes` are variables of its own that are handed on; `sets` are set, unless the
-    configuration sets them. `acts` reads one record of its stream. `proven` is the version that all
-    of this was seen with; `install` and `sign_in` are the commands that a person needs."""
+    """What makes one agent program different from another. `words` gives the arguments for a
+    request, with those that choose its model (`flag` and the model, where one is wanted); `takes` are
+    variables of its own that are handed on; `sets` are set, unless the configuration sets them.
+    `acts` reads one record of its stream. `proven` is the version that all of this was seen with;
+    `install` and `sign_in` are the commands that a person needs."""
 
     program: str
-    words: Callable[[AgentRequest, str, Any], tuple[str, ...]]
+    words: Callable[[AgentRequest, tuple[str, ...]], tuple[str, ...]]
     read: Reader
+    flag: str = "-m"
     takes: tuple[str, ...] = ()
     sets: Mapping[str, str] = {}
     can: Capabilities = Capabilities()
@@ -59,7 +61,7 @@ class ProgramAgent(command.CommandAgent):
 
     def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
         model = request.model or self._options.model
-        words = self._what.words(request, model, self._options)
+        words = self._what.words(request, (self._what.flag, model) if model else ())
         argv = (*self._program(), *words, *self._options.args)
         passed = msgspec.structs.replace(
             self._config, pass_env=(*self._what.takes, *self._config.pass_env)
@@ -71,9 +73,6 @@ class ProgramAgent(command.CommandAgent):
         self, reply_mode: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
     ) -> Verdict:
         return structured.judge(self._what.read, reply_mode, facts, agent=self.name, schema=schema)
-
-    def report(self, stdout: bytes, stderr: bytes) -> Report:
-        return self._what.read(stdout, stderr)
 
     def state(self, environ: Mapping[str, str]) -> AgentState:
         """How it stands on this machine; no token is spent."""
@@ -93,11 +92,16 @@ class ProgramAgent(command.CommandAgent):
         return self._config.command or (self._what.program,)
 
 
+def maker(what: Program) -> Callable[[str, AgentConfig, Options | None], ProgramAgent]:
+    """The `make` of an adapter."""
+    return lambda name, config, options: ProgramAgent(name, config, options, what)
+
+
 LINE_LIMIT = 96 * 1024
 """Bytes of a prompt on a command line: one argument holds 128 KiB (H16)."""
 
 
-def on_the_line(request: AgentRequest, program: str) -> str:
+def on_the_line(request: AgentRequest) -> str:
     """The prompt for a program that takes it as an argument; a longer one is read from its file."""
     if len(request.prompt.encode("utf-8", "replace")) <= LINE_LIMIT:
         return request.prompt.encode("utf-8", "replace").decode()

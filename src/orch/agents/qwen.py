@@ -10,8 +10,7 @@ import msgspec
 
 from orch.agents import claude
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker
 from orch.model.report import Capabilities, Report
 from orch.ports import AgentRequest
 
@@ -27,21 +26,16 @@ def read(stdout: bytes, stderr: bytes) -> Report:
     return msgspec.structs.replace(report, cached_within=True, failure=failed)
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    chosen = ("-m", model) if model else ()
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return ("-o", "stream-json", "--yolo", *chosen)
 
 
 PROGRAM = Program(
     "qwen", _words, read,
     takes=("DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
-    sets={},
     can=Capabilities(stream=True, resume=True, cost="tokens", tool_rules=True),
     signs=Signs(("OPENAI_API_KEY", "DASHSCOPE_API_KEY"), ("oauth_creds.json",), ".qwen"),
     acts=claude.acts,
     proven="0.24.4", install="npm install -g @qwen-code/qwen-code", sign_in="qwen",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

@@ -67,9 +67,10 @@ def cause_of(report: Report, exit_record: ExitRecord, stderr: bytes) -> failure.
         return by_exit
     if told is None:
         return None
-    code = told.code or (by_exit.code if by_exit is not None else "reported_failure")
-    if told.code == "" and code == "exit_nonzero":
-        code = "reported_failure"
+    code = told.code
+    if not code:
+        code = by_exit.code if by_exit is not None else "exit_nonzero"
+        code = "reported_failure" if code == "exit_nonzero" else code
     return failure.cause(code, told.words)
 
 
@@ -77,15 +78,16 @@ def result_text(written: str | None, report: Report) -> str | None:
     """The text of the result record: of the result file, else of the agent's last message."""
     if written is not None and written.strip():
         return written
-    return report.text if has_record(report.text) else None
+    return report.text if record_in(report.text) is not None else None
 
 
-def has_record(text: str) -> bool:
-    """Whether a message is a result record or ends with one: an object that says a status."""
-    if "{" not in text:
-        return False
-    result = record.read(text).result
-    return result is not None and (result.status != "unknown" or "status_text" in result.extra)
+def record_in(text: str) -> record.Reading | None:
+    """The result record that a message is or ends with: an object that says a status."""
+    reading = record.read(text) if "{" in text else record.Reading(None)
+    result = reading.result
+    if result is None or (result.status == "unknown" and "status_text" not in result.extra):
+        return None
+    return reading
 
 
 def _unfinished(facts: AttemptFacts, agent: str) -> Verdict:

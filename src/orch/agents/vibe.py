@@ -11,8 +11,7 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Options, Program, ProgramAgent, on_the_line
-from orch.config import AgentConfig
+from orch.agents.program import Program, maker, on_the_line
 from orch.model.report import Capabilities, Failure, Report
 from orch.ports import AgentRequest
 
@@ -55,7 +54,7 @@ def _failure(export: dict[str, Any], stderr: bytes) -> Failure | None:
     told = output.words(export, "error", "message") or output.words(export, "error")
     if named or told:
         return output.failed(told or named.replace("_", " "), named=named)
-    found = _ERROR.findall(stderr[-64 * 1024 :])
+    found = _ERROR.findall(output.end_of(stderr))
     return output.failed(found[-1].decode("utf-8", "replace")) if found else None
 
 
@@ -63,28 +62,20 @@ def _denied(effect: dict[str, Any]) -> list[dict[str, Any]]:
     state = output.table(effect, "state")
     if state.get("decision") not in ("deny", "denied", "reject", "rejected", "skip"):
         return []
-    return [
-        {
-            "tool_name": output.words(effect, "detail", "toolName"),
-            "tool_input": output.table(effect, "detail", "input"),
-            "reason": str(state["decision"]),
-        }
-    ]
+    detail = output.table(effect, "detail")
+    tool, given = output.words(detail, "toolName"), output.table(detail, "input")
+    return [output.denial(tool, given, str(state["decision"]))]
 
 
-def _words(request: AgentRequest, model: str, options: Options) -> tuple[str, ...]:
-    return ("--output", "json", "--yolo", "--trust", "-p", on_the_line(request, "vibe"))
+def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--output", "json", "--yolo", "--trust", "-p", on_the_line(request))
 
 
 PROGRAM = Program(
     "vibe", _words, read,
     takes=("VIBE_HOME", "MISTRAL_API_KEY"),
-    sets={},
     can=Capabilities(stream=True, cost="usd", limits=True),
     signs=Signs(("MISTRAL_API_KEY",)),
     proven="3.0.2", install="pip install mistral-vibe", sign_in="vibe --setup",
 )  # fmt: skip
-
-
-def make(name: str, config: AgentConfig, options: Options | None) -> ProgramAgent:
-    return ProgramAgent(name, config, options, PROGRAM)
+make = maker(PROGRAM)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 
 from orch.model.errors import Conflict, OrchError
-from orch.model.repo import Checkout, Repo
+from orch.model.repo import Checkout, Repo, name_taken, registered_already
 from orch.model.worktree import Worktree
 
 
@@ -39,10 +39,7 @@ class Known:
         here = next((r for r in self._repos if r.common_dir == checkout.common_dir), None)
         if here is not None:
             if chosen and here.slug != name:
-                raise Conflict(
-                    f"{place} is registered already as {here.slug!r}", code="repo_exists",
-                    hint=f"orch worktree list --repo {here.slug}",
-                )  # fmt: skip
+                raise registered_already(here, place)
             return here
         lost = [repo for repo in self._repos if is_gone(repo)]
         held = [repo for repo in lost if self._holds(checkout, repo)]
@@ -63,7 +60,7 @@ class Known:
 
     def _taken(self, known: Repo, place: str) -> Conflict:
         if not is_gone(known):
-            return taken(known, place)
+            return name_taken(known, place)
         has_worktrees = any(w.repo == known.slug for w in self._worktrees)
         return Conflict(
             f"{known.slug!r} was at {known.local_path}, which is gone, and nothing shows that"
@@ -75,15 +72,6 @@ class Known:
             else f"if it is: orch repo remove {known.slug}, then: orch repo add {place} --slug"
             f" {known.slug}",
         )
-
-
-def taken(known: Repo, location: str) -> Conflict:
-    """The name belongs to another repository, which is where it was."""
-    return Conflict(
-        f"the name {known.slug!r} is taken by {known.local_path}",
-        code="repo_exists",
-        hint=f"orch repo add {location} --slug OTHER-NAME",
-    )
 
 
 def _may_be(lost: Repo, place: str, other: str) -> Conflict:

@@ -13,7 +13,7 @@ from orch.api import moved, records
 from orch.api.desk import Desk
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.naming import nearest, repo_slug
-from orch.model.repo import Repo
+from orch.model.repo import Repo, name_taken
 from orch.model.ticket import Ticket
 
 URL = r"(?i)(?:[a-z][a-z0-9+.-]*://|[^/\s@]+@[^/\s:]+:)"
@@ -31,7 +31,7 @@ class Repositories(Desk):
         path = home / "repos" / name if is_url else (self._rooms.cwd / location).resolve()
         if is_url and not path.exists():
             if (known := self._store.repo(name)) is not None:
-                raise moved.taken(known, location)
+                raise name_taken(known, location)
             self._rooms.preflight.room(str(home))
             try:
                 self._git.clone(location, str(path))
@@ -42,7 +42,7 @@ class Repositories(Desk):
             raise _no_repository(path)
         repo = self._inspected(name, path, workspace, chosen=is_url or bool(slug))
         if is_url and repo.remote_url != location:
-            raise moved.taken(repo, location)
+            raise name_taken(repo, location)
         self._rooms.preflight.room(repo.workspace_dir, str(home))
         self.register(repo)
         return repo

@@ -32,7 +32,7 @@ async def route(ctx: StepContext, effect: fx.Route) -> Done:
     while True:
         await ctx.enter()
         task = _task(ctx)
-        asked, around = _to_route(task, failed), _around(ctx)
+        asked, around = _to_route(task, failed), _around(ctx, task.pin)
         rules = ctx.world.config(ctx.run.repo).router
         answer = routing.route(asked, rules, around)
         if isinstance(answer, routing.AskLlm):
@@ -80,15 +80,15 @@ def _to_route(task: Task, failed: int) -> routing.ToRoute:
     return routing.ToRoute(id=str(task.id), labels=task.labels, pin=task.pin, failed_routes=failed)
 
 
-def _around(ctx: StepContext) -> routing.Around:
-    world, config = ctx.world, ctx.world.config(ctx.run.repo)
-    standings, keep = world.store.standings(), config.metering.keep_for_people
-    held = standing_rules.cooldowns(standings, world.clock.now(), keep)
+def _around(ctx: StepContext, pin: str) -> routing.Around:
+    world = ctx.world
     agents = world.agents.startable(ctx.run.repo)
-    pin = _task(ctx).pin
     if pin and pin not in agents:  # it may have been configured a moment ago
         world.agents.refresh()
         agents = world.agents.startable(ctx.run.repo)
+    config = world.config(ctx.run.repo)
+    standings, keep = world.store.standings(), config.metering.keep_for_people
+    held = standing_rules.cooldowns(standings, world.clock.now(), keep)
     return routing.Around(
         agents=tuple(agents), now=world.clock.now(),
         models=config.model_map.tiers(), cooldowns=held,

@@ -24,6 +24,7 @@ from orch.model import (
 from orch.model.attempt import FINAL, Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.ledger import Reader
+from orch.model.repo import name_taken, registered_already
 from orch.model.run import TERMINAL, Reason, Run
 from orch.model.step import SETTLED
 
@@ -43,19 +44,12 @@ def _register_repo(state: Reader, command: cmd.RegisterRepo) -> Decision:
     known = state.repo(command.repo.slug)
     allowed = (command.repo.common_dir, command.moved_from)
     if known is not None and known.common_dir not in allowed:
-        return Conflict(
-            f"the name {command.repo.slug!r} is taken by {known.local_path}",
-            code="repo_exists",
-            hint=f"orch repo add {command.repo.local_path} --slug OTHER-NAME",
-        )
+        return name_taken(known, command.repo.local_path)
     if known is None:
         same = (one for one in state.repos() if one.common_dir == command.repo.common_dir)
         twin = next(same, None)
         if twin is not None:
-            return Conflict(
-                f"{command.repo.local_path} is registered already, as {twin.slug}",
-                code="repo_exists", hint=f"orch repo show {twin.slug}",
-            )  # fmt: skip
+            return registered_already(twin, command.repo.local_path)
     return [] if known == command.repo else [ev.RepoAdded(command.repo)]
 
 

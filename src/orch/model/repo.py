@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from orch.model.errors import Conflict
+
 
 class Repo(msgspec.Struct, frozen=True, kw_only=True):
     """A registered repository. Paths are absolute and resolved.
@@ -21,6 +23,24 @@ class Repo(msgspec.Struct, frozen=True, kw_only=True):
     default_branch: str
     remote_name: str = ""
     remote_url: str = ""
+
+
+def name_taken(known: Repo, location: str) -> Conflict:
+    """The name belongs to another repository, which is where it was."""
+    return Conflict(
+        f"the name {known.slug!r} is taken by {known.local_path}",
+        code="repo_exists",
+        hint=f"orch repo add {location} --slug OTHER-NAME",
+    )
+
+
+def registered_already(known: Repo, location: str) -> Conflict:
+    """One checkout has one name."""
+    return Conflict(
+        f"{location} is registered already as {known.slug!r}",
+        code="repo_exists",
+        hint=f"orch worktree list --repo {known.slug}",
+    )
 
 
 NOWHERE = Repo(

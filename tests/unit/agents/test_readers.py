@@ -15,6 +15,7 @@ import pytest
 from orch import plugins
 from orch.agents import parsing
 from orch.agents.output import Reader
+from orch.config.loading import PROGRAMS
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "agents"
 NOW = 1_795_230_000.0
@@ -99,6 +100,10 @@ def test_a_real_output_ends_in_the_right_class(name: str, code: int, status: str
     assert (found["status"], found["failure"]["class"]) == (status, cls)
     assert found["failure"]["message"].startswith(("the agent ", "the output of agent "))
     assert "{" not in found["failure"]["message"], "no slice of JSON (H11)"
+
+
+def test_the_configuration_knows_the_same_programs() -> None:
+    assert set(KINDS) == PROGRAMS
 
 
 def test_every_sample_is_in_the_table() -> None:
