@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from orch.model.attempt import AgentRequest as AgentRequest, AttemptFacts as AttemptFacts
 from orch.model.figures import CareViews
 from orch.model.history import CommitViews
 from orch.model.job import JobViews
@@ -395,42 +396,6 @@ class Tracker(Protocol):
     def update(self, identifier: str, **fields: Any) -> Ticket:
         """Change `status`, `labels`, `title`, `body`, `pr_url`, `resolved`, `resolution`; all
         else that a person wrote in the file stays to the byte."""
-
-
-class AttemptFacts(Protocol):
-    """What an agent's adapter may look at to judge an ended attempt."""
-
-    @property
-    def exit(self) -> ExitRecord: ...
-    @property
-    def stdout(self) -> bytes: ...
-    @property
-    def stderr(self) -> bytes: ...
-    @property
-    def result_text(self) -> str | None: ...
-    @property
-    def changed(self) -> bool: ...
-
-
-class AgentRequest(Protocol):
-    """What an adapter turns into a command line."""
-
-    @property
-    def worktree(self) -> Worktree: ...
-    @property
-    def prompt(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def directory(self) -> str: ...
-    @property
-    def run(self) -> str: ...
-    @property
-    def task(self) -> str: ...
-    @property
-    def attempt(self) -> str: ...
-    @property
-    def reply(self) -> ReplyMode: ...
 
 
 class Agent(Protocol):

@@ -10,10 +10,9 @@ import re
 
 from orch.agents import environment, output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker
+from orch.agents.program import Call, Line, Program, maker
 from orch.agents.words import printable
 from orch.model.report import Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -68,16 +67,16 @@ def _count(number: str, unit: str) -> int:
         return 0
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return (
-        "--message-file", environment.prompt_file(request), "--yes-always", "--no-check-update",
+def _line(call: Call) -> Line:
+    return Line((
+        "--message-file", environment.prompt_file(call.request), "--yes-always", "--no-check-update",
         "--no-show-model-warnings", "--analytics-disable", "--no-auto-commits", "--no-gitignore",
-        "--no-pretty", "--no-stream", *chosen,
-    )  # fmt: skip
+        "--no-pretty", "--no-stream", *call.chosen,
+    ))  # fmt: skip
 
 
 PROGRAM = Program(
-    "aider", _words, read, flag="--model",
+    "aider", _line, read, flag="--model",
     takes=(
         "OPENAI_API_KEY", "OPENAI_API_BASE", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY",
         "OPENROUTER_API_KEY", "GEMINI_API_KEY",

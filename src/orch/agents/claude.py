@@ -13,9 +13,8 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker
+from orch.agents.program import Call, Line, Program, maker
 from orch.model.report import Action, Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -121,15 +120,16 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=f"no answer ({status}), attempt {record.get('attempt')}")
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return (
+def _line(call: Call) -> Line:
+    return Line((
         "-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits",
-        "--allowedTools", "Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch", *chosen,
-    )  # fmt: skip
+        "--allowedTools", "Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch",
+        *call.chosen,
+    ))  # fmt: skip
 
 
 PROGRAM = Program(
-    "claude", _words, read, flag="--model",
+    "claude", _line, read, flag="--model",
     takes=(
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL",
         "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",

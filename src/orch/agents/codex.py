@@ -14,10 +14,9 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker
+from orch.agents.program import Call, Line, Program, maker
 from orch.agents.words import one_line
 from orch.model.report import Action, Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -88,12 +87,12 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=one_line(output.words(record, "message")))
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return ("exec", "--json", "--sandbox", "workspace-write", *chosen, "-")
+def _line(call: Call) -> Line:
+    return Line(("exec", "--json", "--sandbox", "workspace-write", *call.chosen, "-"))
 
 
 PROGRAM = Program(
-    "codex", _words, read,
+    "codex", _line, read,
     takes=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
     can=Capabilities(stream=True, resume=True, cost="tokens", sandbox=True),
     signs=Signs(("OPENAI_API_KEY", "CODEX_API_KEY"), ("auth.json",), ".codex", "CODEX_HOME"),

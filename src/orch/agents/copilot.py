@@ -12,9 +12,8 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker, on_the_line
+from orch.agents.program import Call, Line, Program, maker, on_the_line
 from orch.model.report import Action, Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -67,15 +66,15 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=output.words(data, "message")[:300])
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return (
-        "--output-format", "json", "--allow-all-tools", "--no-color", *chosen,
-        "-p", on_the_line(request),
-    )  # fmt: skip
+def _line(call: Call) -> Line:
+    return Line((
+        "--output-format", "json", "--allow-all-tools", "--no-color", *call.chosen,
+        "-p", on_the_line(call.request),
+    ))  # fmt: skip
 
 
 PROGRAM = Program(
-    "copilot", _words, read, flag="--model",
+    "copilot", _line, read, flag="--model",
     takes=(
         "COPILOT_HOME", "COPILOT_MODEL", "COPILOT_OFFLINE", "COPILOT_PROVIDER_API_KEY",
         "COPILOT_PROVIDER_BASE_URL",

@@ -12,9 +12,8 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker
+from orch.agents.program import Call, Line, Program, maker
 from orch.model.report import Action, Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -117,12 +116,12 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield output.call(output.words(record, "tool_name"), output.table(record, "parameters"))
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return ("-o", "stream-json", "--yolo", *chosen)
+def _line(call: Call) -> Line:
+    return Line(("-o", "stream-json", "--yolo", *call.chosen))
 
 
 PROGRAM = Program(
-    "gemini", _words, read,
+    "gemini", _line, read,
     takes=(
         "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT",
         "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI",

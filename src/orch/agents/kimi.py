@@ -12,10 +12,9 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker, on_the_line
+from orch.agents.program import Call, Line, Program, maker, on_the_line
 from orch.agents.words import one_line
 from orch.model.report import Action, Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -71,12 +70,12 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=one_line(output.words(record, "error_message")))
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return ("--output-format", "stream-json", *chosen, "-p", on_the_line(request))
+def _line(call: Call) -> Line:
+    return Line(("--output-format", "stream-json", *call.chosen, "-p", on_the_line(call.request)))
 
 
 PROGRAM = Program(
-    "kimi", _words, read,
+    "kimi", _line, read,
     takes=("KIMI_CODE_HOME", "KIMI_API_KEY", "MOONSHOT_API_KEY"),
     sets={"KIMI_CODE_NO_AUTO_UPDATE": "1"},
     can=Capabilities(stream=True, resume=True),

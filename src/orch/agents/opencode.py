@@ -11,9 +11,8 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker
+from orch.agents.program import Call, Line, Program, maker
 from orch.model.report import Action, Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -95,12 +94,12 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield output.call(output.words(part, "tool"), output.table(part, "state", "input"))
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return ("run", "--format", "json", *chosen)
+def _line(call: Call) -> Line:
+    return Line(("run", "--format", "json", *call.chosen))
 
 
 PROGRAM = Program(
-    "opencode", _words, read,
+    "opencode", _line, read,
     takes=(
         "OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR", "OPENCODE_API_KEY", "XDG_CONFIG_HOME",
         "XDG_DATA_HOME",

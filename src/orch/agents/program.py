@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from orch.agents import command, environment, structured
+from orch.agents import command, environment, rules, structured
 from orch.agents.looking import Signs, agents_environ, look
 from orch.agents.output import Reader
 from orch.config import AgentConfig
 from orch.model.attempt import Launch, ReplyMode, Verdict
+from orch.model.errors import UsageError
 from orch.model.report import Action, AgentState, Capabilities
 from orch.ports import AgentRequest, AttemptFacts
 
@@ -29,15 +30,35 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     model: str = ""
 
 
+class Call(NamedTuple):
+    """What a command line is made of. `chosen` are the words that choose the model. `supervised`: a
+    person is asked before a tool is used; `interactive`: the program owns its terminal; `deny` are
+    the tool calls that are forbidden, in the form `Tool(pattern)`."""
+
+    request: AgentRequest
+    chosen: tuple[str, ...] = ()
+    supervised: bool = False
+    interactive: bool = False
+    deny: tuple[str, ...] = ()
+
+
+class Line(NamedTuple):
+    """Arguments; variables and files of the attempt that they need."""
+
+    words: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    files: Mapping[str, str] = {}
+
+
 class Program(NamedTuple):
-    """What makes one agent program different from another. `words` gives the arguments for a
-    request, with those that choose its model (`flag` and the model, where one is wanted); `takes` are
-    variables of its own that are handed on; `sets` are set, unless the configuration sets them.
+    """What makes one agent program different from another. `line` gives the arguments for a call;
+    `flag` chooses the model; `takes` are variables of its own that are handed on; `sets` are set,
+    unless the configuration sets them.
     `acts` reads one record of its stream. `proven` is the version that all of this was seen with;
     `install` and `sign_in` are the commands that a person needs."""
 
     program: str
-    words: Callable[[AgentRequest, tuple[str, ...]], tuple[str, ...]]
+    line: Callable[[Call], Line]
     read: Reader
     flag: str = "-m"
     takes: tuple[str, ...] = ()
@@ -60,14 +81,35 @@ class ProgramAgent(command.CommandAgent):
         self._options = options if options is not None else Options()
 
     def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
-        model = request.model or self._options.model
-        words = self._what.words(request, (self._what.flag, model) if model else ())
-        argv = (*self._program(), *words, *self._options.args)
+        """Raises `UsageError` for what the program cannot do under Orch."""
+        what, model = self._what, request.model or self._options.model
+        call = Call(
+            request, chosen=(what.flag, model) if model else (), interactive=self.io == "tty",
+            supervised=self._config.permissions == "supervised",
+            deny=rules.forbidden(request, self._config.deny),
+        )  # fmt: skip
+        self._check(call)
+        line = what.line(call)
+        argv = (*self._program(), *line.words, *self._options.args)
         passed = msgspec.structs.replace(
-            self._config, pass_env=(*self._what.takes, *self._config.pass_env)
+            self._config, pass_env=(*what.takes, *self._config.pass_env)
         )
-        made = command.launch(self.name, passed, argv, request, environ)
-        return msgspec.structs.replace(made, env={**self._what.sets, **made.env})
+        made = command.launch(self.name, passed, argv, request, environ, line.files)
+        return msgspec.structs.replace(made, env={**what.sets, **line.env, **made.env})
+
+    def _check(self, call: Call) -> None:
+        can, name = self._what.can, self.name
+        if call.interactive and not can.messages:
+            raise UsageError(
+                f"the agent {name} cannot own its terminal under Orch: nothing would tell its end",
+                code="not_interactive", hint=f"orch config set agents.{name}.io pipes",
+            )  # fmt: skip
+        if call.supervised and not can.questions:
+            raise UsageError(
+                f"the agent {name} has no way to ask a person before it acts",
+                code="not_supervised",
+                hint=f"orch config set agents.{name}.permissions autonomous, or another agent",
+            )
 
     def judge(
         self, reply_mode: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None

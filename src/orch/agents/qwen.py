@@ -10,9 +10,8 @@ import msgspec
 
 from orch.agents import claude
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker
+from orch.agents.program import Call, Line, Program, maker
 from orch.model.report import Capabilities, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -26,12 +25,12 @@ def read(stdout: bytes, stderr: bytes) -> Report:
     return msgspec.structs.replace(report, cached_within=True, failure=failed)
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return ("-o", "stream-json", "--yolo", *chosen)
+def _line(call: Call) -> Line:
+    return Line(("-o", "stream-json", "--yolo", *call.chosen))
 
 
 PROGRAM = Program(
-    "qwen", _words, read,
+    "qwen", _line, read,
     takes=("DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
     can=Capabilities(stream=True, resume=True, cost="tokens", tool_rules=True),
     signs=Signs(("OPENAI_API_KEY", "DASHSCOPE_API_KEY"), ("oauth_creds.json",), ".qwen"),

@@ -8,7 +8,7 @@ reports, then the result record, then git. A failure that the program reports ou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -22,16 +22,6 @@ _OWN_END = frozenset({"stopped", "lost", "timeout", "missing_tool"})
 """Causes by which we or the machine ended the program: what it says of that is second."""
 
 
-class _Facts(NamedTuple):
-    """`orch.ports.AttemptFacts` with the agent's own words in the place of its output."""
-
-    exit: ExitRecord
-    stdout: bytes
-    stderr: bytes
-    result_text: str | None
-    changed: bool
-
-
 def judge(
     read: Reader, mode: ReplyMode, facts: AttemptFacts, *, agent: str,
     schema: Mapping[str, Any] | None = None,
@@ -39,9 +29,9 @@ def judge(
     """`orch.ports.Agent.judge` for a program whose output `read` understands. Pure."""
     report = read(facts.stdout, facts.stderr)
     cause = cause_of(report, facts.exit, facts.stderr)
-    told = _Facts(
-        facts.exit, report.text.encode("utf-8", "replace"), b"",
-        result_text(facts.result_text, report), facts.changed,
+    told = msgspec.structs.replace(
+        facts, stdout=report.text.encode("utf-8", "replace"), stderr=b"",
+        result_text=result_text(facts.result_text, report),
     )  # fmt: skip
     if cause is not None:
         result = record.read(told.result_text).result

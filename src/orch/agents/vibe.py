@@ -11,9 +11,8 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Program, maker, on_the_line
+from orch.agents.program import Call, Line, Program, maker, on_the_line
 from orch.model.report import Capabilities, Failure, Report
-from orch.ports import AgentRequest
 
 PLUGIN_API = 1
 
@@ -67,12 +66,12 @@ def _denied(effect: dict[str, Any]) -> list[dict[str, Any]]:
     return [output.denial(tool, given, str(state["decision"]))]
 
 
-def _words(request: AgentRequest, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return ("--output", "json", "--yolo", "--trust", "-p", on_the_line(request))
+def _line(call: Call) -> Line:
+    return Line(("--output", "json", "--yolo", "--trust", "-p", on_the_line(call.request)))
 
 
 PROGRAM = Program(
-    "vibe", _words, read,
+    "vibe", _line, read,
     takes=("VIBE_HOME", "MISTRAL_API_KEY"),
     can=Capabilities(stream=True, cost="usd", limits=True),
     signs=Signs(("MISTRAL_API_KEY",)),

@@ -45,6 +45,7 @@ AGENT_NAME = r"[a-z][a-z0-9_-]{0,31}"
 SLUG = r"[a-z0-9][a-z0-9-]{0,59}"
 _BRANCH = Text("the name of a branch", r"[^-\s][^\s]*|")
 _AGENT = Text("the name of an agent (letters, digits, _ and -, first a letter)", f"{AGENT_NAME}|")
+TOOL_CALL = r"[A-Za-z_][\w.:-]{0,99}(\([^\x00-\x1f\x7f]{1,500}\))?"
 _KIND = Text("the name of a kind of agent (small letters, digits, _ and -)", AGENT_NAME)
 _FORGE = Text("the name of a forge (small letters, digits, _ and -)", AGENT_NAME)
 _PATTERN = r"(?!/|!|\s*$)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\x7f]+"
@@ -126,6 +127,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     `{result_file}`, `{worktree}` or `{model}` is replaced; nothing else in it is. `script` is for
     kind `scripted`: a JSON file, or the list of actions; without it the prompt brings one.
     Another `kind` is one that an installed package brings, with `options` of its own.
+    `permissions`: `supervised` asks a person before a tool changes anything (`orch inbox`). `deny`
+    are tool calls that it must not make, like `Bash(npm publish*)`.
     `timeout_s` is wall time, 0 for none. `writable` are paths for sandboxes beside the worktree.
     """
 
@@ -138,6 +141,10 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     env: Annotated[dict[str, Secret], EnvTable()] = {}
     pass_env: Annotated[tuple[str, ...], PassEnv()] = ()
     timeout_s: Annotated[float, Seconds(zero=True)] = 1800.0
+    permissions: Annotated[
+        Literal["autonomous", "supervised"], Choice(("autonomous", "supervised"))
+    ] = "autonomous"
+    deny: Annotated[tuple[str, ...], Names("tool calls like Bash(npm publish*)", TOOL_CALL)] = ()
     sandbox: Annotated[Literal["none"], Choice(("none",))] = "none"
     writable: Annotated[tuple[str, ...], Paths()] = ()
 

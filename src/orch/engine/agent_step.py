@@ -6,7 +6,6 @@ Invariant: what an agent says never counts for more than what its exit, its resu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,7 +15,16 @@ from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
 from orch.engine.unattended import Unattended
 from orch.engine.world import World
-from orch.model.attempt import Attempt, ExitRecord, Launch, ReplyMode, Role, Verdict
+from orch.model.attempt import (
+    AgentRequest,
+    Attempt,
+    AttemptFacts,
+    ExitRecord,
+    Launch,
+    ReplyMode,
+    Role,
+    Verdict,
+)
 from orch.model.briefing import Section, whole
 from orch.model.command import AttemptEnd, Fact, Noted
 from orch.model.delegating import LABEL, wished
@@ -25,35 +33,8 @@ from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepT
 from orch.model.profile import profile_text
 from orch.model.run import Run
 from orch.model.schema import asked
-from orch.model.worktree import Worktree
 from orch.ports import Agent
 from orch.workflow import shapes
-
-
-@dataclass(frozen=True)
-class Asked:
-    """`orch.ports.AgentRequest`."""
-
-    worktree: Worktree
-    prompt: str
-    model: str
-    directory: str
-    run: str
-    task: str
-    attempt: str
-    reply: ReplyMode
-
-
-@dataclass(frozen=True)
-class Facts:
-    """`orch.ports.AttemptFacts`."""
-
-    exit: ExitRecord
-    stdout: bytes
-    stderr: bytes
-    result_text: str | None
-    changed: bool
-
 
 CONTEXT_FILE = "context.md"
 TAIL = 4 * 1024 * 1024
@@ -116,7 +97,7 @@ class AgentProgram:
             briefing = await ctx.world.call(
                 "briefing", ctx.world.briefing, ctx.run.task, attempt.id
             )
-        request = Asked(
+        request = AgentRequest(
             worktree=effect.env, prompt=self._prompt(attempt, briefing),
             model=effect.model or attempt.model,
             directory=attempt.directory, run=ctx.run.id, task=str(ctx.run.task),
@@ -204,7 +185,9 @@ class AgentProgram:
         )
         text = answer.decode("utf-8", "replace") if answer else None
         if not self._effect.env.repo:  # a folder of its own: there is no history to look at
-            facts = Facts(record, stdout, stderr, text, changed=True)
+            facts = AttemptFacts(
+                exit=record, stdout=stdout, stderr=stderr, result_text=text, changed=True
+            )
             return agent.judge(self._reply(agent), facts, self._schema)
         try:
             state = await world.call("git.state", world.git.state, self._ctx.repo, self._effect.env)
@@ -213,7 +196,9 @@ class AgentProgram:
                 raise
             return Verdict(ok=False, code=error.code, message=error.message, retry=False)
         changed = bool(state.dirty) or state.head != self._effect.env.base_commit
-        facts = Facts(record, stdout, stderr, text, changed)
+        facts = AttemptFacts(
+            exit=record, stdout=stdout, stderr=stderr, result_text=text, changed=changed
+        )
         return agent.judge(self._reply(agent), facts, self._schema)
 
     def stopped(self) -> Done:

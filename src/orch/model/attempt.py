@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from orch.model.worktree import Worktree
+
 Role = Literal["work", "review", "route", "command"]
 AttemptStatus = Literal["starting", "running", "ended", "succeeded", "failed", "lost", "stopped"]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "lost", "stopped"})
@@ -152,3 +154,34 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     result: AgentResult | None = None
     usage: dict[str, Any] = {}
     reset_at: float | None = None
+
+
+class AgentRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter turns into a command line. `worktree` is where the agent works, `directory` the
+    attempt's own folder. `model` is empty for the agent's own. `session`: the conversation that it
+    is to go on with, empty for a new one. `checkout`: the repository's main checkout, which is a
+    person's and not to be touched; empty where there is none. `trusted`: a person allowed what the
+    repository brings along for agents (their settings, hooks, servers)."""
+
+    worktree: Worktree
+    prompt: str
+    directory: str
+    model: str = ""
+    run: str = ""
+    task: str = ""
+    attempt: str = ""
+    reply: ReplyMode = "diff"
+    session: str = ""
+    checkout: str = ""
+    trusted: bool = False
+
+
+class AttemptFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent's adapter may look at to judge an ended attempt. `result_text` is what the agent
+    wrote into its result file, None for nothing; `changed`: git sees work."""
+
+    exit: ExitRecord
+    stdout: bytes = b""
+    stderr: bytes = b""
+    result_text: str | None = None
+    changed: bool = False

@@ -68,12 +68,14 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent program can do under Orch. `stream`: it tells what it does while it works;
     `resume`: a conversation can be gone on with; `messages`: it takes messages while it works;
-    `cost`: `usd`, `tokens` or none; `tool_rules`: tools can be forbidden; `sandbox`: it has one of
-    its own; `limits`: it can limit turns, money or time itself."""
+    `questions`: what it asks before it acts reaches a person; `cost`: `usd`, `tokens` or none;
+    `tool_rules`: tools can be forbidden; `sandbox`: it has one of its own; `limits`: it can limit
+    turns, money or time itself."""
 
     stream: bool = False
     resume: bool = False
     messages: bool = False
+    questions: bool = False
     cost: Literal["usd", "tokens", "none"] = "none"
     tool_rules: bool = False
     sandbox: bool = False

@@ -16,17 +16,25 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from msgspec.structs import replace
 
 from orch.agents.environment import ALLOWED, ALLOWED_FAMILY
 from orch.config.tokens import belongs_to_service
-from orch.model.attempt import AgentResult, ExitRecord, Launch, ReplyMode, Verdict
+from orch.model.attempt import (
+    AgentRequest,
+    AgentResult,
+    AttemptFacts,
+    ExitRecord,
+    Launch,
+    ReplyMode,
+    Verdict,
+)
 from orch.model.worktree import Worktree
 from orch.ports import Agent
 
@@ -40,33 +48,19 @@ TOKENS = (
 WORDS = {"ORCH_PROMPT_FILE", "ORCH_RESULT_FILE", "ORCH_RUN", "ORCH_TASK", "ORCH_ATTEMPT"}
 
 
-@dataclass(frozen=True)
-class Request:
-    """`orch.ports.AgentRequest`."""
-
-    worktree: Worktree
-    directory: str
-    prompt: str = "Do it."
-    model: str = ""
-    run: str = "0123456789ab"
-    task: str = "42"
-    attempt: str = "ba9876543210"
-    reply: ReplyMode = "diff"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """`orch.ports.AttemptFacts`."""
-
-    exit: ExitRecord = field(default_factory=lambda: ended(0))
-    stdout: bytes = b""
-    stderr: bytes = b""
-    result_text: str | None = None
-    changed: bool = False
-
-
 def ended(code: int, **more: Any) -> ExitRecord:
     return ExitRecord(attempt="ba9876543210", exit_code=code, **more)
+
+
+def asked(**fields: Any) -> AgentRequest:
+    """What the engine would ask for, but for what `fields` say."""
+    usual = {"prompt": "Do it.", "run": "0123456789ab", "task": "42", "attempt": "ba9876543210"}
+    return AgentRequest(**{**usual, **fields})
+
+
+def seen(**facts: Any) -> AttemptFacts:
+    """Of an attempt that ended well and changed nothing, but for what `facts` say."""
+    return AttemptFacts(**{"exit": ended(0), **facts})
 
 
 def hostile_environ() -> dict[str, str]:
@@ -81,7 +75,7 @@ def hostile_environ() -> dict[str, str]:
     return {**marked, **kept, "TERM": "xterm", "TZ": "UTC", "USER": "u", "SHELL": "/bin/sh"}
 
 
-def carry_out(launch: Launch, request: Request, *, changed_by: Path) -> Facts:
+def carry_out(launch: Launch, request: AgentRequest, *, changed_by: Path) -> AttemptFacts:
     """What a terminal does, without one: files, prompt, program, exit record."""
     directory = Path(request.directory)
     (directory / "prompt").write_text(launch.stdin, encoding="utf-8", newline="")
@@ -95,7 +89,7 @@ def carry_out(launch: Launch, request: Request, *, changed_by: Path) -> Facts:
         )  # fmt: skip
     number = -done.returncode if done.returncode < 0 else 0
     result = directory / "result.json"
-    return Facts(
+    return seen(
         exit=ended(128 + number if number else done.returncode, signal=number),
         stdout=done.stdout,
         stderr=done.stderr,
@@ -110,22 +104,22 @@ def _tree(root: Path) -> dict[str, bytes]:
 
 
 GOOD = '{"status": "done", "summary": "all well"}'
-TRUTH: list[tuple[str, ReplyMode, Facts, str]] = [
+TRUTH: list[tuple[str, ReplyMode, AttemptFacts, str]] = [
     # name, mode, facts, expected code (empty: success)
-    ("changed", "diff", Facts(changed=True), ""),
-    ("h75 unchanged", "diff", Facts(stdout=b"Done!"), "no_change"),
-    ("h75 unchanged, result says done", "diff", Facts(result_text=GOOD), "no_change"),
-    ("printed", "text", Facts(stdout=b"42\n"), ""),
-    ("h2 printed nothing", "text", Facts(changed=True), "empty"),
-    ("h2 printed blanks", "text", Facts(stdout=b" \n\t\r\n", changed=True), "empty"),
-    ("reported", "result", Facts(result_text=GOOD), ""),
-    ("h111 no file", "result", Facts(stdout=GOOD.encode(), changed=True), "empty"),
-    ("h111 empty file", "result", Facts(result_text=" \n"), "empty"),
-    ("h2 empty record", "result", Facts(result_text="{}"), "empty"),
-    ("h1 no JSON", "result", Facts(result_text="All done, boss"), "unparseable"),
-    ("h1 cut off", "result", Facts(result_text=GOOD[:-4]), "unparseable"),
-    ("a list", "result", Facts(result_text="[1]"), "unparseable"),
-    ("unknown word", "result", Facts(result_text='{"status": "flabbergasted"}'), ""),
+    ("changed", "diff", seen(changed=True), ""),
+    ("h75 unchanged", "diff", seen(stdout=b"Done!"), "no_change"),
+    ("h75 unchanged, result says done", "diff", seen(result_text=GOOD), "no_change"),
+    ("printed", "text", seen(stdout=b"42\n"), ""),
+    ("h2 printed nothing", "text", seen(changed=True), "empty"),
+    ("h2 printed blanks", "text", seen(stdout=b" \n\t\r\n", changed=True), "empty"),
+    ("reported", "result", seen(result_text=GOOD), ""),
+    ("h111 no file", "result", seen(stdout=GOOD.encode(), changed=True), "empty"),
+    ("h111 empty file", "result", seen(result_text=" \n"), "empty"),
+    ("h2 empty record", "result", seen(result_text="{}"), "empty"),
+    ("h1 no JSON", "result", seen(result_text="All done, boss"), "unparseable"),
+    ("h1 cut off", "result", seen(result_text=GOOD[:-4]), "unparseable"),
+    ("a list", "result", seen(result_text="[1]"), "unparseable"),
+    ("unknown word", "result", seen(result_text='{"status": "flabbergasted"}'), ""),
 ]
 EXITS: list[tuple[ExitRecord, str]] = [
     (ended(1), "exit_nonzero"),
@@ -168,11 +162,11 @@ class AgentContract:
         pytest.skip("the program is not to be had here")
 
     @pytest.fixture
-    def request_(self, tmp_path: Path) -> Request:
+    def request_(self, tmp_path: Path) -> AgentRequest:
         tree, directory = tmp_path / "work tree", tmp_path / "attempt"
         tree.mkdir()
         directory.mkdir()
-        return Request(
+        return asked(
             worktree=Worktree(
                 repo="thing", name="w", branch="orch/w", path=str(tree), base_branch="main",
                 base_commit="0" * 40,
@@ -182,7 +176,9 @@ class AgentContract:
 
     # --- launch ---------------------------------------------------------------------------
 
-    def test_a_launch_is_an_argv_in_the_worktree(self, agent: Agent, request_: Request) -> None:
+    def test_a_launch_is_an_argv_in_the_worktree(
+        self, agent: Agent, request_: AgentRequest
+    ) -> None:
         launch = agent.launch(request_, hostile_environ())
         assert launch.argv
         assert msgspec.convert(list(launch.argv), list[str])
@@ -192,7 +188,7 @@ class AgentContract:
         assert launch.timeout_s >= 0
 
     def test_h95_nothing_of_the_service_reaches_the_program(
-        self, agent: Agent, request_: Request
+        self, agent: Agent, request_: AgentRequest
     ) -> None:
         launch = agent.launch(request_, hostile_environ())
         known = WORDS | set(ALLOWED) | self.environment_words
@@ -201,7 +197,9 @@ class AgentContract:
         assert CANARY not in str(msgspec.to_builtins(launch))
         assert not [name for name in set(launch.env) - WORDS if belongs_to_service(name)]
 
-    def test_the_program_is_told_about_its_attempt(self, agent: Agent, request_: Request) -> None:
+    def test_the_program_is_told_about_its_attempt(
+        self, agent: Agent, request_: AgentRequest
+    ) -> None:
         env = agent.launch(request_, hostile_environ()).env
         assert env["ORCH_PROMPT_FILE"] == f"{request_.directory}/prompt"
         assert env["ORCH_RESULT_FILE"] == f"{request_.directory}/result.json"
@@ -209,12 +207,12 @@ class AgentContract:
         assert env["ORCH_ATTEMPT"] == request_.attempt
 
     def test_h98_a_service_managers_environment_is_enough(
-        self, agent: Agent, request_: Request
+        self, agent: Agent, request_: AgentRequest
     ) -> None:
         assert "/bin" in agent.launch(request_, {}).env["PATH"]
 
     def test_h16_the_prompt_never_travels_on_the_command_line(
-        self, agent: Agent, request_: Request
+        self, agent: Agent, request_: AgentRequest
     ) -> None:
         marker = "m4rker $(id) `id` ; {prompt_file} %s\n"
         launch = agent.launch(replace(request_, prompt=marker * 40_000), hostile_environ())
@@ -222,7 +220,7 @@ class AgentContract:
         assert launch.stdin == marker * 40_000
 
     def test_a_launch_travels_as_json_and_is_the_same_every_time(
-        self, agent: Agent, request_: Request
+        self, agent: Agent, request_: AgentRequest
     ) -> None:
         strange = replace(request_, prompt="\ud800 ä 漢 \0 \x1b]0;x\x07")
         environ = {**hostile_environ(), "HOME": "/\udcff"}
@@ -231,7 +229,7 @@ class AgentContract:
         raw = msgspec.json.encode(first)
         assert msgspec.json.decode(raw, type=Launch) == first
 
-    def test_a_launch_leaves_the_worktree_alone(self, agent: Agent, request_: Request) -> None:
+    def test_a_launch_leaves_the_worktree_alone(self, agent: Agent, request_: AgentRequest) -> None:
         agent.launch(request_, hostile_environ())
         assert list(Path(request_.worktree.path).iterdir()) == []
         assert list(Path(request_.directory).iterdir()) == []
@@ -240,7 +238,9 @@ class AgentContract:
 
     @pytest.mark.parametrize(("mode", "facts", "code"), [row[1:] for row in TRUTH],
                              ids=[row[0] for row in TRUTH])  # fmt: skip
-    def test_the_truth_table(self, agent: Agent, mode: ReplyMode, facts: Facts, code: str) -> None:
+    def test_the_truth_table(
+        self, agent: Agent, mode: ReplyMode, facts: AttemptFacts, code: str
+    ) -> None:
         verdict = agent.judge(mode, facts)
         assert (verdict.ok, verdict.code) == (not code, code)
         self.check_shape(verdict)
@@ -250,7 +250,7 @@ class AgentContract:
     def test_h4_a_bad_exit_is_failure_whatever_was_achieved(
         self, agent: Agent, mode: ReplyMode, record: ExitRecord, code: str
     ) -> None:
-        facts = Facts(record, b"All done.", b"", GOOD, changed=True)
+        facts = seen(exit=record, stdout=b"All done.", result_text=GOOD, changed=True)
         verdict = agent.judge(mode, facts)
         assert (verdict.ok, verdict.code) == (False, code)
         self.check_shape(verdict)
@@ -260,18 +260,18 @@ class AgentContract:
     def test_a_result_file_lowers_the_verdict_in_its_own_words(
         self, agent: Agent, mode: ReplyMode, text: str, words: str
     ) -> None:
-        verdict = agent.judge(mode, Facts(stdout=b"Done!", result_text=text, changed=True))
+        verdict = agent.judge(mode, seen(stdout=b"Done!", result_text=text, changed=True))
         assert not verdict.ok
         assert words in verdict.message
         assert isinstance(verdict.result, AgentResult)
         self.check_shape(verdict)
 
     def test_h75_no_change_is_final(self, agent: Agent) -> None:
-        assert agent.judge("diff", Facts()).retry is False
+        assert agent.judge("diff", seen()).retry is False
 
     def test_h111_absent_and_invalid_results_are_told_apart(self, agent: Agent) -> None:
-        absent = agent.judge("result", Facts())
-        invalid = agent.judge("result", Facts(result_text="{"))
+        absent = agent.judge("result", seen())
+        invalid = agent.judge("result", seen(result_text="{"))
         assert (absent.code, invalid.code) == ("empty", "unparseable")
         assert absent.message != invalid.message
 
@@ -279,16 +279,17 @@ class AgentContract:
         work = (
             b"| rate_limit | 429 | quota |\nHTTP 403, capacity, 0 failed, not approved, blocked\n"
         )
-        seen = Facts(stdout=work, stderr=work, changed=True)
-        assert agent.judge("diff", seen).ok
-        assert agent.judge("text", seen).ok
-        assert agent.judge("diff", Facts(ended(1), work, work)).code == "exit_nonzero"
+        facts = seen(stdout=work, stderr=work, changed=True)
+        assert agent.judge("diff", facts).ok
+        assert agent.judge("text", facts).ok
+        failed = replace(facts, exit=ended(1))
+        assert agent.judge("diff", failed).code == "exit_nonzero"
 
     def test_h17_long_and_strange_output_gives_a_short_clean_sentence(self, agent: Agent) -> None:
         stderr = (
             b"\xe6\xbc\xa2" * 40_000 + b"\n\x1b[31merror: \xf0\x9f\x92\xa5 broke\x1b[0m\x07\xff"
         )
-        verdict = agent.judge("diff", Facts(ended(1), b"", stderr))
+        verdict = agent.judge("diff", seen(exit=ended(1), stderr=stderr))
         assert "error: 💥 broke" in verdict.message
         self.check_shape(verdict)
 
@@ -305,7 +306,9 @@ class AgentContract:
         self, agent: Agent, mode: ReplyMode, code: int, stdout: bytes, stderr: bytes,
         result: str | None, changed: bool,
     ) -> None:  # fmt: skip
-        facts = Facts(ended(code), stdout, stderr, result, changed)
+        facts = seen(
+            exit=ended(code), stdout=stdout, stderr=stderr, result_text=result, changed=changed
+        )
         verdict = agent.judge(mode, facts)
         self.check_shape(verdict)
         assert not (verdict.ok and code)
@@ -315,7 +318,7 @@ class AgentContract:
     # --- for real -------------------------------------------------------------------------
 
     def test_a_program_that_changes_the_worktree_succeeds(
-        self, works: Agent, request_: Request
+        self, works: Agent, request_: AgentRequest
     ) -> None:
         tree = Path(request_.worktree.path)
         facts = carry_out(works.launch(request_, hostile_environ()), request_, changed_by=tree)
@@ -323,7 +326,7 @@ class AgentContract:
         assert verdict.ok, (verdict, facts)
         assert CANARY.encode() not in facts.stdout + facts.stderr
 
-    def test_a_program_that_fails_is_a_failure(self, fails: Agent, request_: Request) -> None:
+    def test_a_program_that_fails_is_a_failure(self, fails: Agent, request_: AgentRequest) -> None:
         tree = Path(request_.worktree.path)
         facts = carry_out(fails.launch(request_, hostile_environ()), request_, changed_by=tree)
         verdict = fails.judge("diff", replace(facts, changed=True))

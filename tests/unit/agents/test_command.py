@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orch.agents.command import CommandAgent
 from orch.config import AgentConfig, Secret
 from orch.config.secret import SecretUnavailable
 from orch.model.errors import UsageError
 from orch.model.worktree import Worktree
-from orch.testing.agents import Request, carry_out, hostile_environ
+from orch.ports import AgentRequest
+from orch.testing.agents import asked, carry_out, hostile_environ
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> Request:
+def request_(tmp_path: Path) -> AgentRequest:
     tree, directory = tmp_path / "tree", tmp_path / "attempt"
     tree.mkdir()
     directory.mkdir()
     worktree = Worktree(
         repo="r", name="w", branch="b", path=str(tree), base_branch="main", base_commit="0" * 40
     )
-    return Request(worktree=worktree, directory=str(directory), model="m {prompt_file}")
+    return asked(worktree=worktree, directory=str(directory), model="m {prompt_file}")
 
 
 def agent(*command: str, **more: Any) -> CommandAgent:
     return CommandAgent("x", AgentConfig(command=command, **more))
 
 
-def test_only_an_item_that_is_exactly_a_placeholder_is_replaced(request_: Request) -> None:
+def test_only_an_item_that_is_exactly_a_placeholder_is_replaced(request_: AgentRequest) -> None:
     words = (
         "{worktree}",
         "{prompt_file}",
@@ -49,13 +50,15 @@ def test_only_an_item_that_is_exactly_a_placeholder_is_replaced(request_: Reques
     )  # fmt: skip
 
 
-def test_h107_no_model_is_invented_for_a_command_that_needs_one(request_: Request) -> None:
+def test_h107_no_model_is_invented_for_a_command_that_needs_one(request_: AgentRequest) -> None:
     with pytest.raises(UsageError, match="needs a model") as caught:
         agent("prog", "{model}").launch(replace(request_, model=""), {})
     assert caught.value.code == "model_missing"
 
 
-def test_words_of_the_prompt_are_data_to_the_last_byte(request_: Request, tmp_path: Path) -> None:
+def test_words_of_the_prompt_are_data_to_the_last_byte(
+    request_: AgentRequest, tmp_path: Path
+) -> None:
     prompt = "$(touch pwned) `touch pwned`; touch pwned\n'\"\\ \u202e ä\r\n\n"
     copy = "import sys; open('got', 'wb').write(sys.stdin.buffer.read())"
     launch = agent(sys.executable, "-c", copy).launch(
@@ -68,7 +71,7 @@ def test_words_of_the_prompt_are_data_to_the_last_byte(request_: Request, tmp_pa
 
 
 def test_references_are_resolved_at_each_start_and_not_before(
-    request_: Request, tmp_path: Path
+    request_: AgentRequest, tmp_path: Path
 ) -> None:
     key = tmp_path / "key"
     configured = agent("prog", env={"KEY": Secret(f"file:{key}")})

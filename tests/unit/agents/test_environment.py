@@ -11,25 +11,26 @@ from orch.config import Secret
 from orch.config.secret import SecretUnavailable
 from orch.config.tokens import belongs_to_service
 from orch.model.worktree import Worktree
-from orch.testing.agents import Request
+from orch.ports import AgentRequest
+from orch.testing.agents import asked
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> Request:
+def request_(tmp_path: Path) -> AgentRequest:
     tree = Worktree(
         repo="r", name="w", branch="b", path=str(tmp_path), base_branch="main", base_commit="0" * 40
     )
-    return Request(worktree=tree, directory="/d")
+    return asked(worktree=tree, directory="/d")
 
 
 def built(
-    request: Request, environ: dict[str, str], *, pass_env: tuple[str, ...] = (), **env: str
+    request: AgentRequest, environ: dict[str, str], *, pass_env: tuple[str, ...] = (), **env: str
 ) -> dict[str, str]:
     secrets = {name: Secret(text) for name, text in env.items()}
     return environment.build(request, environ, agent="x", env=secrets, pass_env=pass_env)
 
 
-def test_exactly_the_allow_list_and_our_words(request_: Request) -> None:
+def test_exactly_the_allow_list_and_our_words(request_: AgentRequest) -> None:
     environ = {
         "PATH": "/p", "HOME": "/h", "USER": "u", "SHELL": "/s", "LANG": "de_DE.UTF-8",
         "LC_TIME": "C", "TERM": "xterm", "TZ": "UTC", "EDITOR": "vi", "LCX": "no", "lang": "no",
@@ -43,27 +44,27 @@ def test_exactly_the_allow_list_and_our_words(request_: Request) -> None:
     }  # fmt: skip
 
 
-def test_h107_a_model_is_named_only_when_one_was_chosen(request_: Request) -> None:
+def test_h107_a_model_is_named_only_when_one_was_chosen(request_: AgentRequest) -> None:
     assert "ORCH_MODEL" not in built(request_, {})
-    chosen = Request(worktree=request_.worktree, directory="/d", model="m-1")
+    chosen = asked(worktree=request_.worktree, directory="/d", model="m-1")
     assert built(chosen, {})["ORCH_MODEL"] == "m-1"
 
 
-def test_env_beats_pass_env_beats_the_allow_list(request_: Request) -> None:
+def test_env_beats_pass_env_beats_the_allow_list(request_: AgentRequest) -> None:
     environ = {"TZ": "UTC", "A": "ours", "B": "ours", "PATH": "/p"}
     env = built(request_, environ, pass_env=("A", "B", "MISSING"), B="theirs", TZ="env:A")
     assert (env["A"], env["B"], env["TZ"]) == ("ours", "theirs", "ours")
     assert "MISSING" not in env
 
 
-def test_h95_tokens_stay_out_even_when_they_are_named(request_: Request) -> None:
+def test_h95_tokens_stay_out_even_when_they_are_named(request_: AgentRequest) -> None:
     environ = {"GITHUB_TOKEN": "t", "ORCH_HOME": "/o"}
     env = built(request_, environ, pass_env=("GITHUB_TOKEN", "ORCH_HOME"), JIRA_TOKEN="t")
     assert not {"GITHUB_TOKEN", "ORCH_HOME", "JIRA_TOKEN"} & set(env)
     assert env["ORCH_RUN"] == request_.run
 
 
-def test_a_reference_that_fails_names_its_key(request_: Request) -> None:
+def test_a_reference_that_fails_names_its_key(request_: AgentRequest) -> None:
     with pytest.raises(SecretUnavailable, match=r"^agents\.x\.env\.KEY: "):
         built(request_, {}, KEY="env:NOT_SET")
 

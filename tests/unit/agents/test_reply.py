@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orch.agents import failure, reply
 from orch.model.attempt import AgentResult, ReplyMode, Verdict
-from orch.testing.agents import Facts, ended
+from orch.ports import AttemptFacts
+from orch.testing.agents import ended, seen
 
 
 def judged(mode: ReplyMode, **facts: Any) -> Verdict:
-    return reply.judge(mode, Facts(**facts), agent="x")
+    return reply.judge(mode, seen(**facts), agent="x")
 
 
 def test_text_is_what_a_shell_would_substitute() -> None:
@@ -133,7 +134,7 @@ def test_h7_an_envelope_in_the_agents_work_is_no_envelope(stdout: str) -> None:
 def test_an_adapter_for_structured_output_is_a_few_lines_over_this_room() -> None:
     """The shape of the adapters to come: read the last event, then judge what it says."""
 
-    def judge(mode: ReplyMode, facts: Facts) -> Verdict:
+    def judge(mode: ReplyMode, facts: AttemptFacts) -> Verdict:
         events = [json.loads(line) for line in facts.stdout.splitlines()]
         errors = [event["message"] for event in events if event["type"] == "error"]
         texts = [event["text"] for event in events if event["type"] == "message"]
@@ -141,8 +142,8 @@ def test_an_adapter_for_structured_output_is_a_few_lines_over_this_room() -> Non
             return reply.failed(failure.by_words(errors), facts.exit, agent="lines")
         return reply.judge(mode, replace(facts, stdout=texts[-1].encode()), agent="lines")
 
-    def lines(*events: dict[str, str]) -> Facts:
-        return Facts(stdout=b"\n".join(json.dumps(event).encode() for event in events))
+    def lines(*events: dict[str, str]) -> AttemptFacts:
+        return seen(stdout=b"\n".join(json.dumps(event).encode() for event in events))
 
     retrying = {
         "type": "error",

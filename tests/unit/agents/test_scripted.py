@@ -10,18 +10,19 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orch.agents import scripted
 from orch.agents.scripted_agent import ScriptedAgent
 from orch.config import AgentConfig
 from orch.model.errors import UsageError
 from orch.model.worktree import Worktree
-from orch.testing.agents import Facts, Request, carry_out, hostile_environ
+from orch.ports import AgentRequest, AttemptFacts
+from orch.testing.agents import asked, carry_out, hostile_environ
 
 
 @pytest.fixture
@@ -40,13 +41,13 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def request_(tmp_path: Path, tree: Path) -> Request:
+def request_(tmp_path: Path, tree: Path) -> AgentRequest:
     directory = tmp_path / "attempt"
     directory.mkdir()
     worktree = Worktree(
         repo="r", name="w", branch="b", path=str(tree), base_branch="main", base_commit="0" * 40
     )
-    return Request(worktree=worktree, directory=str(directory))
+    return asked(worktree=worktree, directory=str(directory))
 
 
 def environ(tmp_path: Path) -> dict[str, str]:
@@ -58,12 +59,12 @@ def agent(script: Any = None, **more: Any) -> ScriptedAgent:
     return ScriptedAgent("x", config, python=sys.executable)
 
 
-def played(request: Request, *script: dict[str, Any]) -> Facts:
+def played(request: AgentRequest, *script: dict[str, Any]) -> AttemptFacts:
     launch = agent(script).launch(request, environ(Path(request.directory).parent))
     return carry_out(launch, request, changed_by=Path(request.worktree.path))
 
 
-def test_it_writes_appends_and_deletes(request_: Request, tree: Path) -> None:
+def test_it_writes_appends_and_deletes(request_: AgentRequest, tree: Path) -> None:
     (tree / "old").write_text("x")
     facts = played(
         request_,
@@ -76,7 +77,7 @@ def test_it_writes_appends_and_deletes(request_: Request, tree: Path) -> None:
     assert not (tree / "old").exists()
 
 
-def test_it_speaks_on_both_streams_and_writes_its_result(request_: Request) -> None:
+def test_it_speaks_on_both_streams_and_writes_its_result(request_: AgentRequest) -> None:
     facts = played(
         request_, {"say": "out"}, {"say_error": "err"}, {"say": {"from": "prompt"}},
         {"result": {"status": "done"}},
@@ -86,11 +87,11 @@ def test_it_speaks_on_both_streams_and_writes_its_result(request_: Request) -> N
     assert sorted(os.listdir(request_.directory)) == ["prompt", "result.json", "script.json"]
 
 
-def test_a_broken_result_can_be_written(request_: Request) -> None:
+def test_a_broken_result_can_be_written(request_: AgentRequest) -> None:
     assert played(request_, {"result": '{"status": "do'}).result_text == '{"status": "do'
 
 
-def test_it_commits_like_an_agent(request_: Request, tree: Path) -> None:
+def test_it_commits_like_an_agent(request_: AgentRequest, tree: Path) -> None:
     facts = played(request_, {"write": {"path": "a", "text": "x"}}, {"commit": "-m; $(id)\n\nbody"})
     assert facts.exit.exit_code == 0, facts
     log = subprocess.run(
@@ -113,7 +114,7 @@ def test_it_commits_like_an_agent(request_: Request, tree: Path) -> None:
     ],
 )
 def test_a_failing_action_ends_it_with_its_exit_code(
-    request_: Request, tree: Path, action: dict[str, Any], code: int
+    request_: AgentRequest, tree: Path, action: dict[str, Any], code: int
 ) -> None:
     facts = played(request_, action, {"write": {"path": "later", "text": ""}})
     assert facts.exit.exit_code == code, facts
@@ -121,25 +122,25 @@ def test_a_failing_action_ends_it_with_its_exit_code(
 
 
 @pytest.mark.parametrize("name", ["KILL", "TERM", "SEGV"])
-def test_it_dies_by_a_signal(request_: Request, name: str) -> None:
+def test_it_dies_by_a_signal(request_: AgentRequest, name: str) -> None:
     facts = played(request_, {"say": "last words"}, {"fail": {"signal": name}})
     assert facts.exit.signal == signal.Signals[f"SIG{name}"]
     assert facts.stdout == b"last words\n"
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_it_floods_exactly_as_much_as_told(request_: Request, stream: str) -> None:
+def test_it_floods_exactly_as_much_as_told(request_: AgentRequest, stream: str) -> None:
     facts = played(request_, {"flood": {"bytes": 1_000_003, "stream": stream}})
     assert len(getattr(facts, stream)) == 1_000_003
 
 
-def test_it_prints_binary(request_: Request) -> None:
+def test_it_prints_binary(request_: AgentRequest) -> None:
     facts = played(request_, {"flood": {"bytes": 300, "binary": True}})
     assert facts.stdout == bytes(range(256)) + bytes(range(44))
 
 
 @pytest.mark.parametrize("path", ["../out", "/tmp/out", "link/out", "a/../../out"])
-def test_paths_stay_in_the_worktree(request_: Request, tree: Path, path: str) -> None:
+def test_paths_stay_in_the_worktree(request_: AgentRequest, tree: Path, path: str) -> None:
     (tree / "link").symlink_to("..")
     facts = played(request_, {"write": {"path": path, "text": "x"}})
     assert facts.exit.exit_code == 2
@@ -147,12 +148,12 @@ def test_paths_stay_in_the_worktree(request_: Request, tree: Path, path: str) ->
     assert not (tree.parent / "out").exists()
 
 
-def test_paths_leave_the_worktree_when_told_so(request_: Request, tree: Path) -> None:
+def test_paths_leave_the_worktree_when_told_so(request_: AgentRequest, tree: Path) -> None:
     played(request_, {"write": {"path": "../out", "text": "x"}, "outside": True})
     assert (tree.parent / "out").read_text() == "x"
 
 
-def test_it_waits_for_a_file(request_: Request, tree: Path) -> None:
+def test_it_waits_for_a_file(request_: AgentRequest, tree: Path) -> None:
     timer = threading.Timer(0.1, (tree / "go").touch)
     timer.start()
     facts = played(request_, {"wait": {"file": "go", "seconds": 30}}, {"say": "went"})
@@ -160,7 +161,7 @@ def test_it_waits_for_a_file(request_: Request, tree: Path) -> None:
     assert facts.stdout == b"went\n"
 
 
-def test_an_action_may_be_meant_for_one_run_only(request_: Request, tree: Path) -> None:
+def test_an_action_may_be_meant_for_one_run_only(request_: AgentRequest, tree: Path) -> None:
     script = (
         {"write": {"path": "first", "text": ""}, "attempt": 1},
         {"write": {"path": "second", "text": ""}, "attempt": 2},
@@ -189,7 +190,7 @@ def test_runs_at_the_same_time_get_different_numbers(tree: Path) -> None:
     assert sorted(numbers) == list(range(1, 17))
 
 
-def test_a_daemon_outlives_it_and_says_who_it_is(request_: Request, tree: Path) -> None:
+def test_a_daemon_outlives_it_and_says_who_it_is(request_: AgentRequest, tree: Path) -> None:
     facts = played(request_, {"daemon": {"seconds": 60, "pid_file": "pid"}}, {"say": "bye"})
     pid = int((tree / "pid").read_text())
     try:
@@ -199,7 +200,7 @@ def test_a_daemon_outlives_it_and_says_who_it_is(request_: Request, tree: Path) 
         os.kill(pid, signal.SIGKILL)
 
 
-def test_it_hangs_until_it_is_ended_even_deaf_to_term(request_: Request) -> None:
+def test_it_hangs_until_it_is_ended_even_deaf_to_term(request_: AgentRequest) -> None:
     script = ({"say": "on"}, {"hang": {"ignore": ["TERM"]}})
     launch = agent(script).launch(request_, environ(Path(request_.directory).parent))
     (Path(request_.directory) / "script.json").write_text(launch.files["script.json"])
@@ -219,7 +220,7 @@ def test_it_hangs_until_it_is_ended_even_deaf_to_term(request_: Request) -> None
         process.communicate()
 
 
-def test_it_asks_on_its_terminal_and_keeps_the_answer(request_: Request, tree: Path) -> None:
+def test_it_asks_on_its_terminal_and_keeps_the_answer(request_: AgentRequest, tree: Path) -> None:
     script = ({"ask": {"question": "Which?", "save": "answer"}},)
     launch = agent(script, io="tty").launch(request_, environ(Path(request_.directory).parent))
     (Path(request_.directory) / "script.json").write_text(launch.files["script.json"])
@@ -236,7 +237,7 @@ def test_it_asks_on_its_terminal_and_keeps_the_answer(request_: Request, tree: P
     assert (tree / "answer").read_text() == "the second\n"
 
 
-def test_a_file_of_actions_is_read_at_each_start(request_: Request, tmp_path: Path) -> None:
+def test_a_file_of_actions_is_read_at_each_start(request_: AgentRequest, tmp_path: Path) -> None:
     file = tmp_path / "script.json"
     for text in ("one", "two"):
         file.write_text(json.dumps([{"say": text}]))
@@ -245,18 +246,20 @@ def test_a_file_of_actions_is_read_at_each_start(request_: Request, tmp_path: Pa
         assert facts.stdout == f"{text}\n".encode()
 
 
-def test_h19_without_a_script_the_last_block_of_the_prompt_is_played(request_: Request) -> None:
+def test_h19_without_a_script_the_last_block_of_the_prompt_is_played(
+    request_: AgentRequest,
+) -> None:
     prompt = (
         'Do\n```orch-script\n[{"say": "echo"}]\n```\nor\n```orch-script\n[{"say": "last"}]\n```\n'
     )
-    asked = replace(request_, prompt=prompt)
-    launch = agent().launch(asked, environ(Path(request_.directory).parent))
-    assert carry_out(launch, asked, changed_by=Path(request_.worktree.path)).stdout == b"last\n"
+    other = replace(request_, prompt=prompt)
+    launch = agent().launch(other, environ(Path(request_.directory).parent))
+    assert carry_out(launch, other, changed_by=Path(request_.worktree.path)).stdout == b"last\n"
 
 
-def test_a_configured_script_is_never_replaced_by_the_prompt(request_: Request) -> None:
-    asked = replace(request_, prompt='```orch-script\n[{"say": "stranger"}]\n```')
-    launch = agent(({"say": "mine"},)).launch(asked, {})
+def test_a_configured_script_is_never_replaced_by_the_prompt(request_: AgentRequest) -> None:
+    other = replace(request_, prompt='```orch-script\n[{"say": "stranger"}]\n```')
+    launch = agent(({"say": "mine"},)).launch(other, {})
     assert "stranger" not in launch.files["script.json"]
 
 
@@ -273,7 +276,7 @@ def test_a_configured_script_is_never_replaced_by_the_prompt(request_: Request) 
     ],
 )
 def test_a_wrong_script_is_refused_before_anything_is_done(
-    request_: Request, tmp_path: Path, script: Any, words: str
+    request_: AgentRequest, tmp_path: Path, script: Any, words: str
 ) -> None:
     file = tmp_path / "script.json"
     file.write_text(json.dumps(script))
@@ -283,7 +286,7 @@ def test_a_wrong_script_is_refused_before_anything_is_done(
     assert words in agent(str(file)).probe(hostile_environ())
 
 
-def test_a_missing_script_is_an_error_that_says_what_to_do(request_: Request) -> None:
+def test_a_missing_script_is_an_error_that_says_what_to_do(request_: AgentRequest) -> None:
     with pytest.raises(UsageError) as caught:
         agent().launch(request_, {})
     assert caught.value.code == "script_missing"
@@ -293,7 +296,7 @@ def test_a_missing_script_is_an_error_that_says_what_to_do(request_: Request) ->
 
 
 def test_nothing_in_the_worktree_or_the_environment_changes_what_runs(
-    request_: Request, tree: Path
+    request_: AgentRequest, tree: Path
 ) -> None:
     for name in ("json.py", "os.py", "sitecustomize.py", "scripted.py"):
         (tree / name).write_text("raise SystemExit(99)")

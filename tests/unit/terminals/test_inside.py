@@ -90,7 +90,8 @@ def test_descendants_are_found_parents_first() -> None:
         parents = {pid: parent for pid, parent, _ in tree.living()}
         assert len(found) == 4
         assert [parents[pid] for pid in found] == [top.pid, *found[:-1]]
-        assert tree.below({os.getpid()})[0] == top.pid
+        ours = tree.below({os.getpid()})  # with whatever else works for this test process
+        assert [pid for pid in ours if pid in (top.pid, *found)] == [top.pid, *found]
         assert tree.below(set(), groups=frozenset({os.getpgrp()})).count(top.pid) == 1
     finally:
         for pid in [*found, top.pid]:
