@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from orch.model.event import Actor, Event
     from orch.model.job import Told
     from orch.model.report import AgentState
-    from orch.ports import Forge, Tracker
+    from orch.ports import Forge, Took, Tracker
     from orch.terminals.tmux import Tmux
 
 OWN_FOLDERS = {"local": "forge", "vault": "vault"}
@@ -155,6 +155,12 @@ class Home:
         from orch.agents.registry import Registry
 
         return Registry(self.config(None)).get(name).probe(self.environ)
+
+    def took(self, agent: str) -> Took | None:
+        from orch.agents.registry import Registry
+
+        known = agent in self.config(None).agents
+        return Registry(self.config(None)).get(agent).took if known else None
 
     def agent_state(self, name: str) -> AgentState:
         from orch.agents.registry import Registry

@@ -2,7 +2,7 @@
 
 Invariants for every port:
 
-- Calls block, off the engine's loop. Nothing here is a coroutine but `Terminals.ended`.
+- Calls block, off the engine's loop; `Terminals.ended` and `Terminals.asks` wait.
 - Each act takes the step's `key` (or a name made from it) and is safe to repeat: it looks for its
   effect first, so that a crash between act and confirm is answered by the same call again.
 - Expected outcomes are values; faults are `OrchError`s with a code and a hint, translated once.
@@ -14,7 +14,7 @@ adapter passes too: in `orch.testing` for what plugins may bring, in `tests/cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orch.model.attempt import AgentRequest as AgentRequest, AttemptFacts as AttemptFacts
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orch.model.errors import OrchError
     from orch.model.event import Actor, Event
     from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
+    from orch.model.question import Answer, Question
     from orch.model.repo import Checkout, Repo
     from orch.model.run import Run, Source
     from orch.model.session import Session
@@ -286,11 +287,27 @@ class Terminals(Protocol):
     def ear(self) -> Ear | None:
         """Who is told by the kernel when programs write; None where the system cannot tell."""
 
-    def send(self, name: str, directory: str, text: str, *, key: str) -> Delivery:
+    def send(
+        self, name: str, directory: str, text: str, *, key: str, took: Took | None = None
+    ) -> Delivery:
         """Type `text` (`orch.model.delivery.message_bytes`) and Enter into the terminal for its
         program (io=tty) to read. Byte for byte, or not delivered with the reason; at most once for
-        ever per key: asked again, this gives what became of it. Takes as long as the program is
-        given to read."""
+        ever per key: asked again, this gives what became of it. With `took` it counts as delivered
+        only when that finds it in what the program has written since. Takes as long as the program
+        is given to read."""
+
+    def questions(self, directory: str) -> Sequence[Question]:
+        """What its program asks a person and has no answer to, oldest first."""
+
+    async def asks(self, directory: str, known: Set[str]) -> None:
+        """Returns when there is a question without an answer that is not one of `known`."""
+
+    def answer(self, directory: str, question: str, given: Answer) -> bool:
+        """Give the answer to whoever waits for it; False when there was one before, which stays."""
+
+    def join(self, directory: str) -> int:
+        """A descriptor, kept over an exec: while it is open, a program that only waits for its next
+        turn is not ended."""
 
     def attach_command(self, name: str, *, read_only: bool) -> Sequence[str]:
         """The argv that shows terminal `name` to a person who runs it in a terminal of theirs."""
@@ -398,8 +415,12 @@ class Tracker(Protocol):
         else that a person wrote in the file stays to the byte."""
 
 
-class Agent(Protocol):
-    """One kind of agent program."""
+Took = Callable[[bytes, str], bool]
+"""(what a program has written to `stdout` since, a message) -> whether it says that it took it."""
+
+
+class AgentPlugin(Protocol):
+    """One kind of agent program: what an adapter has to do."""
 
     name: str
     reply: ReplyMode
@@ -418,6 +439,20 @@ class Agent(Protocol):
 
     def probe(self, environ: Mapping[str, str]) -> str:
         """Empty when usable, else one sentence on what is missing (no token is spent)."""
+
+
+class Agent(AgentPlugin, Protocol):
+    """An adapter as the engine has it. `resumes`: it can go on with a conversation; `thread_usage`:
+    it counts the tokens of one from its beginning; `asks`: a person is asked before it acts; `took`:
+    how it shows that it took a message, None where it does not."""
+
+    resumes: bool
+    thread_usage: bool
+    asks: bool
+    took: Took | None
+
+    def session(self, stdout: bytes) -> str:
+        """The conversation that an output belongs to; empty where it does not say."""
 
 
 class Store(JobViews, TaskViews, CareViews, Accounts, HasOutreach, Protocol):

@@ -17,12 +17,14 @@ class Machine:
         self.folder, self.server, self._program = folder, server, program
         self.world: World | None = None
 
-    def agent(self, name: str, scenario: str = "ok", *, key: bool = True) -> str:
-        """The lines of `[agents.NAME]`."""
+    def agent(self, name: str, scenario: str = "ok", *, key: bool = True, lines: str = "") -> str:
+        """The lines of `[agents.NAME]`, with more of them."""
         env = {**self._env(name, self.server.url(scenario)), **(self._key(name) if key else {})}
         pairs = ", ".join(f"{variable} = {json.dumps(value)}" for variable, value in env.items())
         command = json.dumps([str(self._program(name))])
-        return f'[agents.{name}]\nkind = "{name}"\ncommand = {command}\nenv = {{ {pairs} }}\n'
+        return (
+            f'[agents.{name}]\nkind = "{name}"\ncommand = {command}\nenv = {{ {pairs} }}\n{lines}\n'
+        )
 
     def furnished(self, *agents: str, more: str = "") -> World:
         """A world with a repository, ISSUE-001 and these agents (`agent()`)."""
@@ -30,6 +32,22 @@ class Machine:
         text = "\n".join([*agents, more])
         (self.world.home / "config.toml").write_text(text, encoding="utf-8")
         return self.world
+
+    def claude_is_set_up(self) -> None:
+        """As it is on a person's machine: begun once in the checkout, the key meant, the folder
+        trusted."""
+        assert self.world is not None
+        settings = {
+            "hasCompletedOnboarding": True, "theme": "dark",
+            "customApiKeyResponses": {"approved": ["k"], "rejected": []},
+            "projects": {str(self.world.repo): {"hasTrustDialogAccepted": True}},
+        }  # fmt: skip
+        (self.world.root / ".claude.json").write_text(json.dumps(settings), encoding="utf-8")
+
+    def told(self, text: str) -> list[bool]:
+        """Of each request that has reached the model: is this in it?"""
+        return [text in json.dumps(one.body, ensure_ascii=False) for one in self.server.requests
+                if "count_tokens" not in one.path]  # fmt: skip
 
     def close(self) -> None:
         if self.world is not None:

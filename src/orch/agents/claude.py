@@ -8,12 +8,15 @@ not the text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orch.agents import output
+from orch.agents import hooks, instructions, output
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, maker
+from orch.agents.program import Call, Line, Program, Refusal, maker, on_the_line
+from orch.model.attempt import AgentRequest
 from orch.model.report import Action, Capabilities, Failure, Report
 
 PLUGIN_API = 1
@@ -120,23 +123,87 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield Action(kind="retry", text=f"no answer ({status}), attempt {record.get('attempt')}")
 
 
-def _line(call: Call) -> Line:
-    return Line((
-        "-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits",
-        "--allowedTools", "Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch",
-        *call.chosen,
-    ))  # fmt: skip
+# --- how it is started
+
+
+TOOLS = ("Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "WebSearch")
+"""What an autonomous one may use without a word; the rules that forbid come first."""
+
+
+def line(call: Call) -> Line:
+    """`acceptEdits` and a list of tools, and not `bypassPermissions`: rules hold, and root may too.
+
+    Settings, hooks and servers that the repository brings along would run with the agent's rights
+    (they do, also without a person's word): they are left out unless the repository is trusted. Its
+    instructions (CLAUDE.md) go with them, and are handed in as text.
+    """
+    request = call.request
+    interactive = () if call.interactive else ("-p", "--output-format", "stream-json", "--verbose")
+    free = () if call.supervised else ("--allowedTools", *TOOLS)
+    deny = ("--disallowedTools", *call.deny) if call.deny else ()
+    which = (
+        ("--resume", request.session) if request.session else ("--session-id", _session(request))
+    )
+    words = [*interactive, "--permission-mode", "acceptEdits", *which, *call.chosen, *free, *deny]
+    files: dict[str, str] = {}
+    if not request.trusted:
+        words += ["--setting-sources", "user", "--strict-mcp-config"]
+        told = instructions.of(request.worktree.path, "CLAUDE.md", "AGENTS.md")
+        if told:
+            files[instructions.FILE] = told
+            words += ["--append-system-prompt-file", f"{request.directory}/{instructions.FILE}"]
+    settings = hooks.settings(call)
+    if settings:
+        words += ["--settings", json.dumps(settings)]
+    if call.interactive:
+        words += ["--", on_the_line(request)]
+    return Line(tuple(words), files=files)
+
+
+def _session(request: AgentRequest) -> str:
+    """Known before it begins: also that of an attempt that was lost can be gone on with."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{request.run}/{request.attempt}"))
+
+
+def refuses(call: Call, environ: Mapping[str, str]) -> Refusal | None:
+    """An interactive one asks before it begins whether a folder is trusted, and a key is meant; what
+    is typed then would be the answer (H108). A worktree is trusted with its main checkout."""
+    if not call.interactive:
+        return None
+    home = environ.get("CLAUDE_CONFIG_DIR") or environ.get("HOME", "")
+    settings = _read(f"{home}/.claude.json")
+    start = f"(cd {shlex.quote(call.request.checkout or call.request.worktree.path)} && claude)"
+    if settings.get("hasCompletedOnboarding") is not True:
+        return Refusal("Claude Code was never set up here", start)
+    trusted = output.table(settings, "projects", call.request.checkout)
+    if trusted.get("hasTrustDialogAccepted") is not True:
+        return Refusal(f"it asks first whether {call.request.checkout} is trusted", start)
+    key = environ.get("ANTHROPIC_API_KEY", "")
+    approved = output.inner(settings, "customApiKeyResponses", "approved")
+    if key and key[-20:] not in (approved if isinstance(approved, list) else ()):
+        return Refusal("it asks first whether the key in ANTHROPIC_API_KEY is meant", start)
+    return None
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            found = output.decoded(file.read(64 * 1024 * 1024))
+    except OSError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 PROGRAM = Program(
-    "claude", _line, read, flag="--model",
+    "claude", line, read, refuses=refuses, took=hooks.took, flag="--model",
     takes=(
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL",
         "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",
     ),
     sets={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
     can=Capabilities(
-        stream=True, resume=True, messages=True, cost="usd", tool_rules=True, limits=True
+        stream=True, resume=True, messages=True, questions=True, cost="usd", tool_rules=True,
+        limits=True,
     ),
     signs=Signs(("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
                 (".credentials.json",), ".claude", "CLAUDE_CONFIG_DIR"),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from orch.agents import output
+from orch.agents import hooks, output
 from orch.agents.looking import Signs
 from orch.agents.program import Call, Line, Program, maker
 from orch.agents.words import one_line
@@ -88,13 +88,24 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
 
 
 def _line(call: Call) -> Line:
-    return Line(("exec", "--json", "--sandbox", "workspace-write", *call.chosen, "-"))
+    """Its sandbox is stated each time: a conversation that is gone on with has another default. The
+    repository's own settings are not read unless it is trusted, whatever a person once said of the
+    checkout; the hook that asks is ours."""
+    request = call.request
+    words = ["exec", *(("resume", request.session) if request.session else ()), "--json"]
+    words += ["-c", 'sandbox_mode="workspace-write"', *call.chosen]
+    if not request.trusted:
+        place = output.quoted(request.worktree.path)
+        words += ["-c", f'projects.{place}.trust_level="untrusted"']
+    if call.supervised:
+        words += ["-c", f"hooks.PreToolUse={hooks.table(call)}", "--dangerously-bypass-hook-trust"]
+    return Line((*words, "-"))
 
 
 PROGRAM = Program(
-    "codex", _line, read,
+    "codex", _line, read, thread_usage=True,
     takes=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-    can=Capabilities(stream=True, resume=True, cost="tokens", sandbox=True),
+    can=Capabilities(stream=True, resume=True, questions=True, cost="tokens", sandbox=True),
     signs=Signs(("OPENAI_API_KEY", "CODEX_API_KEY"), ("auth.json",), ".codex", "CODEX_HOME"),
     acts=acts,
     proven="0.169.0", install="npm install -g @openai/codex", sign_in="codex login",

@@ -16,7 +16,7 @@ from orch.config import AgentConfig
 from orch.config.secret import SecretUnavailable, resolve
 from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import UsageError
-from orch.ports import AgentRequest, AttemptFacts
+from orch.ports import AgentRequest, AttemptFacts, Took
 
 PLUGIN_API = 1
 
@@ -27,6 +27,11 @@ def make(name: str, config: AgentConfig, options: None) -> CommandAgent:
 
 class CommandAgent:
     """`orch.ports.Agent` for `[agents.NAME] command = […]`."""
+
+    resumes = False
+    thread_usage = False
+    asks = False
+    took: Took | None = None
 
     def __init__(self, name: str, config: AgentConfig) -> None:
         self.name = name
@@ -42,6 +47,9 @@ class CommandAgent:
         self, reply_mode: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
     ) -> Verdict:
         return reply.judge(reply_mode, facts, agent=self.name, schema=schema)
+
+    def session(self, stdout: bytes) -> str:
+        return ""
 
     def probe(self, environ: Mapping[str, str]) -> str:
         return missing(self.name, self._config, self._config.command[0], environ)

@@ -11,7 +11,7 @@ from typing import Any
 from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import OrchError
 from orch.plugins import Plugin
-from orch.ports import Agent, AgentRequest, AttemptFacts
+from orch.ports import Agent, AgentRequest, AttemptFacts, Took
 
 
 class GuardedAgent:
@@ -22,6 +22,10 @@ class GuardedAgent:
         self.reply = agent.reply
         self.io = agent.io
         self.timeout_s = agent.timeout_s
+        self.resumes = bool(getattr(agent, "resumes", False))
+        self.thread_usage = bool(getattr(agent, "thread_usage", False))
+        self.asks = False
+        self.took: Took | None = None
         self._agent = agent
         self._plugin = plugin
 
@@ -38,6 +42,14 @@ class GuardedAgent:
                 return self._agent.judge(reply, facts, schema)
         except OrchError as error:
             return Verdict(ok=False, code=error.code, message=error.message, retry=False)
+
+    def session(self, stdout: bytes) -> str:
+        """A plugin of an earlier release knows no conversations."""
+        asked = getattr(self._agent, "session", None)
+        if asked is None:
+            return ""
+        with self._plugin.blamed("does not tell its conversation"):
+            return str(asked(stdout))
 
     def probe(self, environ: Mapping[str, str]) -> str:
         try:

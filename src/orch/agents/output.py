@@ -57,6 +57,11 @@ def decoded(text: bytes | str) -> Any:
         return None
 
 
+def quoted(text: str) -> str:
+    """As a string in JSON, and so in TOML."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def inner(value: Any, *path: str) -> Any:
     """What stands below these keys, or None."""
     for key in path:

@@ -19,7 +19,7 @@ from orch.config import AgentConfig
 from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import UsageError
 from orch.model.report import Action, AgentState, Capabilities
-from orch.ports import AgentRequest, AttemptFacts
+from orch.ports import AgentRequest, AttemptFacts, Took
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,12 +50,20 @@ class Line(NamedTuple):
     files: Mapping[str, str] = {}
 
 
+class Refusal(NamedTuple):
+    """Why a call cannot be made on this machine, and the command that helps."""
+
+    why: str
+    hint: str
+
+
 class Program(NamedTuple):
     """What makes one agent program different from another. `line` gives the arguments for a call;
-    `flag` chooses the model; `takes` are variables of its own that are handed on; `sets` are set,
-    unless the configuration sets them.
-    `acts` reads one record of its stream. `proven` is the version that all of this was seen with;
-    `install` and `sign_in` are the commands that a person needs."""
+    `refuses` says what keeps one from working, in the agent's environment; `flag` chooses the model;
+    `takes` are variables of its own that are handed on; `sets` are set, unless the configuration sets
+    them. `acts` reads one record of its stream; `took` and `thread_usage` as `orch.ports.Agent` has
+    them. `proven` is the version that all of this was seen with; `install` and `sign_in` are the
+    commands that a person needs."""
 
     program: str
     line: Callable[[Call], Line]
@@ -65,6 +73,9 @@ class Program(NamedTuple):
     sets: Mapping[str, str] = {}
     can: Capabilities = Capabilities()
     acts: Callable[[dict[str, Any]], Iterator[Action]] | None = None
+    refuses: Callable[[Call, Mapping[str, str]], Refusal | None] | None = None
+    took: Took | None = None
+    thread_usage: bool = False
     signs: Signs = Signs()
     proven: str = ""
     install: str = ""
@@ -77,6 +88,10 @@ class ProgramAgent(command.CommandAgent):
 
     def __init__(self, name: str, config: AgentConfig, options: Any, what: Program) -> None:
         super().__init__(name, config)
+        self.resumes = what.can.resume
+        self.thread_usage = what.thread_usage
+        self.asks = config.permissions == "supervised"
+        self.took = what.took
         self._what = what
         self._options = options if options is not None else Options()
 
@@ -88,16 +103,18 @@ class ProgramAgent(command.CommandAgent):
             supervised=self._config.permissions == "supervised",
             deny=rules.forbidden(request, self._config.deny),
         )  # fmt: skip
-        self._check(call)
+        self._check(call, environ)
         line = what.line(call)
         argv = (*self._program(), *line.words, *self._options.args)
         passed = msgspec.structs.replace(
             self._config, pass_env=(*what.takes, *self._config.pass_env)
         )
         made = command.launch(self.name, passed, argv, request, environ, line.files)
-        return msgspec.structs.replace(made, env={**what.sets, **line.env, **made.env})
+        return msgspec.structs.replace(
+            made, env={**what.sets, **line.env, **made.env}, turns=call.interactive
+        )
 
-    def _check(self, call: Call) -> None:
+    def _check(self, call: Call, environ: Mapping[str, str]) -> None:
         can, name = self._what.can, self.name
         if call.interactive and not can.messages:
             raise UsageError(
@@ -110,6 +127,23 @@ class ProgramAgent(command.CommandAgent):
                 code="not_supervised",
                 hint=f"orch config set agents.{name}.permissions autonomous, or another agent",
             )
+        refusal = self._what.refuses(call, self._environ(environ)) if self._what.refuses else None
+        if refusal is not None:
+            raise UsageError(
+                f"the agent {name} cannot start: {refusal.why}", code="agent_not_ready",
+                hint=refusal.hint,
+            )  # fmt: skip
+
+    def _environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """What its program would get of `environ`."""
+        own = {name: value.reveal() for name, value in self._config.env.items()
+               if value.kind() == "literal"}  # fmt: skip
+        takes = (*self._what.takes, *self._config.pass_env)
+        return agents_environ(environ, takes, {**self._what.sets, **own})
+
+    def session(self, stdout: bytes) -> str:
+        """The conversation that this output belongs to; empty where it does not say."""
+        return self._what.read(stdout, b"").session
 
     def judge(
         self, reply_mode: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
@@ -118,11 +152,8 @@ class ProgramAgent(command.CommandAgent):
 
     def state(self, environ: Mapping[str, str]) -> AgentState:
         """How it stands on this machine; no token is spent."""
-        own = {name: value.reveal() for name, value in self._config.env.items()
-               if value.kind() == "literal"}  # fmt: skip
-        takes = (*self._what.takes, *self._config.pass_env)
         return look(
-            self._program(), agents_environ(environ, takes, {**self._what.sets, **own}),
+            self._program(), self._environ(environ),
             signs=self._what.signs, proven=self._what.proven, install=self._what.install,
             sign_in=self._what.sign_in, capabilities=self._what.can,
         )  # fmt: skip

@@ -85,7 +85,9 @@ def send(orch: Orch, attempt: Attempt, text: str) -> Sent:
     """Type `text` into the program's terminal, and note what became of it."""
     rooms = orch.rooms
     key = f"person/{attempt.id}/{rooms.ids.run_id()}"
-    delivery = rooms.terminals.send(attempt.terminal, attempt.directory, text, key=key)
+    delivery = rooms.terminals.send(
+        attempt.terminal, attempt.directory, text, key=key, took=rooms.took(attempt.agent)
+    )
     size = len(text.encode("utf-8", "replace"))
     note = commands.NoteMessage(attempt.run, attempt.id, size, delivery)
     try:
@@ -105,7 +107,8 @@ def look(attempt: Attempt, text: str) -> Sent:
 
 
 def way_to(orch: Orch, attempt: Attempt, *, read_only: bool) -> Sequence[str]:
-    """The argv that joins a person with the attempt's terminal; refused when it has ended."""
+    """The argv that joins a person with the attempt's terminal; refused when it has ended. A program
+    that only waits for its next turn is kept for as long as this process, and what it becomes."""
     terminals = orch.rooms.terminals
     if terminals.probe(attempt.terminal, attempt.directory) not in ("alive", "unknown"):
         raise no_live_attempt(orch.run(attempt.run))

@@ -14,7 +14,7 @@ from orch.model.repo import Repo
 from orch.model.report import AgentState
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
-from orch.ports import Clock, Forge, Git, Ids, Store, Terminals, Tracker
+from orch.ports import Clock, Forge, Git, Ids, Store, Terminals, Took, Tracker
 
 
 class Rooms(Protocol):
@@ -73,6 +73,9 @@ class Rooms(Protocol):
 
     def agent_state(self, name: str) -> AgentState:
         """How it stands on this machine; its program is asked for its version."""
+
+    def took(self, agent: str) -> Took | None:
+        """How this agent shows that it took a message; None where it does not."""
 
     def parsed(self, agent: str, stdout: bytes, stderr: bytes, code: int) -> dict[str, Any]:
         """What is made of a recorded output of a program that ended with `code`."""

@@ -15,7 +15,7 @@ import msgspec
 
 from orch.api.room import Room
 from orch.model.dispatching import Slots, why_waiting
-from orch.model.errors import NotFound, UsageError
+from orch.model.errors import Conflict, NotFound, UsageError
 from orch.model.labels import check_labels
 from orch.model.naming import moment, nearest
 from orch.model.pull import spelled
@@ -246,16 +246,23 @@ class Tasks:
 
     # --- a person's wishes
 
-    def retry(self, task: Task, why: str = "") -> Task:
+    def retry(self, task: Task, why: str = "", *, converse: bool = False) -> Task:
         """Once more: a run that waits goes on, else the task is queued again; but not while a pull
-        request of a run that is over waits to be merged."""
+        request of a run that is over waits to be merged. `converse`: its agent goes on with its
+        conversation."""
         from orch.model import command as commands
 
         run = self._live_run(task)
         person = self._rooms.person
         why = why or f"tried again by {person.id}"
+        if converse and (run is None or run.status != "blocked"):
+            raise Conflict(
+                f"task {task.id} has no conversation that could be gone on with: it is {task.state}",
+                code="no_conversation", hint=f"orch task get {task.id}",
+            )  # fmt: skip
         if run is not None and run.status == "blocked":
-            self._store.send(commands.TakeRun(run.id, self._driver(), resume=True), person)
+            go_on = commands.TakeRun(run.id, self._driver(), resume=True, converse=converse)
+            self._store.send(go_on, person)
         elif run is None:
             self._store.send(commands.QueueTask(task.id, why), person)
         return self.get(task.id)

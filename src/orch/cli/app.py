@@ -32,6 +32,7 @@ COMMANDS = {
     "attach": ("orch.cli.attach:attach", "Join a running program in its terminal."),
     "stop": ("orch.cli.runs:stop", "Stop a run (resumable), or end it for good."),
     "resume": ("orch.cli.runs:resume", "Go on with runs that were stopped, detached or killed."),
+    "inbox": ("orch.cli.inbox:inbox", "List what waits for you, and answer it."),
     "gate": ("orch.cli.gate:gate", "Answer a run that waits for a person."),
     "template": ("orch.cli.template:template", "List, show and start workflows; render prompts."),
     "validate": ("orch.cli.validate:validate", "Check a workflow without running it."),

@@ -63,6 +63,8 @@ def join(orch: Orch, attempt: Attempt, out: Output, *, read_only: bool) -> None:
         )
     keys = "Ctrl-b Ctrl-b d" if "TMUX" in os.environ else "Ctrl-b d"
     out.note(f"attempt {attempt.id} in run {attempt.run}; {keys} leaves, and it goes on")
+    if not read_only:
+        orch.rooms.terminals.join(attempt.directory)
     orch.store.close()
     flush(sys.stdout)
     environ = {name: value for name, value in os.environ.items() if name not in _OUTER}

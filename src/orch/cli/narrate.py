@@ -109,6 +109,10 @@ class Narrator:
             case ev.AttemptStopRequested():
                 stopped = self._store.attempt(data.id)
                 return f"{called(stopped) if stopped else data.id}: a stop was asked for"
+            case ev.QuestionAsked():
+                return f"asks: {data.text} (orch inbox approve|deny {data.id})"
+            case ev.QuestionAnswered():
+                return f"answered by {data.by}: {data.decision}"
             case ev.Logged():
                 told = data.level in ("info", "debug")
                 return data.message if told else f"{data.level}: {data.message}"

@@ -156,17 +156,19 @@ def status(number: str | None, as_json: bool, quiet: bool, no_color: bool) -> No
         out.note('no task yet; ask for one: orch task add "TITLE"')
 
 
-@task.command(epilog=examples("orch task retry 12", "orch task retry @"))
+@task.command(epilog=examples("orch task retry 12", "orch task retry 12 --resume"))
 @click.argument("number")
+@click.option("--resume", is_flag=True, help="The agent goes on with its conversation.")
 @shared
-def retry(number: str, as_json: bool, quiet: bool, no_color: bool) -> None:
+def retry(number: str, resume: bool, as_json: bool, quiet: bool, no_color: bool) -> None:
     """Try a task once more, in the same worktree where it has one.
 
     A task that is closed begins anew with a branch of its own. One whose pull request waits to be
-    merged is refused.
+    merged is refused. An agent that was cut off from outside goes on with its conversation in any
+    case.
     """
     out, tasks = output(as_json, quiet, no_color), queue()
-    found = tasks.retry(tasks.find(number))
+    found = tasks.retry(tasks.find(number), converse=resume)
     tell(out, tasks, found, f"task {found.id} is {found.state}")
     if found.state == "new" and not out.json:
         _still_open(out, tasks, found)

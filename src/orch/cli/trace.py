@@ -88,6 +88,12 @@ def _about_an_attempt(event: ev.Event) -> str:
         case ev.MessageSent():
             how = "delivered" if data.delivered else undelivered(data.code, data.reason)
             return f"message to attempt {data.attempt} ({data.size} bytes) {how}"
+        case ev.QuestionAsked():
+            return f"attempt {data.attempt} asks a person: {data.text}"
+        case ev.QuestionAnswered():
+            return (
+                f"attempt {data.attempt}: question {data.id} answered by {data.by}: {data.decision}"
+            )
     return ""
 
 

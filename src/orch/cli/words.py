@@ -26,12 +26,14 @@ class Verb(click.Command):
 
 
 class Noun(click.Group):
-    """A group of commands (`orch issue …`). The shared options may stand before the command too."""
+    """A group of commands (`orch issue …`). The shared options may stand before the command too.
+    `usual` is the command that is meant where none is named."""
 
     command_class = Verb
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         shown = settings.pop("shows_flags", False)
+        self._usual = settings.pop("usual", "")
         settings["params"] = [*settings.get("params", ()), *flags(hidden=not shown)]
         super().__init__(*args, **settings)
 
@@ -42,6 +44,9 @@ class Noun(click.Group):
         self.format_options(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        named = args and (not args[0].startswith("-") or args[0] in ("-h", "--help"))
+        if self._usual and not named and not ctx.resilient_parsing:
+            args = [self._usual, *args]
         if not args and not ctx.resilient_parsing:
             raise NoCommand(self.alone(ctx), ctx=ctx)
         return super().parse_args(ctx, args)

@@ -106,9 +106,11 @@ class GitIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """`[trust]`: repositories (slugs) whose packages may run their own scripts on installation."""
+    """`[trust]`: repositories (slugs) whose packages may run their own scripts on installation
+    (`repos`), and those whose own settings, hooks and servers for agents are loaded (`agents`)."""
 
     repos: Annotated[tuple[str, ...], Names("repository slugs", SLUG)] = ()
+    agents: Annotated[tuple[str, ...], Names("repository slugs", SLUG)] = ()
 
 
 class WorktreeFiles(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from orch.engine import unattended
+from orch.engine import conversation, questions, unattended
 from orch.engine.programs import Judged
 from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
 from orch.engine.unattended import Unattended
@@ -80,6 +80,9 @@ class AgentProgram:
         self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.fields: dict[str, Any] = {**agent_fields(effect, agent.name), "role": role}
 
+    def asks(self, attempt: Attempt) -> bool:
+        return self._by(attempt).asks
+
     def _by(self, attempt: Attempt) -> Agent:
         """The agent of an attempt: another one may have taken over."""
         if attempt.agent in ("", self._agent.name):
@@ -97,11 +100,15 @@ class AgentProgram:
             briefing = await ctx.world.call(
                 "briefing", ctx.world.briefing, ctx.run.task, attempt.id
             )
+        prompt = self._prompt(attempt, briefing)
+        last, session = await conversation.before(ctx, agent, attempt)
+        trusted = ctx.world.config(ctx.repo.slug).trust.agents
         request = AgentRequest(
-            worktree=effect.env, prompt=self._prompt(attempt, briefing),
-            model=effect.model or attempt.model,
+            worktree=effect.env, model=effect.model or attempt.model,
+            prompt=conversation.onward(prompt, last) if last is not None else prompt,
             directory=attempt.directory, run=ctx.run.id, task=str(ctx.run.task),
-            attempt=attempt.id, reply=self._reply(agent),
+            attempt=attempt.id, reply=self._reply(agent), session=session,
+            checkout=ctx.repo.local_path, trusted=ctx.repo.slug in trusted,
         )  # fmt: skip
         launch = await ctx.world.call("agent.launch", agent.launch, request, ctx.world.environ)
         if briefing:
@@ -134,6 +141,11 @@ class AgentProgram:
 
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
         verdict = self._planned(await self._verdict(attempt, record))
+        if self._by(attempt).thread_usage:
+            used = conversation.own(verdict.usage, self._ctx.attempts[: attempt.n - 1])
+            verdict = msgspec.structs.replace(verdict, usage=used)
+        if verdict.code == "timeout" and self.asks(attempt):
+            verdict = await self._unanswered(attempt, verdict)
         end = AttemptEnd(
             id=attempt.id,
             status="succeeded" if verdict.ok else "failed",
@@ -152,6 +164,18 @@ class AgentProgram:
         if verdict.code in ASK_AGAIN:
             return Judged(end, lambda e: failed(error, end=e), retry=True, tries=ANSWERS, pause=0.0)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
+
+    async def _unanswered(self, attempt: Attempt, verdict: Verdict) -> Verdict:
+        """Its time is over; it may have waited for a person all the while."""
+        waiting = await questions.waiting(self._ctx, attempt)
+        if not waiting:
+            return verdict
+        return msgspec.structs.replace(
+            verdict, code="waiting_input", retry=False,
+            message=f"the agent {attempt.agent} asked a person and got no answer in its time:"
+            f" {waiting[0].text}",
+            hint=f"orch task retry {self._ctx.run.task} --resume" if self._ctx.run.task else "",
+        )  # fmt: skip
 
     def _planned(self, verdict: Verdict) -> Verdict:
         """Who was asked to plan and handed work on has done well without a change of their own."""

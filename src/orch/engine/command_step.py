@@ -42,6 +42,9 @@ class CommandProgram:
         self.queue: Unattended | None = None
         self.fields: dict[str, Any] = command_fields(effect.env, effect.name or self._argv[0])
 
+    def asks(self, attempt: Attempt) -> bool:
+        return False
+
     async def launch(self, attempt: Attempt) -> Launch:
         return command_launch(
             self._ctx, attempt, self._effect.env, self._argv, self._effect.timeout or 0.0
@@ -100,6 +103,9 @@ class InstallProgram:
         self.retry = Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.queue: Unattended | None = None
         self.fields = command_fields(env, plan.tool)
+
+    def asks(self, attempt: Attempt) -> bool:
+        return False
 
     async def launch(self, attempt: Attempt) -> Launch:
         return command_launch(self._ctx, attempt, self._env, self._argv, 900.0)

@@ -8,10 +8,11 @@ collected before anything is concluded from a missing terminal (H23).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from orch.engine import vigil
+from orch.engine import questions, vigil
 from orch.engine.step_context import Done, Interrupted, StepContext, Unknown
 from orch.engine.unattended import Unattended
 from orch.model.attempt import FINAL, Attempt, ExitRecord, Launch
@@ -26,6 +27,9 @@ class Program(Protocol):
     retry: Retry
     queue: Unattended | None
     """The rules of the queue, for a task of it; None: `retry` alone decides."""
+
+    def asks(self, attempt: Attempt) -> bool:
+        """Whether its program asks a person before it acts."""
 
     async def launch(self, attempt: Attempt) -> Launch:
         """The command line; made only if the program never started."""
@@ -173,10 +177,17 @@ async def _run_once(
 
 async def _until_end(ctx: StepContext, program: Program, attempt: Attempt) -> AttemptEnd | None:
     end = ctx.world.terminals.ended(attempt.terminal, attempt.directory)
-    if program.queue is None:
-        await ctx.wait(end)
-        return None
-    return await vigil.ended(ctx, attempt, program.queue.complexity, end)
+    asking = program.asks(attempt)
+    heard = asyncio.ensure_future(questions.heard(ctx, attempt)) if asking else None
+    try:
+        if program.queue is None:
+            await ctx.wait(end)
+            return None
+        return await vigil.ended(ctx, attempt, program.queue.complexity, end, asking=asking)
+    finally:
+        if heard is not None:
+            heard.cancel()
+            await asyncio.gather(heard, return_exceptions=True)
 
 
 async def _ended_early(

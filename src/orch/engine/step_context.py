@@ -171,7 +171,7 @@ class StepContext:
         """The books hold the end of the last attempt now; so do we."""
         self.attempts[-1] = msgspec.structs.replace(
             self.attempts[-1], status=end.status, code=end.code, message=end.message,
-            ended_at=self.world.clock.now(), reset_at=end.reset_at,
+            ended_at=self.world.clock.now(), reset_at=end.reset_at, usage=end.usage,
         )  # fmt: skip
 
     async def note_over(self) -> None:

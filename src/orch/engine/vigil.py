@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from orch.engine import questions
 from orch.engine.step_context import StepContext
 from orch.model import stuck
 from orch.model.attempt import Attempt
@@ -28,9 +29,11 @@ OVERSPENT = "budget"
 
 
 async def ended(
-    ctx: StepContext, attempt: Attempt, complexity: str, end: Coroutine[Any, Any, None]
-) -> AttemptEnd | None:
-    """Wait for the agent's end. None: it has ended or is gone; else why it has to be ended now."""
+    ctx: StepContext, attempt: Attempt, complexity: str, end: Coroutine[Any, Any, None],
+    *, asking: bool = False,
+) -> AttemptEnd | None:  # fmt: skip
+    """Wait for the agent's end. None: it has ended or is gone; else why it has to be ended now. One
+    that waits for a person's answer is not stuck."""
     timeouts = ctx.world.config(ctx.run.repo).timeouts
     grace = stuck.timeout_s(complexity, _Silences(timeouts), 0.0)
     pause = min(LONGEST_S, grace / PARTS) if grace else LONGEST_S
@@ -43,8 +46,11 @@ async def ended(
             if gone.done():
                 gone.result()
                 return None
-            watch = stuck.observe(watch, await _look(ctx, attempt))
-            found = stuck.judge(watch, complexity, timeouts)
+            if asking and await questions.waiting(ctx, attempt):
+                watch = found = None
+            else:
+                watch = stuck.observe(watch, await _look(ctx, attempt))
+                found = stuck.judge(watch, complexity, timeouts)
             if found is not None:
                 return AttemptEnd(
                     id=attempt.id, status="failed", code="stuck", message=found.message

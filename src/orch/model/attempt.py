@@ -25,7 +25,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     Times are seconds since the epoch. `code` is the failure class, `message` its sentence. `stop`: a
     person wants it to end, for good: no other attempt follows. `model`: that was asked for, empty for
     the agent's own.
-    `resumed`: how often a person had let the run go on when it began."""
+    `resumed`: how often a person had let the run go on when it began. `asked`: its questions to a
+    person, and what was answered ("" for nothing yet)."""
 
     id: str
     run: str
@@ -49,12 +50,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     reset_at: float | None = None
     resumed: int = 0
+    asked: dict[str, str] = {}
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What a terminal is to run. `argv` is never given to a shell; `env` is the whole environment
     (it travels in a 0600 file); `stdin` is the prompt's text in `pipes` mode; `timeout_s` is wall
-    time, 0 for none; `files` are written into the attempt's directory first (name -> text)."""
+    time, 0 for none; `files` are written into the attempt's directory first (name -> text). `turns`:
+    the program waits for a person at the end of its turn and tells of it over the attempt's pipe
+    `turn`; then it is ended, which is a good end, unless a person has joined it."""
 
     argv: tuple[str, ...]
     cwd: str
@@ -63,6 +67,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     io: IoMode = "pipes"
     timeout_s: float = 0.0
     files: dict[str, str] = {}
+    turns: bool = False
 
     def __repr__(self) -> str:
         """Without the environment: it may hold an agent's credentials."""

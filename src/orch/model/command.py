@@ -16,6 +16,7 @@ from orch.model.event import TaskRouted
 from orch.model.gate import GateAnswer
 from orch.model.job import Job
 from orch.model.pull import PullRequest
+from orch.model.question import Answer, Question
 from orch.model.repo import Repo
 from orch.model.run import Owner, Reason, Source, Unresolved
 from orch.model.standing import Standing
@@ -187,12 +188,14 @@ class NoteAttempt(Command, frozen=True):
 class TakeRun(Command, frozen=True):
     """The sender answers for this run from now on; a blocked one goes on. With `dead` it is only
     taken while its owner is still that one (who is known to be dead). `resume`: a person wants it
-    to go on, so an earlier wish to stop it is over."""
+    to go on, so an earlier wish to stop it is over; with `converse` agents go on with their
+    conversations."""
 
     run: str
     owner: Owner
     dead: Owner | None = None
     resume: bool = False
+    converse: bool = False
 
 
 class RequestStop(Command, frozen=True):
@@ -236,6 +239,23 @@ class NoteMessage(Command, frozen=True):
     attempt: str
     size: int
     delivery: Delivery
+
+
+class NoteQuestion(Command, frozen=True):
+    """An agent asks a person. Told twice is told once."""
+
+    run: str
+    attempt: str
+    question: Question
+
+
+class NoteAnswer(Command, frozen=True):
+    """A person has answered; the first answer counts."""
+
+    run: str
+    attempt: str
+    question: str
+    answer: Answer
 
 
 class RecordPull(Command, frozen=True):
@@ -420,6 +440,8 @@ Any_ = (
     RegisterRepo | TakeEngine | CreateRun | Advance | NextAttempt | EndAttempt
     | NoteAttempt | TakeRun | RequestStop | DetachRun | AnswerGate | RecordWorktree
     | NoteMessage
+    | NoteQuestion
+    | NoteAnswer
     | RecordPull
     | ForgetWorktree | ForgetRepo
     | StopAttempts

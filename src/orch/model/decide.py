@@ -276,7 +276,9 @@ def _take_run(state: Reader, command: cmd.TakeRun) -> Decision:
         return final(run)
     if command.dead is not None and run.owner != command.dead:
         return Conflict(f"run {run.id} has an owner again", code="run_owned")
-    events: list[ev.EventData] = [ev.RunTaken(command.owner, "running", command.resume)]
+    events: list[ev.EventData] = [
+        ev.RunTaken(command.owner, "running", command.resume, command.converse)
+    ]
     task = state.task(run.task)
     goes_on = command.resume or run.status == "blocked"  # else its task waits on, and says for what
     if goes_on and task is not None and task.state in ("blocked", "needs_review"):
@@ -376,9 +378,7 @@ def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:
 def _note_message(state: Reader, command: cmd.NoteMessage) -> Decision:
     attempt = state.attempt(command.attempt)
     if attempt is None or attempt.run != command.run:
-        return NotFound(
-            f"run {command.run} has no attempt {command.attempt}", code="unknown_attempt"
-        )
+        return _no_attempt(command.run, command.attempt)
     made = command.delivery
     return [
         ev.MessageSent(
@@ -386,6 +386,32 @@ def _note_message(state: Reader, command: cmd.NoteMessage) -> Decision:
             code=made.code, reason=made.reason,
         )
     ]  # fmt: skip
+
+
+def _note_question(state: Reader, command: cmd.NoteQuestion) -> Decision:
+    attempt, question = state.attempt(command.attempt), command.question
+    if attempt is None or attempt.run != command.run:
+        return _no_attempt(command.run, command.attempt)
+    if question.id in attempt.asked or attempt.status in FINAL:
+        return []
+    return [ev.QuestionAsked(attempt=attempt.id, id=question.id, text=question.text)]
+
+
+def _note_answer(state: Reader, command: cmd.NoteAnswer) -> Decision:
+    attempt, answer = state.attempt(command.attempt), command.answer
+    if attempt is None or attempt.run != command.run:
+        return _no_attempt(command.run, command.attempt)
+    if attempt.asked.get(command.question):
+        return []
+    return [
+        ev.QuestionAnswered(
+            attempt=attempt.id, id=command.question, decision=answer.decision, by=answer.by
+        )
+    ]
+
+
+def _no_attempt(run: str, attempt: str) -> NotFound:
+    return NotFound(f"run {run} has no attempt {attempt}", code="unknown_attempt")
 
 
 def _record_pull(state: Reader, command: cmd.RecordPull) -> Decision:
@@ -464,6 +490,8 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
     cmd.NoteMessage: _note_message,
+    cmd.NoteQuestion: _note_question,
+    cmd.NoteAnswer: _note_answer,
     cmd.ForgetWorktree: _forget_worktree,
     cmd.ForgetRepo: _forget_repo,
     cmd.RecordPull: _record_pull,

@@ -130,9 +130,12 @@ class RunCreated(Data, frozen=True, kw_only=True):
 
 
 class RunTaken(Data, frozen=True):
+    """`converses`: agents go on with their conversations."""
+
     owner: Owner
     status: RunStatus
     resumed: bool = False
+    converses: bool = False
 
 
 class RunCancelling(Data, frozen=True):
@@ -249,6 +252,21 @@ class MessageSent(Data, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class QuestionAsked(Data, frozen=True, kw_only=True):
+    """An agent asks a person and waits. `id` and `text` as in `orch.model.question.Question`."""
+
+    attempt: str
+    id: str
+    text: str
+
+
+class QuestionAnswered(Data, frozen=True, kw_only=True):
+    attempt: str
+    id: str
+    decision: Literal["approve", "deny", "answer"]
+    by: str = ""
+
+
 class SessionStarted(Data, frozen=True):
     id: int
     name: str
@@ -320,7 +338,7 @@ EventData = (
     EngineTaken | RepoAdded | TaskCreated | TaskMoved | RunCreated | RunTaken | RunCancelling
     | RunBlocked | RunFinished | StopRequested | StepPlanned | StepIntended | StepSettled
     | AttemptStarting | AttemptRunning | AttemptEnded | GateAnswered | WorktreeRecorded
-    | PullRecorded | Logged | MessageSent
+    | PullRecorded | Logged | MessageSent | QuestionAsked | QuestionAnswered
     | AttemptStopRequested | WorktreeForgotten | RepoForgotten
     | SessionStarted | SessionNoted | SessionEnded
     | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan

@@ -114,7 +114,7 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             step = data.attempt.path
         case (
             ev.AttemptRunning() | ev.AttemptOver() | ev.AttemptEnded() | ev.AttemptStopRequested()
-            | ev.MessageSent()
+            | ev.MessageSent() | ev.QuestionAsked() | ev.QuestionAnswered()
         ):  # fmt: skip
             step = _path_of(reader, data)
         case ev.JobAdded() | ev.JobFired() | ev.JobSkipped() | ev.JobRan():
@@ -130,9 +130,12 @@ def _path_of(
     | ev.AttemptOver
     | ev.AttemptEnded
     | ev.AttemptStopRequested
-    | ev.MessageSent,
+    | ev.MessageSent
+    | ev.QuestionAsked
+    | ev.QuestionAnswered,
 ) -> str:
-    found = reader.attempt(data.attempt if isinstance(data, ev.MessageSent) else data.id)
+    told = isinstance(data, ev.MessageSent | ev.QuestionAsked | ev.QuestionAnswered)
+    found = reader.attempt(str(getattr(data, "attempt" if told else "id")))
     return found.path if found is not None else ""
 
 
@@ -182,6 +185,7 @@ def _run_taken(tables: Tables, event: ev.Event, data: ev.RunTaken) -> None:
             run, owner=data.owner, status=data.status, reason=None, stop=stop, updated_at=event.at,
             resumed_at=event.at if data.resumed else run.resumed_at,
             resumed=run.resumed + data.resumed,
+            converses=data.converses if data.resumed else run.converses,
         )
     )  # fmt: skip
 
@@ -286,6 +290,18 @@ def _attempt_stop_requested(tables: Tables, event: ev.Event, data: ev.AttemptSto
         tables.put_attempt(replace(attempt, stop=True))
 
 
+def _question_asked(tables: Tables, event: ev.Event, data: ev.QuestionAsked) -> None:
+    attempt = tables.attempt(data.attempt)
+    if attempt is not None:
+        tables.put_attempt(replace(attempt, asked={**attempt.asked, data.id: ""}))
+
+
+def _question_answered(tables: Tables, event: ev.Event, data: ev.QuestionAnswered) -> None:
+    attempt = tables.attempt(data.attempt)
+    if attempt is not None:
+        tables.put_attempt(replace(attempt, asked={**attempt.asked, data.id: data.decision}))
+
+
 def _gate_answered(tables: Tables, event: ev.Event, data: ev.GateAnswered) -> None:
     tables.put_step(replace(_step(tables, event, data.path), answer=data.answer))
 
@@ -332,6 +348,8 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.AttemptOver: _attempt_over,
     ev.AttemptEnded: _attempt_ended,
     ev.AttemptStopRequested: _attempt_stop_requested,
+    ev.QuestionAsked: _question_asked,
+    ev.QuestionAnswered: _question_answered,
     ev.GateAnswered: _gate_answered,
     ev.WorktreeRecorded: _worktree_recorded,
     ev.WorktreeForgotten: _worktree_forgotten,

@@ -33,12 +33,20 @@ HOOKS = {
 """Hook file -> the occasion it runs at."""
 NAMES = (
     *HOOKS.values(), "task.in_review", "task.needs_review", "task.cancelled", "run.done",
-    "run.failed", "run.blocked", "gate.waiting", "pr.merged", "pr.closed", "job.failed",
-    "ticket.assigned", "ticket.created",
+    "run.failed", "run.blocked", "gate.waiting", "question.waiting", "pr.merged", "pr.closed",
+    "job.failed", "ticket.assigned", "ticket.created",
 )  # fmt: skip
 """All names. `ticket.*` come with the trackers that tell of them."""
 ERRORS = frozenset(
-    {"task.failed", "task.needs_review", "run.failed", "run.blocked", "gate.waiting", "job.failed"}
+    {
+        "task.failed",
+        "task.needs_review",
+        "run.failed",
+        "run.blocked",
+        "gate.waiting",
+        "job.failed",
+        "question.waiting",
+    }
 )
 """What failed or waits for a person."""
 FINALS = frozenset({"task.done", "task.failed", "task.needs_review", "run.done", "run.failed"})

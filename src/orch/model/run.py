@@ -50,8 +50,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """`repo` is a slug, `issue` the snapshot taken at the start, `params` the workflow's arguments.
     `entry` names the module and function in the stored sources. An `unattended` run was made for a
     task of the queue: its agents are routed, tried again and replaced by the service's rules;
-    a person let it go on `resumed` times, at `resumed_at` the last time. Times are seconds since the
-    epoch."""
+    a person let it go on `resumed` times, at `resumed_at` the last time, with the agents'
+    conversations where it `converses`. Times are seconds since the epoch."""
 
     id: str
     workflow: str
@@ -70,6 +70,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     unattended: bool = False
     resumed_at: float = 0.0
     resumed: int = 0
+    converses: bool = False
     unresolved: tuple[Unresolved, ...] = ()
     cancel_seq: int = 0
     created_at: float = 0.0

@@ -111,6 +111,13 @@ def _run_told(event: ev.Event, run: Run | None, books: Lookup) -> _Told | None:
             return _Told(
                 ("gate.waiting",), f"gate:{event.run}/{data.path}", f"{name} asks a person"
             )
+        case ev.QuestionAsked():
+            return _Told(
+                ("question.waiting",),
+                f"question:{data.id}",
+                f"an agent asks: {_short(data.text)}",
+                {"question": data.id, "hint": f"orch inbox approve {data.id}"},
+            )
         case ev.StepSettled(status="confirmed"):
             return _step_told(books.step(event.run, data.path), name)
         case ev.AttemptRunning():

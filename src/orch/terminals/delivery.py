@@ -10,7 +10,8 @@ dropped first: the kernel does not show it, and it would become the message's be
 The proof: tmux has nothing left to write and the kernel nothing left to be read; the very processes
 that had the terminal before have since read at least as many bytes (Linux tells); and nobody has
 changed the terminal's settings before the text was read, with which programs throw away input.
-What a program does with what it has read is its own affair. What this cannot see: a program that
+What a program does with what it has read is its own affair; of an agent that tells which messages it
+took, `delivered` is said only when it told of this one. What this cannot see: a program that
 throws its input away without changing a setting, while it reads as much from elsewhere.
 """
 
@@ -20,6 +21,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,7 +32,11 @@ from orch.terminals.keyboard import Keyboard
 from orch.terminals.line import Line, Settings, opened
 from orch.terminals.server import Server, Silent
 
+if TYPE_CHECKING:
+    from orch.ports import Took
+
 _LOOK_S = 0.01
+_WRITTEN = 16 * 1024 * 1024
 _BEGUN = Undeliverable(
     UNKNOWN, "Whoever sent it ended before it was seen whether the program read it."
 ).delivery
@@ -44,8 +50,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds. A program gets `ready_s` to begin to read. One that waits for something, nobody can
     tell for what, counts as ready when nothing has changed for `settle_s`; one that works, `busy_s`
     after it has set its terminal so that it gets every key. It gets `read_s` without any progress to
-    read on, `limit_s` in all. Between text and Enter lie `pause_s`: sooner, programs take the key for
-    a part of the paste."""
+    read on, `limit_s` in all, and `took_s` to say that it took what it read. Between text and Enter
+    lie `pause_s`: sooner, programs take the key for a part of the paste."""
 
     ready_s: float = 10.0
     busy_s: float = 2.0
@@ -53,6 +59,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     read_s: float = 5.0
     limit_s: float = 60.0
     pause_s: float = 0.15
+    took_s: float = 15.0
 
 
 DEFAULT = Patience()
@@ -61,7 +68,10 @@ DEFAULT = Patience()
 class Courier:
     """Brings messages to the program in terminal `name`, whose files are in `folder`."""
 
-    def __init__(self, server: Server, name: str, folder: Path, patience: Patience) -> None:
+    def __init__(
+        self, server: Server, name: str, folder: Path, patience: Patience, took: Took | None = None
+    ) -> None:
+        self._took = took
         self._server = server
         self._name = name
         self._folder = folder
@@ -98,6 +108,7 @@ class Courier:
         deadline = time.monotonic() + self._patience.ready_s
         leader = self._leader(deadline)
         keyboard = Keyboard(self._server, self._name, leader)
+        text = body.decode()
         with _gone_is("not_running"), opened(keyboard.device) as line:
             if not readers.sits_at(leader, line.device):
                 raise Undeliverable("not_running", _GONE)
@@ -105,10 +116,27 @@ class Courier:
             ready = desk.ready(deadline)
             ready.settings.check(body)
             files.put_message(self._folder, key, _BEGUN)
+            before = files.size(self._folder, "stdout")
             delivery = desk.type(body, ready)
+            if delivery.delivered and self._took is not None:
+                delivery = self._see_taken(text, before, self._took)
         with contextlib.suppress(ToolFailed):  # a full disk: `unknown` stays written, which is true
             files.put_message(self._folder, key, delivery)
         return delivery
+
+    def _see_taken(self, text: str, before: int, took: Took) -> Delivery:
+        """The program's own word that the message has become a part of the conversation."""
+        deadline = time.monotonic() + self._patience.took_s
+        while True:
+            written, _ = files.part(self._folder, "stdout", before, _WRITTEN)
+            if took(written, text):
+                return Delivery(delivered=True, proof="The agent says that it has taken it up.")
+            if time.monotonic() > deadline or files.has_exit(self._folder):
+                return Undeliverable(
+                    UNKNOWN,
+                    f"The program has read it, and has not said that it took it. {_PERHAPS}",
+                ).delivery
+            time.sleep(_LOOK_S * 5)
 
     def _leader(self, deadline: float) -> int:
         """The wrapper, which leads the terminal's session, once it is up."""

@@ -13,7 +13,8 @@ import struct
 
 from orch.terminals.inside.tree import LINUX
 
-_WRITTEN = 0x0002 | 0x0100 | 0x0080  # IN_MODIFY, IN_CREATE, IN_MOVED_TO: linux/inotify.h
+_MODIFIED = 0x0002  # IN_MODIFY: linux/inotify.h
+_NAMED = 0x0100 | 0x0080  # IN_CREATE, IN_MOVED_TO
 _ONLY_DIRECTORIES = 0x01000000 | 0x02000000  # IN_ONLYDIR, IN_DONT_FOLLOW
 _OVERFLOW = 0x4000
 _GONE = 0x8000  # IN_IGNORED
@@ -24,7 +25,8 @@ _BLOCK = 64 * 1024
 class InotifyEar:
     """See `orch.ports.Ear`."""
 
-    def __init__(self, descriptor: int, kernel: ctypes.CDLL) -> None:
+    def __init__(self, descriptor: int, kernel: ctypes.CDLL, changes: int) -> None:
+        self._changes = changes
         self._descriptor = descriptor
         self._kernel = kernel
         self._directories: dict[int, str] = {}
@@ -33,7 +35,7 @@ class InotifyEar:
         return self._descriptor
 
     def listen(self, directory: str) -> bool:
-        mask = _WRITTEN | _ONLY_DIRECTORIES
+        mask = self._changes | _ONLY_DIRECTORIES
         watch = self._kernel.inotify_add_watch(self._descriptor, os.fsencode(directory), mask)
         if watch < 0:
             return False
@@ -71,10 +73,12 @@ class InotifyEar:
         os.close(self._descriptor)
 
 
-def opened() -> InotifyEar | None:
-    """An ear; None where there is no inotify, or none left for this user."""
+def opened(*, names_only: bool = False) -> InotifyEar | None:
+    """An ear; None where there is no inotify, or none left for this user. `names_only`: for new
+    files, not for what is written into them."""
     if not LINUX:
         return None
     kernel = ctypes.CDLL(None, use_errno=True)
     descriptor = kernel.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-    return InotifyEar(descriptor, kernel) if descriptor >= 0 else None
+    changes = _NAMED if names_only else _NAMED | _MODIFIED
+    return InotifyEar(descriptor, kernel, changes) if descriptor >= 0 else None

@@ -82,6 +82,19 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def hold(directory: Path, name: str) -> int:
+    """A descriptor with a shared lock on a file of the attempt, that a program which this process
+    becomes keeps: the lock is there for as long as that lives."""
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        descriptor = os.open(directory / checked_file(name), flags, 0o600)
+    except OSError as error:
+        raise _fault(error, directory) from error
+    os.set_inheritable(descriptor, True)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
 def _encoded(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
@@ -241,6 +254,20 @@ def part(directory: Path, name: str, start: int, limit: int) -> tuple[bytes, int
         return os.pread(descriptor, limit, start) if size > start else b"", size
     finally:
         os.close(descriptor)
+
+
+def put_new(directory: Path, name: str, content: bytes) -> bool:
+    """Write a file of the attempt; False when there is one, which stays."""
+    try:
+        _write(directory, checked_file(name), content, over=False)
+        return part(directory, name, 0, len(content) + 1)[0] == content
+    except OSError as error:
+        raise _fault(error, directory) from error
+
+
+def size(directory: Path, name: str) -> int:
+    """Bytes of a file of the attempt; 0 when there is none."""
+    return part(directory, name, 0, 0)[1]
 
 
 def _readable(directory: Path, name: str) -> tuple[int, int]:

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence, Set
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from orch.model.attempt import Activity, ExitRecord, Launch
-from orch.model.delivery import Delivery, Undeliverable, message_bytes
+from orch.model.delivery import UNKNOWN, Delivery, Undeliverable, message_bytes
 from orch.terminals.files import check
 from orch.terminals.names import checked_attempt, checked_file, checked_name
+
+if TYPE_CHECKING:
+    from orch.model.question import Answer, Question
+    from orch.ports import Took
 
 _LAST_SIGNAL = 64
 State = Literal["alive", "ended", "lost"]
@@ -61,6 +66,9 @@ class _Terminal:
         self.content["prompt"] = launch.stdin.encode()
         self.waiters: list[asyncio.Future[None]] = []
         self.messages: dict[str, Delivery] = {}
+        self.questions: dict[str, Question] = {}
+        self.listeners: list[asyncio.Future[None]] = []
+        self.answers: dict[str, Answer] = {}
 
 
 class MemoryTerminals:
@@ -167,7 +175,9 @@ class MemoryTerminals:
 
     # --- talk
 
-    def send(self, name: str, directory: str, text: str, *, key: str) -> Delivery:
+    def send(
+        self, name: str, directory: str, text: str, *, key: str, took: Took | None = None
+    ) -> Delivery:
         state = self.probe(name, directory)
         with self._lock:
             terminal = self._terminals.get(directory)
@@ -175,7 +185,12 @@ class MemoryTerminals:
                 body = message_bytes(text)
                 if terminal is not None and key in terminal.messages:
                     return terminal.messages[key]
-                return self._heard(terminal, state, body, key)
+                heard = self._heard(terminal, state, body, key)
+                assert terminal is not None
+                if took is not None and not took(terminal.content.get("stdout", b""), text):
+                    heard = Undeliverable(UNKNOWN, "It did not say that it took it.").delivery
+                    terminal.messages[key] = heard
+                return heard
             except Undeliverable as why:
                 return why.delivery
 
@@ -193,6 +208,38 @@ class MemoryTerminals:
         heard = Delivery(delivered=True, proof="The program wrote down what it heard.")
         terminal.messages[key] = heard
         return heard
+
+    def ask(self, directory: str, question: Question) -> None:
+        """The program in `directory` asks a person."""
+        terminal = self._terminals[directory]
+        terminal.questions[question.id] = question
+        listeners, terminal.listeners = terminal.listeners, []
+        for waiter in listeners:
+            _tell(waiter)
+
+    def questions(self, directory: str) -> Sequence[Question]:
+        terminal = self._terminals.get(directory)
+        asked = terminal.questions.values() if terminal is not None else ()
+        answered = terminal.answers if terminal is not None else {}
+        left = [one for one in asked if one.id not in answered]
+        return sorted(left, key=lambda one: (one.asked_at, one.id))
+
+    async def asks(self, directory: str, known: Set[str]) -> None:
+        while not [one for one in self.questions(directory) if one.id not in known]:
+            waiter = asyncio.get_running_loop().create_future()
+            self._terminals[directory].listeners.append(waiter)
+            await waiter
+
+    def answer(self, directory: str, question: str, given: Answer) -> bool:
+        with self._lock:
+            terminal = self._terminals.get(directory)
+            if terminal is None or question in terminal.answers:
+                return False
+            terminal.answers[question] = given
+            return True
+
+    def join(self, directory: str) -> int:
+        return os.open(os.devnull, os.O_RDONLY)
 
     def attach_command(self, name: str, *, read_only: bool) -> Sequence[str]:
         return ("attach", *(["--read-only"] if read_only else []), checked_name(name))

@@ -15,7 +15,7 @@ _ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # The attempt's own files: nothing that a launch brings along may take their place.
 RESERVED = frozenset(
     {"launch.json", "prompt", "started", "stdout", "stderr", "pane", "stop", "exit.json"}
-    | {"exit.json.tmp", "messages"}
+    | {"exit.json.tmp", "messages", "turn", "told", "joined"}
 )
 
 

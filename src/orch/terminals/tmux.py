@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from orch.model.attempt import Activity, ExitRecord, Launch
 from orch.model.delivery import Delivery
 from orch.model.errors import ToolFailed
 from orch.model.run import Owner
-from orch.terminals import files, process
+from orch.terminals import files, process, questions
 from orch.terminals.activity import activity
 from orch.terminals.delivery import DEFAULT, Courier, Patience
 from orch.terminals.inside import keeper
@@ -27,6 +27,8 @@ from orch.terminals.names import checked_attempt, checked_name, is_name
 from orch.terminals.server import NoServer, NoSession, Refused, Server, Silent, literal
 
 if TYPE_CHECKING:
+    from orch.model.question import Answer, Question
+    from orch.ports import Took
     from orch.terminals.ear import InotifyEar
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
@@ -194,10 +196,26 @@ class Tmux:
 
     # --- talk
 
-    def send(self, name: str, directory: str, text: str, *, key: str) -> Delivery:
+    def send(
+        self, name: str, directory: str, text: str, *, key: str, took: Took | None = None
+    ) -> Delivery:
         state = self.probe(name, directory)
         folder = Path(directory).absolute()
-        return Courier(self._server, name, folder, self._patience).send(state, text, key)
+        return Courier(self._server, name, folder, self._patience, took).send(state, text, key)
+
+    def questions(self, directory: str) -> Sequence[Question]:
+        return questions.open_questions(Path(directory))
+
+    async def asks(self, directory: str, known: Set[str]) -> None:
+        from orch.terminals import watch
+
+        await watch.until(directory, lambda: bool(_new(Path(directory), known)))
+
+    def answer(self, directory: str, question: str, given: Answer) -> bool:
+        return questions.put_answer(Path(directory), question, given)
+
+    def join(self, directory: str) -> int:
+        return files.hold(Path(directory), "joined")
 
     def attach_command(self, name: str, *, read_only: bool) -> Sequence[str]:
         checked_name(name)
@@ -250,6 +268,10 @@ class Tmux:
         process.terminate(owner)
         process.wait({owner.pid: owner.started}, grace_s + _MARGIN_S)
         return known
+
+
+def _new(folder: Path, known: Set[str]) -> list[Question]:
+    return [one for one in questions.open_questions(folder) if one.id not in known]
 
 
 def _mark(directory: Path | str) -> str:

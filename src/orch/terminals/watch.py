@@ -1,4 +1,4 @@
-"""Told by the kernel when a process that is not our child has ended.
+"""Told by the kernel when a process that is not our child has ended, or a file is new.
 
 Invariant: never polls where the kernel can tell: pidfd on Linux, kqueue on macOS and the BSDs; a
 slow look only where there is neither.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+from collections.abc import Callable
 from typing import Any
 
+from orch.terminals.ear import opened
 from orch.terminals.inside.tree import LINUX, start_time
 
 _LOOK_S = 0.2
@@ -29,6 +31,22 @@ async def gone(pid: int, began: int) -> None:
             await _readable(descriptor.fileno())
     finally:
         descriptor.close()
+
+
+async def until(directory: str, found: Callable[[], bool]) -> None:
+    """Return when `found` says so, which is asked when a file is new in `directory`."""
+    ear = opened(names_only=True)
+    try:
+        told = ear is not None and ear.listen(directory)
+        while not found():  # asked after we listen: nothing comes in between
+            if not told or ear is None:
+                await asyncio.sleep(_LOOK_S)
+                continue
+            await _readable(ear.fileno())
+            ear.heard()
+    finally:
+        if ear is not None:
+            ear.close()
 
 
 class _File:

@@ -71,6 +71,8 @@ class Step(NamedTuple):
     tool: str = ""
     arguments: Mapping[str, Any] = MappingProxyType({})
     words: str = ""
+    turn: int = 1
+    """Of the conversation: each call in it has an id of its own."""
 
 
 class ModelServer:
@@ -101,18 +103,17 @@ class ModelServer:
 
 def step(body: dict[str, Any]) -> Step:
     """What follows in the conversation of a request of any of the kinds."""
+    turn = len(body.get("messages") or body.get("input") or body.get("contents") or [])
     told = _texts(body)
     said = _SAY.findall(told)
-    if _after_a_tool(body):
-        return Step(words=said[-1] if said else WORDS)
-    tool = _command_tool(body)
+    tool = None if _after_a_tool(body) else _command_tool(body)
     if tool is None:
-        return Step(words=said[-1] if said else WORDS)
+        return Step(words=said[-1] if said else WORDS, turn=turn)
     commands = _CMD.findall(told)
     name, key, many = tool
     command = commands[-1] if commands else COMMAND
     value: Any = ["bash", "-c", command] if many else command
-    return Step(tool=name, arguments={key: value})
+    return Step(tool=name, arguments={key: value}, turn=turn)
 
 
 def _texts(value: Any, depth: int = 0) -> str:
@@ -272,14 +273,15 @@ _USAGE = {"input_tokens": IN, "output_tokens": OUT, "cache_read_input_tokens": C
 
 def _block(next_step: Step) -> dict[str, Any]:
     if next_step.tool:
-        return {"type": "tool_use", "id": "toolu_1", "name": next_step.tool,
+        return {"type": "tool_use", "id": f"toolu_{next_step.turn}", "name": next_step.tool,
                 "input": dict(next_step.arguments)}  # fmt: skip
     return {"type": "text", "text": next_step.words}
 
 
 def _whole(body: dict[str, Any], next_step: Step) -> dict[str, Any]:
     return {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": body.get("model", ""),
+        "id": f"msg_{next_step.turn}", "type": "message", "role": "assistant",
+        "model": body.get("model", ""),
         "content": [_block(next_step)], "usage": _USAGE, "stop_sequence": None,
         "stop_reason": "tool_use" if next_step.tool else "end_turn",
     }  # fmt: skip
@@ -305,12 +307,13 @@ def _anthropic(body: dict[str, Any], next_step: Step) -> Iterator[str]:
 
 def _responses(next_step: Step) -> Iterator[str]:
     item: dict[str, Any] = {
-        "type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+        "type": "message", "id": f"msg_{next_step.turn}", "role": "assistant", "status": "completed",
         "content": [{"type": "output_text", "text": next_step.words, "annotations": []}],
     }  # fmt: skip
     if next_step.tool:
         item = {
-            "type": "function_call", "id": "fc_1", "call_id": "call_1", "name": next_step.tool,
+            "type": "function_call", "id": f"fc_{next_step.turn}",
+            "call_id": f"call_{next_step.turn}", "name": next_step.tool,
             "arguments": json.dumps(dict(next_step.arguments)), "status": "completed",
         }  # fmt: skip
     usage = {
@@ -335,7 +338,7 @@ def _said(next_step: Step) -> tuple[dict[str, Any], str]:
     if not next_step.tool:
         return {"role": "assistant", "content": next_step.words}, "stop"
     call = {"name": next_step.tool, "arguments": json.dumps(dict(next_step.arguments))}
-    calls = [{"index": 0, "id": "call_1", "type": "function", "function": call}]
+    calls = [{"index": 0, "id": f"call_{next_step.turn}", "type": "function", "function": call}]
     return {"role": "assistant", "content": None, "tool_calls": calls}, "tool_calls"
 
 

@@ -25,6 +25,9 @@ HANGUP_S = 1.0  # the program, after TERM, when its terminal has gone
 GIVE_UP_S = 10.0  # nothing survives KILL for long but a process stuck in the kernel
 CHASE = 100  # quick looks for newborns after each KILL
 PANE_S = 0.5
+QUIET_S = 1.0  # after a turn's end: somebody may just have said more
+OVER, BEGUN = 0x6F, 0x62  # what a program says of its turns: `o` and `b`
+FINISHED = "finished"  # its turn was over and nobody wanted more: a good end
 _REASONS = {_signal.SIGTERM: "stopped", _signal.SIGHUP: "lost"}
 _HANDLED = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGCHLD)
 
@@ -127,10 +130,15 @@ class Keeper:
         self._give_up_at = float("inf")
         self._timeout_at = time.monotonic() + (launch.get("timeout_s") or float("inf"))
         self._linger_at = float("inf")
+        self._turn = -1
+        self._over_at = float("inf")  # when a program whose turn is over is ended
         self._hear()
 
     def start(self) -> None:
         """Start the program; `NotStarted` when that cannot be."""
+        if self._launch.get("turns"):
+            self._turn = _pipe(f"{self._directory}/turn")
+            self._poll.register(self._turn, select.POLLIN)
         self._pid, pipes = program.spawn(self._launch, self._directory, _HANDLED)
         if pipes:
             os.set_blocking(1, False)  # the screen is ours alone
@@ -160,6 +168,8 @@ class Keeper:
             "signal": number,
             "error": self._stuck,
         }
+        if self.reason == FINISHED:
+            facts |= {"exit_code": 0, "signal": 0}
         for reason in ("timed_out", "lost", "stopped"):
             facts[reason] = self.reason == reason
         for stream in self._streams.values():
@@ -181,6 +191,11 @@ class Keeper:
         """Time brings TERM to what lives too long, and KILL to what does not care."""
         if now >= self._timeout_at and self._status is None and not self.reason:
             self._end("timed_out", self._launch.get("grace_s", 5.0), now)
+        if now >= self._over_at and self._status is None and not self.reason:
+            if _joined(self._directory):
+                self._over_at = now + QUIET_S
+            else:
+                self._end(FINISHED, self._launch.get("grace_s", 5.0), now)
         if self._status is not None and not self.reason and self._linger_at == float("inf"):
             self._linger_at = now + LINGER_S
         if now >= self._linger_at and self._kill_at == float("inf"):
@@ -227,11 +242,13 @@ class Keeper:
         else:
             limits = [self._kill_at, self._linger_at if self._kill_at == float("inf") else now + 60]
             if self._status is None and not self.reason:
-                limits.append(self._timeout_at)
+                limits += [self._timeout_at, self._over_at]
             pause = max(0.0, min(*limits, now + 60) - now)
         for source, _ in self._poll.poll(pause * 1000 + 1):
             if source == self._wake:
                 self._hear()
+            elif source == self._turn:
+                self._hear_turn()
             elif not self._streams[source].move() and self._streams[source].ended:
                 self._poll.unregister(source)
 
@@ -247,6 +264,14 @@ class Keeper:
                 self._end(_REASONS[number], grace, time.monotonic())
             elif number in (_signal.SIGINT, _signal.SIGQUIT) and self._pid:
                 _send({-self._pid}, number)
+
+    def _hear_turn(self) -> None:
+        """The last word counts."""
+        for said in os.read(self._turn, 512):
+            if said == OVER:
+                self._over_at = time.monotonic() + QUIET_S
+            elif said == BEGUN:
+                self._over_at = float("inf")
 
     def _reap(self) -> None:
         """Collect ended children, note the program's own status, and whether any child is left."""
@@ -268,6 +293,29 @@ class Keeper:
         """Ctrl-Z in a pane without a shell would stop the program for ever. A SIGSTOP was meant."""
         if self._launch["io"] == "tty" and number != _signal.SIGSTOP:
             _send({-self._pid}, _signal.SIGCONT)
+
+
+def _pipe(path: str) -> int:
+    """A named pipe that is never at its end: we hold it open for writing too."""
+    os.mkfifo(path, 0o600)
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _joined(directory: str) -> bool:
+    """Whether a person is in the terminal: who joins holds a lock for as long."""
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    try:
+        file = os.open(f"{directory}/joined", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False  # nobody ever did
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def _asked_grace(directory: str) -> float:
