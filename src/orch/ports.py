@@ -443,12 +443,14 @@ class AgentPlugin(Protocol):
 
 class Agent(AgentPlugin, Protocol):
     """An adapter as the engine has it. `resumes`: it can go on with a conversation; `thread_usage`:
-    it counts the tokens of one from its beginning; `asks`: a person is asked before it acts; `took`:
+    it counts the tokens of one from its beginning; `asks`: a person is asked before it acts;
+    `idle_s`: seconds without a sign of life after which it is ended, 0 for the general rule; `took`:
     how it shows that it took a message, None where it does not."""
 
     resumes: bool
     thread_usage: bool
     asks: bool
+    idle_s: float
     took: Took | None
 
     def session(self, stdout: bytes) -> str:

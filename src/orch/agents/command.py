@@ -38,6 +38,7 @@ class CommandAgent:
         self.reply = config.reply
         self.io = config.io
         self.timeout_s = config.timeout_s
+        self.idle_s = config.idle_s
         self._config = config
 
     def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:

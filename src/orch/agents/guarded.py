@@ -25,6 +25,7 @@ class GuardedAgent:
         self.resumes = bool(getattr(agent, "resumes", False))
         self.thread_usage = bool(getattr(agent, "thread_usage", False))
         self.asks = False
+        self.idle_s = float(getattr(agent, "idle_s", 0.0))
         self.took: Took | None = None
         self._agent = agent
         self._plugin = plugin

@@ -131,7 +131,9 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     Another `kind` is one that an installed package brings, with `options` of its own.
     `permissions`: `supervised` asks a person before a tool changes anything (`orch inbox`). `deny`
     are tool calls that it must not make, like `Bash(npm publish*)`.
-    `timeout_s` is wall time, 0 for none. `writable` are paths for sandboxes beside the worktree.
+    `timeout_s` is wall time, 0 for none; `idle_s` the time without any sign of life (processes,
+    output, files) after which it is ended, 0 for `[timeouts] stuck_…`. `writable` are paths for
+    sandboxes beside the worktree.
     """
 
     kind: Annotated[str, _KIND] = "command"
@@ -143,6 +145,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     env: Annotated[dict[str, Secret], EnvTable()] = {}
     pass_env: Annotated[tuple[str, ...], PassEnv()] = ()
     timeout_s: Annotated[float, Seconds(zero=True)] = 1800.0
+    idle_s: Annotated[float, Seconds(zero=True)] = 0.0
     permissions: Annotated[
         Literal["autonomous", "supervised"], Choice(("autonomous", "supervised"))
     ] = "autonomous"

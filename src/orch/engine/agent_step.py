@@ -80,6 +80,11 @@ class AgentProgram:
         self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.fields: dict[str, Any] = {**agent_fields(effect, agent.name), "role": role}
 
+    watched = True
+
+    def idle_s(self, attempt: Attempt) -> float:
+        return self._by(attempt).idle_s
+
     def asks(self, attempt: Attempt) -> bool:
         return self._by(attempt).asks
 

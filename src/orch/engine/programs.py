@@ -13,11 +13,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from orch.engine import questions, vigil
-from orch.engine.step_context import Done, Interrupted, StepContext, Unknown
+from orch.engine.step_context import Done, Interrupted, StepContext, Unknown, failed
 from orch.engine.unattended import Unattended
 from orch.model.attempt import FINAL, Attempt, ExitRecord, Launch
 from orch.model.command import AttemptEnd
 from orch.model.effect import Retry
+from orch.model.errors import AgentFailed
 
 
 class Program(Protocol):
@@ -27,6 +28,12 @@ class Program(Protocol):
     retry: Retry
     queue: Unattended | None
     """The rules of the queue, for a task of it; None: `retry` alone decides."""
+
+    watched: bool
+    """Whether it is ended when it shows no sign of life."""
+
+    def idle_s(self, attempt: Attempt) -> float:
+        """After so many seconds of silence, 0 for the general rule."""
 
     def asks(self, attempt: Attempt) -> bool:
         """Whether its program asks a person before it acts."""
@@ -77,24 +84,13 @@ async def _tries(ctx: StepContext, program: Program, lost: Callable[[Attempt], D
     attempt = await _current(ctx, program)
     while True:
         record = await _run_once(ctx, program, attempt)
-        if isinstance(record, AttemptEnd):
-            assert program.queue is not None, "only the queue's rules end a program"
-            attempt = await program.queue.next(program, record)
-            continue
         if record is None and ctx.interrupted == "end":
             raise Interrupted("end", _stopped(attempt))
-        if record is None:
-            end = AttemptEnd(
-                id=attempt.id, status="lost", code="lost",
-                message="its terminal went away without a result",
-            )  # fmt: skip
-            if program.queue is not None:
-                attempt = await program.queue.next(program, end)
-                continue
-            if _count(ctx, "lost") + 1 >= max(1, program.retry.lost):
-                finished = lost(attempt)
-                return Done(finished.outcome, finished.facts, end)
-            attempt = await _next(ctx, program, end)
+        if record is None or isinstance(record, AttemptEnd):
+            after = await _onward(ctx, program, attempt, record, lost)
+            if isinstance(after, Done):
+                return after
+            attempt = after
             continue
         judged = await program.judge(attempt, record)
         if program.queue is not None and judged.end.status == "failed":
@@ -114,6 +110,28 @@ async def _tries(ctx: StepContext, program: Program, lost: Callable[[Attempt], D
             attempt = await _next(ctx, program, judged.end)
         pause = min(program.retry.max_s, program.retry.base_s * 2.0**failures)
         await _pause(ctx, attempt, pause if judged.pause is None else judged.pause)
+
+
+async def _onward(
+    ctx: StepContext, program: Program, attempt: Attempt, overdue: AttemptEnd | None,
+    lost: Callable[[Attempt], Done],
+) -> Attempt | Done:  # fmt: skip
+    """The attempt that follows on one which was ended (`overdue`) or lost, or what the step is
+    settled with."""
+    end = overdue or AttemptEnd(
+        id=attempt.id, status="lost", code="lost", message="its terminal went away without a result"
+    )
+    if program.queue is not None:
+        return await program.queue.next(program, end)
+    most = program.retry.lost if overdue is None else program.retry.attempts
+    if _count(ctx, end.status) + 1 < most:
+        return await _next(ctx, program, end)
+    if overdue is None:
+        finished = lost(attempt)
+        return Done(finished.outcome, finished.facts, end)
+    hint = f"orch logs {ctx.run.id}:{attempt.id}"
+    error = AgentFailed(f"the agent {attempt.agent}: {end.message}", code=end.code, hint=hint)
+    return failed(error, end=end)
 
 
 async def _pause(ctx: StepContext, attempt: Attempt, seconds: float) -> None:
@@ -180,10 +198,12 @@ async def _until_end(ctx: StepContext, program: Program, attempt: Attempt) -> At
     asking = program.asks(attempt)
     heard = asyncio.ensure_future(questions.heard(ctx, attempt)) if asking else None
     try:
-        if program.queue is None:
+        if not program.watched:
             await ctx.wait(end)
             return None
-        return await vigil.ended(ctx, attempt, program.queue.complexity, end, asking=asking)
+        complexity = program.queue.complexity if program.queue is not None else ""
+        idle_s = program.idle_s(attempt)
+        return await vigil.ended(ctx, attempt, complexity, end, asking=asking, idle_s=idle_s)
     finally:
         if heard is not None:
             heard.cancel()

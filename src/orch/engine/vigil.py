@@ -1,4 +1,4 @@
-"""Watching a queued task's agent while it works: is it stuck, has it used up what it may?
+"""Watching an agent while it works: is it stuck, has a queued task's used up what it may?
 
 Invariant: only an agent whose process is known to be alive and idle is ended for silence, and its
 exit file is collected first (H23); what could not be read is no evidence. A limit ends the attempt
@@ -30,18 +30,22 @@ OVERSPENT = "budget"
 
 async def ended(
     ctx: StepContext, attempt: Attempt, complexity: str, end: Coroutine[Any, Any, None],
-    *, asking: bool = False,
+    *, asking: bool = False, idle_s: float = 0.0,
 ) -> AttemptEnd | None:  # fmt: skip
     """Wait for the agent's end. None: it has ended or is gone; else why it has to be ended now. One
-    that waits for a person's answer is not stuck."""
-    timeouts = ctx.world.config(ctx.run.repo).timeouts
+    that waits for a person's answer is not stuck. `idle_s` is the agent's own limit of silence, 0 for
+    the one of the task's complexity. Only a queued task's agent is ended for what it has spent."""
+    timeouts: stuck.Timeouts = ctx.world.config(ctx.run.repo).timeouts
+    timeouts = _Own(idle_s) if idle_s else timeouts
     grace = stuck.timeout_s(complexity, _Silences(timeouts), 0.0)
     pause = min(LONGEST_S, grace / PARTS) if grace else LONGEST_S
     gone = asyncio.ensure_future(end)
     watch: stuck.Watch | None = None
     try:
         while True:
-            left = ctx.world.seconds_left(ctx.run, attempt.agent, ctx.world.clock.now())
+            now = ctx.world.clock.now()
+            queued = ctx.run.unattended
+            left = ctx.world.seconds_left(ctx.run, attempt.agent, now) if queued else LONGEST_S
             await ctx.wait(_either(gone, min(pause, max(left, SHORTEST_S))))
             if gone.done():
                 gone.result()
@@ -55,8 +59,8 @@ async def ended(
                 return AttemptEnd(
                     id=attempt.id, status="failed", code="stuck", message=found.message
                 )
-            over = ctx.world.overspent(ctx.run, attempt.agent, ctx.world.clock.now())
-            if over is not None:
+            over = queued and ctx.world.overspent(ctx.run, attempt.agent, ctx.world.clock.now())
+            if over:
                 return AttemptEnd(
                     id=attempt.id, status="stopped", code=OVERSPENT, message=over.message
                 )
@@ -73,6 +77,14 @@ class _Silences:
         self.medium_s = timeouts.stuck_medium_s
         self.complex_s = timeouts.stuck_complex_s
         self.stuck_simple_s = self.stuck_medium_s = self.stuck_complex_s = 0.0
+
+
+class _Own:
+    """The same limit of silence, whatever the task."""
+
+    def __init__(self, idle_s: float) -> None:
+        self.simple_s = self.medium_s = self.complex_s = 0.0
+        self.stuck_simple_s = self.stuck_medium_s = self.stuck_complex_s = idle_s
 
 
 async def _either(gone: asyncio.Future[None], seconds: float) -> None:
