@@ -30,7 +30,6 @@ class CommandAgent:
 
     resumes = False
     thread_usage = False
-    asks = False
     took: Took | None = None
 
     def __init__(self, name: str, config: AgentConfig) -> None:
@@ -39,9 +38,12 @@ class CommandAgent:
         self.io = config.io
         self.timeout_s = config.timeout_s
         self.idle_s = config.idle_s
+        self.asks = config.permissions == "supervised"
         self._config = config
 
     def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
+        if self.asks:
+            raise unsupervised(self.name)
         return launch(self.name, self._config, self._argv(request), request, environ)
 
     def judge(
@@ -101,6 +103,13 @@ def launch(
         timeout_s=config.timeout_s,
         files=dict(files or {}),
     )
+
+
+def unsupervised(name: str) -> UsageError:
+    return UsageError(
+        f"the agent {name} has no way to ask a person before it acts", code="not_supervised",
+        hint=f"orch config set agents.{name}.permissions autonomous, or another agent",
+    )  # fmt: skip
 
 
 def missing(name: str, config: AgentConfig, program: str, environ: Mapping[str, str]) -> str:

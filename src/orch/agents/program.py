@@ -90,7 +90,6 @@ class ProgramAgent(command.CommandAgent):
         super().__init__(name, config)
         self.resumes = what.can.resume
         self.thread_usage = what.thread_usage
-        self.asks = config.permissions == "supervised"
         self.took = what.took
         self._what = what
         self._options = options if options is not None else Options()
@@ -100,7 +99,7 @@ class ProgramAgent(command.CommandAgent):
         what, model = self._what, request.model or self._options.model
         call = Call(
             request, chosen=(what.flag, model) if model else (), interactive=self.io == "tty",
-            supervised=self._config.permissions == "supervised",
+            supervised=self.asks,
             deny=rules.forbidden(request, self._config.deny),
         )  # fmt: skip
         self._check(call, environ)
@@ -122,11 +121,7 @@ class ProgramAgent(command.CommandAgent):
                 code="not_interactive", hint=f"orch config set agents.{name}.io pipes",
             )  # fmt: skip
         if call.supervised and not can.questions:
-            raise UsageError(
-                f"the agent {name} has no way to ask a person before it acts",
-                code="not_supervised",
-                hint=f"orch config set agents.{name}.permissions autonomous, or another agent",
-            )
+            raise command.unsupervised(name)
         refusal = self._what.refuses(call, self._environ(environ)) if self._what.refuses else None
         if refusal is not None:
             raise UsageError(

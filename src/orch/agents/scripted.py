@@ -12,6 +12,8 @@ A script is a JSON list of actions, each an object with one verb:
     {"say": "text"}  {"say_error": "text"}          a line on stdout, stderr
     {"flood": {"bytes": 1000, "stream": "stderr", "binary": true}}
     {"ask": "question"}                             prints it, waits for a line from the terminal
+    {"ask": {"question": "rm -rf build?", "tool": "Bash", "save": "answer.txt"}}
+                                                    with a tool: of a person, by `orch inbox`
     {"result": {"status": "done"}}                  the result file; a text is written as it is
     {"wait": 0.5}  {"wait": {"file": "go", "seconds": 60}}
     {"daemon": {"seconds": 3600, "pid_file": "pid"}}  leaves a process that has cut every tie
@@ -209,6 +211,9 @@ def _flood(detail: Any, stage: Stage) -> None:
 def _ask(detail: Any, stage: Stage) -> None:
     """With the pane as stdin the answer is typed there; the prompt on stdin is no answer."""
     question = detail["question"] if isinstance(detail, dict) else str(detail)
+    if isinstance(detail, dict) and "tool" in detail:
+        _inquire(question, detail, stage)
+        return
     sys.stdout.write(f"{question}\n")
     sys.stdout.flush()
     if not sys.stdin.isatty():
@@ -221,6 +226,35 @@ def _ask(detail: Any, stage: Stage) -> None:
     sys.stdout.write(f"answer: {answer}\n")
     if isinstance(detail, dict) and "save" in detail:
         _put({"path": detail["save"], "text": f"{answer}\n"}, stage, "w")
+
+
+def _inquire(question: str, detail: dict[str, Any], stage: Stage) -> None:
+    """Ask as the hooks of real agents do; a refusal ends it, as one that can do nothing else."""
+    asking = _beside("inside/asking.py")
+    directory = os.path.dirname(stage.environ["ORCH_RESULT_FILE"])
+    answer = asking.ask(directory, question, {
+        "kind": detail.get("kind", "permission"), "text": question, "tool": detail["tool"],
+        "input": detail.get("input", {}),
+    })  # fmt: skip
+    told = f"{answer['decision']} {answer.get('text', '')}".strip()
+    sys.stdout.write(f"answer: {told}\n")
+    if "save" in detail:
+        _put({"path": detail["save"], "text": f"{told}\n"}, stage, "w")
+    if answer["decision"] == "deny":
+        raise SystemExit(1)
+
+
+def _beside(name: str) -> Any:
+    """A module beside this script, which knows no packages."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    spec = spec_from_file_location("beside", place)
+    if spec is None or spec.loader is None:
+        raise ScriptError(f"{name} is not there")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _result(detail: Any, stage: Stage) -> None:
