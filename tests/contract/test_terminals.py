@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from orch.model.attempt import Launch
+from orch.model.question import Question
 from orch.terminals.delivery import Patience
 from orch.terminals.memory import MemoryTerminals, Script
 from orch.terminals.tmux import Tmux
@@ -21,7 +22,7 @@ from tests.contract.terminals_contract import Part, TerminalsContract
 from tests.sim.virtual import VirtualClock, VirtualLoop
 from tests.terminalrooms import PYTHON, Room, kill, lines, until
 
-PATIENCE = Patience(ready_s=1.5, read_s=1.0, pause_s=0.01)
+PATIENCE = Patience(ready_s=1.5, read_s=1.0, pause_s=0.01, took_s=0.3)
 PLAYER = """
 import os, signal, sys, time
 seconds, stdout, stderr, echo, code, number, listens, log = sys.argv[1:]
@@ -79,6 +80,10 @@ class TmuxHands:
         kill(self.room.wrapper(attempt))
         until(lambda: name not in self.terminals.names())
 
+    def ask(self, attempt: str, question: Question) -> None:
+        text = msgspec.json.encode(question)
+        Path(self.directory(attempt), f"ask-{question.id}.json").write_bytes(text)
+
     def silence(self) -> None:
         kill(self.room.note_server(), signal.SIGSTOP)
 
@@ -127,6 +132,9 @@ class MemoryHands:
 
     def lose(self, name: str, attempt: str) -> None:
         self.terminals.lose(name)
+
+    def ask(self, attempt: str, question: Question) -> None:
+        self.terminals.ask(self.directory(attempt), question)
 
     def silence(self) -> None:
         self.terminals.silent |= {"orch-a1", "orch-a2", "orch-a3"}

@@ -160,3 +160,18 @@ def test_a_task_is_retried_with_its_conversation(machine: Machine, agent: str) -
     assert "I have looked around" in json.dumps(machine.server.requests[before].body)
     assert second["usage"]["input_tokens"] == first["usage"]["input_tokens"] == 2400
     assert left(service) == 0
+
+
+@pytest.mark.parametrize(
+    ("scenario", "code"),
+    [("429", "rate_limit"), ("401", "auth"), ("500", "server_error"), ("credit", "billing")],
+)
+def test_a_failure_of_an_interactive_claude_ends_it(
+    machine: Machine, scenario: str, code: str
+) -> None:
+    """It would wait at its prompt for ever."""
+    world = machine.furnished(machine.agent("claude", scenario, lines='io = "tty"'))
+    machine.claude_is_set_up()
+    world.run("basic_pr", "--issue", "1", code=1)
+    attempt = attempt_of(world)
+    assert (attempt["status"], attempt["code"]) == ("failed", code), attempt

@@ -99,7 +99,8 @@ class Flaky:
 class TextAgent:
     """Says back what it was asked, and which attempt it was."""
 
-    name, reply, io, timeout_s = "text", "text", "pipes", 0.0
+    name, reply, io, timeout_s, idle_s = "text", "text", "pipes", 0.0, 0.0
+    resumes, thread_usage, asks, took = False, False, False, None
 
     def launch(self, request: Any, environ: Mapping[str, str]) -> Launch:
         argv = ("agent", request.prompt, request.worktree.path)
@@ -111,6 +112,9 @@ class TextAgent:
         return Verdict(ok=True, value=facts.stdout.decode())
 
     def probe(self, environ: Mapping[str, str]) -> str:
+        return ""
+
+    def session(self, stdout: bytes) -> str:
         return ""
 
 
