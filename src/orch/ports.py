@@ -14,7 +14,7 @@ adapter passes too: in `orch.testing` for what plugins may bring, in `tests/cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orch.model.attempt import AgentRequest as AgentRequest, AttemptFacts as AttemptFacts
@@ -26,6 +26,8 @@ from orch.model.spending import Accounts
 from orch.model.task import TaskViews
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orch.model.attempt import Activity, Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
     from orch.model.command import Command
     from orch.model.delivery import Delivery
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from orch.model.event import Actor, Event
     from orch.model.pull import Check, CheckState, FileChange, Landing, PullRequest
     from orch.model.repo import Checkout, Repo
+    from orch.model.report import Action
     from orch.model.run import Run, Source
     from orch.model.session import Session
     from orch.model.step import Step
@@ -396,6 +399,11 @@ class Tracker(Protocol):
     def update(self, identifier: str, **fields: Any) -> Ticket:
         """Change `status`, `labels`, `title`, `body`, `pr_url`, `resolved`, `resolution`; all
         else that a person wrote in the file stays to the byte."""
+
+
+Acts = Callable[[dict[str, Any]], "Iterable[Action]"]
+"""What an agent may have beside what it must: `acts(record)` tells the actions in one record (a JSON
+object on a line of its own) of its program's standard output. It knows that record only."""
 
 
 class Agent(Protocol):

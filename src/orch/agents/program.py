@@ -7,7 +7,7 @@ variables are the only ones it takes from ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,8 +18,8 @@ from orch.agents.output import Reader
 from orch.config import AgentConfig
 from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import UsageError
-from orch.model.report import Action, AgentState, Capabilities
-from orch.ports import AgentRequest, AttemptFacts
+from orch.model.report import AgentState, Capabilities
+from orch.ports import Acts, AgentRequest, AttemptFacts
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,7 +64,7 @@ class Program(NamedTuple):
     takes: tuple[str, ...] = ()
     sets: Mapping[str, str] = {}
     can: Capabilities = Capabilities()
-    acts: Callable[[dict[str, Any]], Iterator[Action]] | None = None
+    acts: Acts | None = None
     signs: Signs = Signs()
     proven: str = ""
     install: str = ""
@@ -77,6 +77,7 @@ class ProgramAgent(command.CommandAgent):
 
     def __init__(self, name: str, config: AgentConfig, options: Any, what: Program) -> None:
         super().__init__(name, config)
+        self.acts = what.acts
         self._what = what
         self._options = options if options is not None else Options()
 
