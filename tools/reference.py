@@ -56,9 +56,14 @@ SHAPES = {
     "log": "one `{at, level, name, message, …}` a line",
     "ps": "array of [run](#run)",
     "show": "[run](#run)",
-    "logs": "array of `{attempt, stream, text}`",
+    "logs": "array of `{attempt, stream, text}`; with `--actions` as `watch` has them",
     "stop": "[run](#run); with `--dry-run` `{run, would}`",
     "resume": "[run](#run), or an array of them without a RUN",
+    "inbox list": "array of `{id, kind, text, command, run, task, repo, agent, since, tool, input,"
+    " options}`",
+    "inbox approve": "`{id, kind, run, decision}`",
+    "inbox deny": "`{id, kind, run, decision}`",
+    "inbox answer": "`{id, kind, run, decision}`",
     "gate list": "array of `{run, gate, question}`",
     "gate approve": "`{run, gate, decision, text}`",
     "gate reject": "`{run, gate, decision, text}`",
@@ -78,8 +83,8 @@ SHAPES = {
     "pr list": "array of [pull request](#pull-request)",
     "attach": "`{run, attempt, terminal, command}`; `command` is the argv that would join it",
     "send": "`{run, attempt, delivered, proof, reason, message, hint, bytes}`; `reason` is a code",
-    "watch": "one object a line: `{type: snapshot, seq, run}` first, then `{type: event, …}` and"
-    " `{type: output, …}`",
+    "watch": "one object a line: `{type: snapshot, seq, run}` first, then `{type: event, …}`,"
+    " `{type: action, attempt, name, kind, tool, text}` and `{type: output, …}`",
     "worktree delete": "`{repo, slug, branch, path, status, risk, ignored, saved, restore,"
     " branch_kept}`; `ignored` are the ignored paths that are not kept;"
     " `restore` is the command that brings it back",
@@ -135,8 +140,9 @@ SHAPES = {
     " success_rate, average_s, tokens_in, tokens_out, usd, usd_unknown, tokens_unknown}`",
     "cost": "`{task or run, by, since, total, rows}`; sums are `{attempts, live, tokens_in,"
     " tokens_out, usd, seconds, usd_unknown, tokens_unknown}`",
-    "stream": "one `{type, attempt, task, run, agent, …}` a line; `type` is `started`, `output`"
-    " (with `stream` and `text`) or `ended` (with `status`, `code` and `message`)",
+    "stream": "one `{type, attempt, task, run, agent, …}` a line; `type` is `started`,"
+    " `action` (as `watch` has it), `output` (with `stream` and `text`) or `ended` (with `status`,"
+    " `code` and `message`)",
     "context": "`{task, sections, text, bytes}`; a section is `{name, text}`",
     "parse": "`{agent, status, summary, accomplished, remaining, files, learnings, delegations,"
     " session_id, usage: {tokens_in, tokens_out, cached_in, usd}, duration_ms, model,"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from orch.model.event import Actor, Event
     from orch.model.job import Told
     from orch.model.report import AgentState
-    from orch.ports import Forge, Took, Tracker
+    from orch.ports import Acts, Forge, Took, Tracker
     from orch.terminals.tmux import Tmux
 
 OWN_FOLDERS = {"local": "forge", "vault": "vault"}
@@ -172,6 +172,11 @@ class Home:
 
         read = reading.reader(self.config(None), agent)
         return parsing.parsed(read, stdout, stderr, code, agent=agent, now=self.clock.now())
+
+    def acts(self, agent: str) -> Acts | None:
+        from orch.agents.registry import Registry
+
+        return Registry(self.config(None)).acts(agent)
 
     def alive(self, owner: Owner) -> bool:
         from orch.terminals.process import alive

@@ -18,7 +18,8 @@ from orch.model.question import Question
 from orch.terminals.delivery import Patience
 from orch.terminals.memory import MemoryTerminals, Script
 from orch.terminals.tmux import Tmux
-from tests.contract.terminals_contract import Part, TerminalsContract
+from tests.contract.terminals_contract import Part
+from tests.contract.terminals_talk_contract import TalkContract
 from tests.sim.virtual import VirtualClock, VirtualLoop
 from tests.terminalrooms import PYTHON, Room, kill, lines, until
 
@@ -88,7 +89,7 @@ class TmuxHands:
         kill(self.room.note_server(), signal.SIGSTOP)
 
 
-class TestTmux(TerminalsContract):
+class TestTmux(TalkContract):
     @pytest.fixture
     def hands(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[TmuxHands]:
         monkeypatch.setattr("orch.terminals.server.PATIENCE_S", 1.5)
@@ -140,7 +141,7 @@ class MemoryHands:
         self.terminals.silent |= {"orch-a1", "orch-a2", "orch-a3"}
 
 
-class TestMemory(TerminalsContract):
+class TestMemory(TalkContract):
     @pytest.fixture
     def hands(self) -> Iterator[MemoryHands]:
         hands = MemoryHands()

@@ -37,6 +37,10 @@ def test_it_carries_a_ticket_to_a_merged_pull_request(machine: Machine, agent: s
     assert (work["agent"], work["status"]) == (agent, "succeeded")
     assert work["usage"]["input_tokens"] == 2400
     assert work["usage"]["cache_read_input_tokens"] == 1600
+    did = world.orch("logs", f"{work['run']}:{agent}", "--actions").out.splitlines()
+    command = ("Bash", "shell")[AGENTS.index(agent)] + "  printf 'hello\\n' > hello.txt"
+    assert [line for line in did if not line.startswith("usage  ")][:1] == [command], did
+    assert sum("usage  in all 2,400 in, 1,600 cached, 68 out" in line for line in did) == 1, did
     assert world.git("show", "main:hello.txt", where=world.remote) == "hello"
     assert left(service) == 0
 

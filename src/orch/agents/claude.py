@@ -111,16 +111,44 @@ def _tokens(last: dict[str, Any], used: dict[str, Any], name: str, per_model: st
 
 
 def acts(record: dict[str, Any]) -> Iterator[Action]:
-    """What a record of the stream says that it does."""
-    if record.get("type") == "assistant":
-        for part in output.rows(record, "message", "content"):
+    """What a record of the stream says that it does. A message's tokens are those it began with: what
+    is written is known at the end only."""
+    yield from doings(record)
+    last, used = record.get("type") == "result", output.table(record, "message", "usage")
+    if last:
+        used = output.table(record, "usage")
+    elif record.get("type") != "assistant":
+        return
+    yield from output.used(
+        output.count(used, "input_tokens"), output.count(used, "output_tokens") if last else None,
+        output.count(used, "cache_read_input_tokens"), usd=output.amount(record, "total_cost_usd"),
+        call="" if last else output.words(record, "message", "id") or "?",
+    )  # fmt: skip
+
+
+def doings(record: dict[str, Any]) -> Iterator[Action]:
+    """The same but what is used."""
+    kind, parts = record.get("type"), output.rows(record, "message", "content")
+    if kind == "assistant" and output.words(record, "message", "model") == "<synthetic>":
+        yield from output.wrong(" ".join(output.words(part, "text") for part in parts))
+    elif kind == "assistant":
+        for part in parts:
             if part.get("type") == "text":
                 yield from output.message(output.words(part, "text"))
             elif part.get("type") == "tool_use":
                 yield output.call(output.words(part, "name"), output.table(part, "input"))
+    elif kind == "user":
+        for part in parts:
+            if part.get("type") == "tool_result" and part.get("is_error") is True:
+                told = " ".join(output.words(one, "text") for one in output.rows(part, "content"))
+                yield from output.wrong(output.words(part, "content") or told)
+    elif kind == "result" and output.words(record, "subtype").startswith("error"):
+        failure = _failure(record, {}, "")
+        yield from output.wrong(failure.words if failure is not None else "")
     elif record.get("subtype") == "api_retry":
         status = output.count(record, "error_status")
-        yield Action(kind="retry", text=f"no answer ({status}), attempt {record.get('attempt')}")
+        again = output.count(record, "attempt")
+        yield Action(kind="retry", text=f"no answer ({status or 'none'}), attempt {again or '?'}")
 
 
 # --- how it is started

@@ -9,6 +9,7 @@ the thread's beginning.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,9 @@ from orch.model.report import Action, Capabilities, Failure, Report
 PLUGIN_API = 1
 
 _NOISE = re.compile(r"\s*reconnecting\b", re.IGNORECASE)
+_SHELL = re.compile(r"(?:/\S*/)?(?:ba|z|da|)sh -l?c (.*)$", re.DOTALL)
+_COMMAND = 4000
+_USAGE = ("input_tokens", "output_tokens", "cached_input_tokens")
 _REFUSED = re.compile(r"^[^\n]{0,300}: Read-only file system$", re.MULTILINE)
 
 
@@ -74,17 +78,44 @@ def _denied(item: dict[str, Any]) -> list[dict[str, Any]]:
 def acts(record: dict[str, Any]) -> Iterator[Action]:
     """What a record of the stream says that it does."""
     item, kind = output.table(record, "item"), record.get("type")
-    if kind == "item.started" and item.get("type") == "command_execution":
-        yield output.call("shell", {"command": output.words(item, "command")})
-    elif kind == "item.completed" and item.get("type") == "agent_message":
+    what = item.get("type")
+    if kind == "item.started" and what == "command_execution":
+        yield output.call("shell", {"command": _command(output.words(item, "command"))})
+    elif kind == "item.started" and what == "mcp_tool_call":
+        yield output.call(output.words(item, "tool"), output.table(item, "arguments"))
+    elif kind == "item.completed" and what == "agent_message":
         yield from output.message(output.words(item, "text"))
-    elif kind == "item.completed" and item.get("type") == "file_change":
+    elif kind == "item.completed" and what == "file_change":
         names = [output.words(change, "path") for change in output.rows(item, "changes")]
         yield Action(kind="edit", text=one_line(", ".join(names)))
-    elif kind == "item.started" and item.get("type") == "mcp_tool_call":
-        yield output.call(output.words(item, "tool"), output.table(item, "arguments"))
+    if kind == "item.completed" and item.get("status") in ("failed", "declined"):
+        yield from _wrong(item)
     elif kind == "error" and _NOISE.match(output.words(record, "message")):
         yield Action(kind="retry", text=one_line(output.words(record, "message")))
+    elif kind == "turn.failed":
+        yield from output.wrong(output.words(record, "error", "message"))
+    elif kind == "turn.completed":
+        found = (output.count(record, "usage", name) for name in _USAGE)
+        yield from output.used(*found, within=True)
+
+
+def _wrong(item: dict[str, Any]) -> Iterator[Action]:
+    """An item that did not end well."""
+    code, said = output.count(item, "exit_code"), output.words(item, "aggregated_output")
+    told = said.strip() or output.words(item, "error", "message") or str(item.get("status"))
+    exited = f"exit code {code}: " if code else ""
+    tool = "shell" if item.get("type") == "command_execution" else output.words(item, "tool")
+    yield from output.wrong(exited + told, tool or output.words(item, "type"))
+
+
+def _command(line: str) -> str:
+    """What is given to the shell, which always stands in front of it."""
+    found = _SHELL.match(line)
+    try:
+        words = shlex.split(found[1]) if found and len(line) <= _COMMAND else []
+    except ValueError:
+        return line
+    return words[0] if len(words) == 1 else line
 
 
 def _line(call: Call) -> Line:

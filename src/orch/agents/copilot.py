@@ -13,6 +13,7 @@ from typing import Any
 from orch.agents import output
 from orch.agents.looking import Signs
 from orch.agents.program import Call, Line, Program, maker, on_the_line
+from orch.agents.words import one_line
 from orch.model.report import Action, Capabilities, Failure, Report
 
 PLUGIN_API = 1
@@ -62,8 +63,17 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield from output.message(output.words(data, "content"))
     elif record.get("type") == "tool.execution_start":
         yield output.call(output.words(data, "toolName"), output.table(data, "arguments"))
-    elif record.get("type") == "session.info" and data.get("infoType") == "model_retry":
-        yield Action(kind="retry", text=output.words(data, "message")[:300])
+    elif record.get("type") == "assistant.turn_retry":
+        reason = one_line(output.words(data, "reason"), 60) or "none"
+        yield Action(kind="retry", text=f"no answer ({reason})")
+    elif record.get("type") == "tool.execution_complete":
+        code = output.count(data, "shellExecution", "exitCode")
+        if data.get("success") is False or code:
+            said = output.words(data, "error", "message") or output.words(data, "result", "content")
+            exited = f"exit code {code}: " if code else ""
+            yield from output.wrong(exited + said, output.words(data, "toolName"))
+    elif record.get("type") == "session.error":
+        yield from output.wrong(output.words(data, "message"))
 
 
 def _line(call: Call) -> Line:

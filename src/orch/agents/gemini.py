@@ -110,10 +110,22 @@ def _denied(stats: dict[str, Any]) -> list[dict[str, Any]]:
 
 def acts(record: dict[str, Any]) -> Iterator[Action]:
     """What a record of the stream says that it does."""
-    if record.get("type") == "message" and record.get("role") == "assistant":
-        yield from output.message(output.words(record, "content"))
-    elif record.get("type") == "tool_use":
+    kind = record.get("type")
+    if kind == "message" and record.get("role") == "assistant":
+        part = record.get("delta") is True
+        yield from output.message(output.words(record, "content"), part=part)
+    elif kind == "tool_use":
         yield output.call(output.words(record, "tool_name"), output.table(record, "parameters"))
+    elif kind == "tool_result" and record.get("status") == "error":
+        told = output.words(record, "error", "message") or output.words(record, "output")
+        yield from output.wrong(told)
+    elif kind == "error" or (kind == "result" and record.get("status") == "error"):
+        error = record.get("error") or record.get("message")
+        yield from output.wrong(_error(error).words)
+    if kind == "result":
+        stats = output.table(record, "stats")
+        found = (output.count(stats, name) for name in ("input_tokens", "output_tokens", "cached"))
+        yield from output.used(*found, within=True)
 
 
 def _line(call: Call) -> Line:

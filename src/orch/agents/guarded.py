@@ -5,13 +5,23 @@ Invariant: errors of ours pass as they are; of anybody else's nothing reaches th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
+from orch.agents.words import one_line, printable
 from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import OrchError
+from orch.model.report import Action
 from orch.plugins import Plugin
-from orch.ports import Agent, AgentRequest, AttemptFacts, Took
+from orch.ports import Acts, Agent, AgentRequest, AttemptFacts, Took
+
+LIMIT = 10_000
+"""Characters of an action's text that are looked at."""
+MOST = 100
+"""Actions of one record."""
 
 
 class GuardedAgent:
@@ -51,6 +61,23 @@ class GuardedAgent:
             return ""
         with self._plugin.blamed("does not tell its conversation"):
             return str(asked(stdout))
+
+    @property
+    def acts(self) -> Acts | None:
+        """Of an agent that has one (`orch.ports.Acts`)."""
+        with self._plugin.blamed("has no usable acts"):
+            found = getattr(self._agent, "acts", None)
+        return self._acts if callable(found) else None
+
+    def _acts(self, record: dict[str, Any]) -> Iterator[Action]:
+        """Whatever comes out is an action of bounded size, or the plugin's fault."""
+        given: Any = self._agent
+        with self._plugin.blamed("cannot say what it does"):
+            given_acts = itertools.islice(given.acts(record), MOST)
+            found = [msgspec.convert(msgspec.to_builtins(one), Action) for one in given_acts]
+        for one in found:
+            text = printable(one.text[:LIMIT]) if one.part else one_line(one.text[:LIMIT])
+            yield msgspec.structs.replace(one, text=text, tool=one_line(one.tool[:LIMIT], 60))
 
     def probe(self, environ: Mapping[str, str]) -> str:
         try:

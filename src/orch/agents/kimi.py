@@ -67,7 +67,9 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
             arguments = given if isinstance(given, dict) else {}
             yield output.call(output.words(one, "function", "name"), arguments)
     elif record.get("type") == "turn.step.retrying":
-        yield Action(kind="retry", text=one_line(output.words(record, "error_message")))
+        again = output.count(record, "next_attempt")
+        told = output.words(record, "error_message")
+        yield Action(kind="retry", text=one_line(f"attempt {again or '?'}: {told}"))
 
 
 def _line(call: Call) -> Line:

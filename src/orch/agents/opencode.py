@@ -91,7 +91,22 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
     if record.get("type") == "text":
         yield from output.message(output.words(part, "text"))
     elif record.get("type") == "tool_use":
-        yield output.call(output.words(part, "tool"), output.table(part, "state", "input"))
+        tool, state = output.words(part, "tool"), output.table(part, "state")
+        yield output.call(tool, output.table(state, "input"))
+        code = output.count(state, "metadata", "exit")
+        if state.get("status") == "error":
+            yield from output.wrong(output.words(state, "error"), tool)
+        elif code:
+            told = output.words(state, "output").strip()
+            yield from output.wrong(f"exit code {code}: {told}", tool)
+    elif record.get("type") == "step_finish":
+        yield from output.used(
+            output.count(part, "tokens", "input"), output.count(part, "tokens", "output"),
+            output.count(part, "tokens", "cache", "read"), usd=output.amount(part, "cost"),
+            call=output.words(part, "messageID") or "?",
+        )  # fmt: skip
+    elif record.get("type") == "error":
+        yield from output.wrong(_error(record.get("error"), None).words)
 
 
 def _line(call: Call) -> Line:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from orch.agents import failure
-from orch.agents.words import one_line
+from orch.agents.words import one_line, printable
 from orch.model.report import Action, Failure, Report
 
 Reader = Callable[[bytes, bytes], Report]
@@ -113,27 +113,66 @@ def total(*counts: float | None) -> Any:
     return sum(known) if known else None
 
 
+_START = 4000
+"""Characters of a text that are looked at: one line of it is shown."""
 _FILES = ("file_path", "path", "filePath", "notebook_path")
 _TOLD = ("command", "cmd", "pattern", "query", "url", "prompt", "description")
 _EDITS = ("edit", "write", "patch", "replace", "create", "notebook")
 
 
-def message(text: str) -> Iterator[Action]:
-    """An agent's words, where there are any."""
-    line = one_line(text)
+def message(text: str, *, part: bool = False) -> Iterator[Action]:
+    """An agent's words, where there are any; the blanks at the ends of a `part` are words too."""
+    line = printable(text[:_START]) if part else one_line(text[:_START])
     if line:
-        yield Action(kind="message", text=line)
+        yield Action(kind="message", text=line, part=part)
+
+
+def wrong(text: str, tool: str = "") -> Iterator[Action]:
+    """What went wrong, in the words that a record has for it."""
+    yield Action(
+        kind="failed", text=one_line(text[:_START]) or "no reason is given", tool=one_line(tool, 60)
+    )
+
+
+def used(
+    tokens_in: int | None,
+    tokens_out: int | None,
+    cached_in: int | None,
+    *,
+    within: bool = False,
+    usd: float | None = None,
+    call: str = "",
+) -> Iterator[Action]:
+    """The tokens that a record tells, if it tells any that are not 0. `within`: `tokens_in` has those
+    that were read from a cache too. Without `call` it is all so far."""
+    found = Report(
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        cached_in=cached_in,
+        cached_within=within,
+        usd=usd,
+    ).usage()
+    if any(found.values()):
+        told = [f"{found[name]:,} {word}" for name, word in _USED.items() if name in found]
+        told += [f"${usd:.4f}"] if usd else []
+        text = ", ".join(told)
+        yield Action(
+            kind="usage", text=text if call else f"in all {text}", used=found, call=call[:200]
+        )
+
+
+_USED = {"input_tokens": "in", "cache_read_input_tokens": "cached", "output_tokens": "out"}
 
 
 def call(tool: str, given: dict[str, Any]) -> Action:
     """A tool's call in a few words: what it is called with matters, not how the tool names it."""
     named = next((words(given, key) for key in _FILES if words(given, key)), "")
     if named and any(word in tool.lower() for word in _EDITS):
-        return Action(kind="edit", text=one_line(named), tool=one_line(tool, 60))
+        return Action(kind="edit", text=one_line(named[:_START]), tool=one_line(tool, 60))
     told = next((words(given, key) for key in _TOLD if words(given, key)), named)
     if not told and given:
         told = json.dumps(given, ensure_ascii=False, default=str)
-    return Action(kind="tool", text=one_line(told), tool=one_line(tool, 60))
+    return Action(kind="tool", text=one_line(told[:_START]), tool=one_line(tool, 60))
 
 
 _BY_STATUS = {401: "auth", 402: "billing", 403: "auth", 413: "context_overflow", 429: "rate_limit"}

@@ -7,7 +7,7 @@ variables are the only ones it takes from ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,8 +18,8 @@ from orch.agents.output import Reader
 from orch.config import AgentConfig
 from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import UsageError
-from orch.model.report import Action, AgentState, Capabilities
-from orch.ports import AgentRequest, AttemptFacts, Took
+from orch.model.report import AgentState, Capabilities
+from orch.ports import Acts, AgentRequest, AttemptFacts, Took
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,7 +72,7 @@ class Program(NamedTuple):
     takes: tuple[str, ...] = ()
     sets: Mapping[str, str] = {}
     can: Capabilities = Capabilities()
-    acts: Callable[[dict[str, Any]], Iterator[Action]] | None = None
+    acts: Acts | None = None
     refuses: Callable[[Call, Mapping[str, str]], Refusal | None] | None = None
     took: Took | None = None
     thread_usage: bool = False
@@ -88,6 +88,7 @@ class ProgramAgent(command.CommandAgent):
 
     def __init__(self, name: str, config: AgentConfig, options: Any, what: Program) -> None:
         super().__init__(name, config)
+        self.acts = what.acts
         self.resumes = what.can.resume
         self.thread_usage = what.thread_usage
         self.took = what.took

@@ -16,12 +16,12 @@ from orch import plugins
 from orch.agents.guarded import GuardedAgent
 from orch.config import AgentConfig, Config
 from orch.config.keys import dotted
-from orch.model.errors import ConfigError, NotFound, UsageError
+from orch.model.errors import ConfigError, NotFound, OrchError, UsageError
 from orch.model.naming import nearest
 from orch.model.repo import Repo
 from orch.model.report import AgentState
 from orch.plugins import Plugin
-from orch.ports import Agent, Store
+from orch.ports import Acts, Agent, Store
 
 _WHERE = re.compile(r" - at `\$\.?(?P<key>[^`]*)`$")
 
@@ -61,6 +61,15 @@ class Registry:
             return found
         problem = agent.probe(environ)
         return AgentState(problem=problem.removeprefix(f"agent {name}: "))
+
+    def acts(self, name: str) -> Acts | None:
+        """What tells the actions in a record of its stream; None for a program of which nothing is
+        known, and for an agent that cannot be made (any more)."""
+        try:
+            found: Acts | None = getattr(self.get(name), "acts", None)
+        except OrchError:
+            return None
+        return found
 
     def choose(self, asked: str | None, run: str) -> str:
         """The effect's > the run's (`--agent`) > `[defaults] agent` > the only one > an error."""

@@ -73,7 +73,7 @@ def _line(call: Call) -> Line:
 PROGRAM = Program(
     "vibe", _line, read,
     takes=("VIBE_HOME", "MISTRAL_API_KEY"),
-    can=Capabilities(stream=True, cost="usd", limits=True),
+    can=Capabilities(cost="usd", limits=True),
     signs=Signs(("MISTRAL_API_KEY",)),
     proven="3.0.2", install="pip install mistral-vibe", sign_in="vibe --setup",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from orch.model.repo import Repo
 from orch.model.report import AgentState
 from orch.model.run import Owner
 from orch.model.ticket import Ticket
-from orch.ports import Clock, Forge, Git, Ids, Store, Terminals, Took, Tracker
+from orch.ports import Acts, Clock, Forge, Git, Ids, Store, Terminals, Took, Tracker
 
 
 class Rooms(Protocol):
@@ -79,5 +79,8 @@ class Rooms(Protocol):
 
     def parsed(self, agent: str, stdout: bytes, stderr: bytes, code: int) -> dict[str, Any]:
         """What is made of a recorded output of a program that ended with `code`."""
+
+    def acts(self, agent: str) -> Acts | None:
+        """What tells the actions in a record of its stream; None where nobody can."""
 
     def read_issue(self, path: Path) -> Ticket: ...

@@ -126,6 +126,9 @@ class Tail:
         """Leave out what there is but the last `lines` of its last MiB (None: the whole MiB)."""
         _, size = self._read(self._attempt.directory, self._stream, 0, 0)
         self._at = max(0, size - _BEFORE)
+        if self._at:  # the line that this cuts in two is none
+            data, _ = self._read(self._attempt.directory, self._stream, self._at, _BLOCK)
+            self._at += data.find(b"\n") + 1
         if lines is None:
             return []
         whole = list(self.take(0.0))

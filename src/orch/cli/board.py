@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from orch.cli.cleaning import clean, clean_lines, width
+from orch.cli.deeds import Deed, deed, tally
 from orch.cli.narrate import PLAIN
 from orch.cli.output import Output
 from orch.cli.spans import elapsed
@@ -22,6 +23,7 @@ from orch.model.run import Run
 from orch.model.step import SETTLED, Step
 
 if TYPE_CHECKING:
+    from orch.api.acting import Did
     from orch.api.tails import Wrote
 
 KEPT = 100
@@ -36,8 +38,9 @@ class Board:
     def __init__(self, out: Output, now: Callable[[], float]) -> None:
         self._out = out
         self._now = now
-        self._written: dict[str, deque[str]] = {}
+        self._written: dict[str, deque[str | Deed]] = {}
         self._half: set[str] = set()
+        self._used: dict[str, str] = {}
 
     def wrote(self, wrote: Wrote) -> None:
         """Remember a line. A progress bar's line counts as it stands at its end."""
@@ -45,12 +48,22 @@ class Board:
         lines = self._written.setdefault(identifier, deque(maxlen=KEPT))
         text = clean_lines(wrote.text.rstrip("\r\n")).rsplit("\n", 1)[-1].replace("\t", "    ")
         if identifier in self._half and lines:
-            text = lines.pop() + text
+            before = lines.pop()
+            text = before + text if isinstance(before, str) else text
         lines.append(text)
         if wrote.text.endswith("\n"):
             self._half.discard(identifier)
         else:
             self._half.add(identifier)
+
+    def did(self, did: Did) -> None:
+        """Remember an action; what was used stands behind the program's name."""
+        identifier, action = did.attempt.id, did.action
+        if action.kind == "usage":
+            self._used[identifier] = tally(action)
+            return
+        self._half.discard(identifier)
+        self._written.setdefault(identifier, deque(maxlen=KEPT)).append(deed(action))
 
     def frame(
         self, run: Run, steps: Sequence[Step], attempts: Sequence[Attempt], notice: str,
@@ -132,15 +145,23 @@ class Board:
         line += " " * max(0, 9 - len(state)) + f" {took:>8}"
         left = columns - width(name) - 2 - 9 - 1 - 8 - 2
         if left > 8:
-            about = clean(attempt.message or attempt.branch)
+            used = "" if attempt.message else self._used.get(attempt.id, "")
+            if used and width(used) < left - 2:
+                line += "  " + self._out.paint(used, "dim")
+                left -= width(used) + 2
+            about = clean(attempt.message or attempt.branch) if left > 8 else ""
             # the ends of branches tell them apart, their beginnings are the ticket's
             line += "  " + shortened(about, left, keep_end=not attempt.message)
         return line
 
     def _last(self, attempt: str, count: int, columns: int) -> list[str]:
         lines = list(self._written.get(attempt, ()))[-count:] if count > 0 else []
-        bar = self._out.paint("|", "dim")
-        return [f"  {bar} {shortened(line, columns - 4)}" for line in lines]
+        bar, room = self._out.paint("|", "dim"), columns - 4
+        shown = (
+            line.line(room, self._out) if isinstance(line, Deed) else shortened(line, room)
+            for line in lines
+        )
+        return [f"  {bar} {line}" for line in shown]
 
 
 def _name_room(columns: int) -> int:

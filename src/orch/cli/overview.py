@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable
 
 GROUPS = {
-    "runs": ("run", "ps", "show", "watch", "logs", "send", "attach", "stop", "resume", "gate"),
+    "runs": ("run", "ps", "show", "watch", "logs", "send", "attach", "stop", "resume", "inbox"),
     "the queue": (
         "task",
         "job",
@@ -27,7 +27,7 @@ GROUPS = {
         "context",
         "parse",
     ),
-    "workflows": ("template", "validate", "trust"),
+    "workflows": ("template", "validate", "trust", "gate"),
     "tickets": ("issue", "tickets", "session"),
     "git": ("repo", "worktree", "env", "pr"),
     "orch itself": ("init", "demo", "doctor", "config", "completion", "version", "help"),

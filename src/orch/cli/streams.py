@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from orch.cli.cleaning import clean, clean_json, clean_lines
-from orch.cli.output import Output, flush, put
+from orch.cli.cleaning import clean, clean_json, clean_lines, width
+from orch.cli.deeds import deed, is_told
+from orch.cli.output import Output, columns, flush, put
 
 if TYPE_CHECKING:
+    from orch.api.acting import Did
     from orch.api.tails import Wrote
     from orch.model.attempt import Attempt
 
@@ -52,6 +54,15 @@ class Lines:
             text = text.removesuffix("\n").replace("\n", f"\n{head}") + "\n" * ended
         self._put(text)
         self._open = None if ended else whose
+
+    def did(self, did: Did, name: str) -> None:
+        """An action, on a line as wide as the terminal."""
+        if not is_told(did.action):
+            return
+        self.close()
+        room = columns() - (width(name) + 2 if name else 0)
+        head = f"{self._out.paint(name, 'blue')}  " if name else ""
+        self._put(head + deed(did.action).line(room, self._out) + "\n")
 
     def close(self) -> None:
         """End a line that was told half."""

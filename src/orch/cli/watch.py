@@ -19,17 +19,24 @@ from orch.cli.output import Output
 from orch.cli.words import Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orch.api import Orch
-    from orch.api.following import Following, Turn
+    from orch.api.acting import Acting, Did
+    from orch.api.following import Following
+    from orch.api.tails import Wrote
     from orch.model.event import Event
+
+    Change = Event | Wrote | Did
 
 INTERRUPTED = 130
 TICK_S = 1.0
 """Between two frames when nothing happens, and two looks at who drives."""
 FRAME_S = 0.05
 """Between two frames when much happens."""
-BACKLOG = 30
-"""Lines that a board shows of what was written before."""
+BACKLOG = 300
+"""Lines of what was written before that a board may show: many records say nothing to people."""
+RAW = "Also each line as it was written; on the board and in lines, in the place of the actions."
 
 
 @click.command(
@@ -40,15 +47,22 @@ BACKLOG = 30
 )
 @click.argument("run", default="@")
 @click.option("--agent", default="", help="Only what this agent does (its name or attempt).")
+@click.option("--raw", is_flag=True, help=RAW)
 @shared
-def watch(run: str, agent: str, as_json: bool, quiet: bool, no_color: bool) -> int:
+def watch(run: str, agent: str, raw: bool, as_json: bool, quiet: bool, no_color: bool) -> int:
     """Watch a run until it ends or waits for somebody: on a terminal a live board, else one line for
     each change.
 
+    Of an agent that tells what it does (`docs/agents.md`: stream) each action is one line: a tool's
+    call, an edit, its words, what failed. Other lines stay as they were written.
+
     With --json one object a line: {"type": "snapshot", "seq", "run"} first; then {"type": "event"}
-    with the event's envelope (see `orch show --trace --json`), {"type": "output", "attempt", "name",
-    "stream", "text"} and {"type": "driven", "driven"}; at last {"type": "end", "run"}. Leaving
-    (Ctrl-C, exit code 130) does not touch the run.
+    with the event's envelope (see `orch show --trace --json`), {"type": "action", "attempt", "name",
+    "kind", "tool", "text"} (kind is message, tool, edit, failed, retry or usage; usage also has
+    "used" and "call", which is empty for the sum), {"type": "output", "attempt", "name", "stream",
+    "text"} for a line that tells no action (with --raw for each line, before its actions), and
+    {"type": "driven", "driven"}; at last {"type": "end", "run"}. Leaving (Ctrl-C, exit code 130)
+    does not touch the run.
     """
     out, orch = output(as_json, quiet, no_color), looking()
     from orch.api.following import Following
@@ -58,7 +72,7 @@ def watch(run: str, agent: str, as_json: bool, quiet: bool, no_color: bool) -> i
     following = Following(orch.rooms, orch.run(run).id, agent=agent, lines=lines)
     try:
         view = Picture if board else JsonView if as_json else Silent if quiet else Told
-        stayed = _watch(view(orch, following, agent, out), following)
+        stayed = _watch(view(orch, following, agent, out), following, actions(orch, raw, as_json))
     except KeyboardInterrupt:
         stayed = False
     finally:
@@ -71,12 +85,20 @@ def is_screen(environ: Mapping[str, str]) -> bool:
     return sys.stdout.isatty() and environ.get("TERM", "dumb") not in ("", "dumb")
 
 
-def _watch(view: View, following: Following) -> bool:
+def actions(orch: Orch, raw: bool, as_json: bool) -> Acting:
+    """What tells actions from lines. `raw`: a person sees the lines only, JSON has both."""
+    from orch.api.acting import Acting
+
+    known = orch.rooms.acts if as_json or not raw else lambda agent: None
+    return Acting(known, beside=raw)
+
+
+def _watch(view: View, following: Following, acting: Acting) -> bool:
     """Until the run is over; False when somebody left before."""
     with view:
         while True:
             turn = following.turn(view.patience, view.wake)
-            view.show(turn)
+            view.show(list(acting.told(turn.changes, over=turn.over)), over=turn.over)
             if turn.over or view.left:
                 return turn.over
 
@@ -116,7 +138,7 @@ class View:
     def __exit__(self, *_: object) -> None:
         return
 
-    def show(self, turn: Turn) -> None:
+    def show(self, changes: Sequence[Change], *, over: bool) -> None:
         raise NotImplementedError
 
     def about(self, event: Event) -> bool:
@@ -145,7 +167,7 @@ class View:
 class Silent(View):
     """--quiet."""
 
-    def show(self, turn: Turn) -> None:
+    def show(self, changes: Sequence[Change], *, over: bool) -> None:
         return
 
 
@@ -166,7 +188,8 @@ class Told(View):
         self.lines.flush()
         return self
 
-    def show(self, turn: Turn) -> None:
+    def show(self, changes: Sequence[Change], *, over: bool) -> None:
+        from orch.api.acting import Did
         from orch.api.tails import Wrote
         from orch.cli.streams import label
 
@@ -174,13 +197,15 @@ class Told(View):
             self.lines.close()
             self.out.line(self.notice if not self.driven else "the run is driven again")
         known = self.following.attempts.values()
-        for change in turn.changes:
+        for change in changes:
             if isinstance(change, Wrote):
                 self.lines.wrote(change, label(change.attempt, known))
+            elif isinstance(change, Did):
+                self.lines.did(change, label(change.attempt, known))
             elif self.about(change):
                 self.lines.close()
                 self.narrator.show([change])
-        if turn.over:
+        if over:
             self.lines.close()
         self.left = not self.lines.flush()
 
@@ -205,23 +230,20 @@ class JsonView(View):
         self.left = not self.lines.flush()
         return self
 
-    def show(self, turn: Turn) -> None:
+    def show(self, changes: Sequence[Change], *, over: bool) -> None:
+        from orch.api.acting import Did
         from orch.api.tails import Wrote
         from orch.api.trace import event_record
+        from orch.cli import deeds
 
         if self.driver_changed():
             self.lines.tell({"type": "driven", "driven": self.driven})
-        for change in turn.changes:
-            if isinstance(change, Wrote):
-                attempt, stream, text = change
-                name = attempt.name or attempt.agent
-                self.lines.tell(
-                    {"type": "output", "attempt": attempt.id, "name": name, "stream": stream,
-                     "text": text}
-                )  # fmt: skip
+        for change in changes:
+            if isinstance(change, Did | Wrote):
+                self.lines.tell(deeds.record(change))
             elif self.about(change):
                 self.lines.tell({"type": "event", **event_record(change)})
-        if turn.over:
+        if over:
             record = self.orch.run_record(self.following.run.id)
             self.lines.tell({"type": "end", "run": record})
         self.left = not self.lines.flush()
@@ -255,19 +277,22 @@ class Picture(View):
     def wake(self) -> tuple[int, ...]:  # type: ignore[override]
         return self.screen.wake
 
-    def show(self, turn: Turn) -> None:
+    def show(self, changes: Sequence[Change], *, over: bool) -> None:
+        from orch.api.acting import Did
         from orch.api.tails import Wrote
 
         self.screen.heard()
-        for change in turn.changes:
+        for change in changes:
             if isinstance(change, Wrote):
                 self.board.wrote(change)
+            elif isinstance(change, Did):
+                self.board.did(change)
             elif change.step:
                 self.stale.add(change.step)
         self.left = bool(self.screen.left)
         now = self.now()
         self.patience = max(0.0, self.drawn + FRAME_S - now)
-        if self.patience and not turn.over:
+        if self.patience and not over:
             return
         if now - self.looked >= TICK_S:
             self.looked = now

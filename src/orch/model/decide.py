@@ -18,6 +18,7 @@ from orch.model import (
     job_rules,
     session_rules,
     standing_rules,
+    talking_rules,
     task_rules,
     task_wishes,
 )
@@ -375,45 +376,6 @@ def _record_worktree(state: Reader, command: cmd.RecordWorktree) -> Decision:
     return [] if known == command.worktree else [ev.WorktreeRecorded(command.worktree)]
 
 
-def _note_message(state: Reader, command: cmd.NoteMessage) -> Decision:
-    attempt = state.attempt(command.attempt)
-    if attempt is None or attempt.run != command.run:
-        return _no_attempt(command.run, command.attempt)
-    made = command.delivery
-    return [
-        ev.MessageSent(
-            attempt=attempt.id, size=command.size, delivered=made.delivered, proof=made.proof,
-            code=made.code, reason=made.reason,
-        )
-    ]  # fmt: skip
-
-
-def _note_question(state: Reader, command: cmd.NoteQuestion) -> Decision:
-    attempt, question = state.attempt(command.attempt), command.question
-    if attempt is None or attempt.run != command.run:
-        return _no_attempt(command.run, command.attempt)
-    if question.id in attempt.asked or attempt.status in FINAL:
-        return []
-    return [ev.QuestionAsked(attempt=attempt.id, id=question.id, text=question.text)]
-
-
-def _note_answer(state: Reader, command: cmd.NoteAnswer) -> Decision:
-    attempt, answer = state.attempt(command.attempt), command.answer
-    if attempt is None or attempt.run != command.run:
-        return _no_attempt(command.run, command.attempt)
-    if attempt.asked.get(command.question):
-        return []
-    return [
-        ev.QuestionAnswered(
-            attempt=attempt.id, id=command.question, decision=answer.decision, by=answer.by
-        )
-    ]
-
-
-def _no_attempt(run: str, attempt: str) -> NotFound:
-    return NotFound(f"run {run} has no attempt {attempt}", code="unknown_attempt")
-
-
 def _record_pull(state: Reader, command: cmd.RecordPull) -> Decision:
     known = state.pull(command.pull.repo, command.pull.number)
     merged = known is not None and known.state == "merged" != command.pull.state
@@ -489,9 +451,9 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.DetachRun: _detach_run,
     cmd.AnswerGate: _answer_gate,
     cmd.RecordWorktree: _record_worktree,
-    cmd.NoteMessage: _note_message,
-    cmd.NoteQuestion: _note_question,
-    cmd.NoteAnswer: _note_answer,
+    cmd.NoteMessage: talking_rules.note_message,
+    cmd.NoteQuestion: talking_rules.note_question,
+    cmd.NoteAnswer: talking_rules.note_answer,
     cmd.ForgetWorktree: _forget_worktree,
     cmd.ForgetRepo: _forget_repo,
     cmd.RecordPull: _record_pull,

@@ -55,14 +55,22 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in named.items() if value is not None}
 
 
+ActionKind = Literal["message", "tool", "edit", "failed", "retry", "usage"]
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that an agent does, on one line. `kind`: `message` (its words), `tool` (a call;
-    `tool` is its name, `text` what it is called with), `edit` (files that it changes), `retry` (its
-    provider did not answer)."""
+    `tool` is its name, `text` what it is called with), `edit` (files that it changes), `failed` (what
+    a tool or the provider answered in place of what was wanted), `retry` (its provider did not
+    answer), `usage` (`used` has the keys of `Report.usage`: of the model's call `call`, or of all so
+    far where that is empty). `part`: a piece of words that go on in the next one."""
 
-    kind: Literal["message", "tool", "edit", "retry"]
+    kind: ActionKind
     text: str
     tool: str = ""
+    used: dict[str, Any] = {}
+    call: str = ""
+    part: bool = False
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,14 @@ import re
 
 import pytest
 
+from orch.api.acting import Did
 from orch.api.tails import Wrote
 from orch.cli.board import Board
 from orch.cli.cleaning import width
 from orch.cli.output import Output
 from orch.model.attempt import Attempt
 from orch.model.errors import Failure
+from orch.model.report import Action
 from orch.model.run import Reason, Run
 from orch.model.step import Outcome, Step
 from orch.model.ticket import Ticket
@@ -93,6 +95,30 @@ def test_lines_are_cleaned_and_put_together() -> None:
     frame = picture.frame(run(), [], [one], "", (80, 24))
     said = [line.strip() for line in frame if line.startswith("  | ")]
     assert said == ["| shown", "| half a line", "| 100%", "| a    b"]
+
+
+def test_actions_stand_between_lines_and_what_was_used_behind_the_name() -> None:
+    one, picture = attempt(1, branch="orch/1-do-it"), board(colour=True)
+    picture.wrote(Wrote(one, "stdout", "half "))
+    for action in (
+        Action(kind="tool", tool="Bash", text="pytest -q"),
+        Action(kind="edit", tool="Write", text="src/漢字\u202e.py"),
+        Action(kind="usage", text="1,200 in", used={"input_tokens": 1200}, call="a"),
+        Action(kind="usage", text="3,400 in", used={"input_tokens": 3400}, call="b"),
+        Action(kind="message", text="Done: " + "漢字 " * 100),
+    ):
+        picture.did(Did(one, action))
+    picture.wrote(Wrote(one, "stdout", "a line\n"))
+    frame = picture.frame(run(), [], [one], "", (80, 24))
+    assert any("\x1b[1mBash\x1b[0m  pytest -q" in line for line in frame)
+    frame = [plain(line) for line in frame]
+    said = [line.strip() for line in frame if line.startswith("  | ")]
+    assert said[:3] == ["| half", "| Bash  pytest -q", "| edit  src/漢字.py"]
+    assert said[3].startswith("| says  Done: 漢字 ")
+    assert said[4] == "| a line"
+    assert all(width(line) <= 80 for line in frame)
+    [head] = [line for line in frame if line.startswith("agent-1")]
+    assert head.endswith("3,400 tokens  orch/1-do-it")
 
 
 def test_states_are_words_and_failures_have_a_reason() -> None:

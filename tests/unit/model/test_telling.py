@@ -83,6 +83,7 @@ CASES = [
     (ev.AttemptEnded(id="aaaaaaaaaaaa", status="failed"), "agent.ended"),
     (ev.StepSettled("1", "", "confirmed", Outcome()), "branch.pushed"),
     (ev.StepPlanned("1", "Gate/1", "{}", intended=True), "gate.waiting"),
+    (ev.QuestionAsked(attempt="aaaaaaaaaaaa", id="3f2a91c0", text="Bash: rm"), "question.waiting"),
     (ev.PullRecorded(a_pull(state="merged")), "pr.merged"),
     (ev.PullRecorded(a_pull(state="closed")), "pr.closed"),
     (ev.RunFinished("done"), "run.done"),

@@ -117,8 +117,19 @@ def test_h90_start_times_tell_processes_apart() -> None:
     assert tree.start_time(2**22 + 1) == 0
 
 
-ALLOWED = {"__future__", "os", "sys", "time", "errno", "select", "_signal", "_ctypes", "_json"}
-ALLOWED |= {"_thread", "typing", "collections.abc", "subprocess", "json"}
+ALLOWED = {
+    "__future__",
+    "fcntl",
+    "os",
+    "sys",
+    "time",
+    "errno",
+    "select",
+    "_signal",
+    "_ctypes",
+    "_json",
+}
+ALLOWED |= {"_thread", "fcntl", "typing", "collections.abc", "subprocess", "json"}
 
 
 def test_the_wrapper_imports_little_and_nothing_of_ours() -> None:

@@ -14,19 +14,26 @@ adapter passes too: in `orch.testing` for what plugins may bring, in `tests/cont
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
-from orch.model.attempt import AgentRequest as AgentRequest, AttemptFacts as AttemptFacts
 from orch.model.figures import CareViews
 from orch.model.history import CommitViews
 from orch.model.job import JobViews
 from orch.model.outreach import HasOutreach
 from orch.model.spending import Accounts
 from orch.model.task import TaskViews
+from orch.ports.agents import (
+    Acts as Acts,
+    Agent as Agent,
+    AgentPlugin as AgentPlugin,
+    AgentRequest as AgentRequest,
+    AttemptFacts as AttemptFacts,
+    Took as Took,
+)
 
 if TYPE_CHECKING:
-    from orch.model.attempt import Activity, Attempt, ExitRecord, IoMode, Launch, ReplyMode, Verdict
+    from orch.model.attempt import Activity, Attempt, ExitRecord, Launch
     from orch.model.command import Command
     from orch.model.delivery import Delivery
     from orch.model.effect import Strategy
@@ -413,48 +420,6 @@ class Tracker(Protocol):
     def update(self, identifier: str, **fields: Any) -> Ticket:
         """Change `status`, `labels`, `title`, `body`, `pr_url`, `resolved`, `resolution`; all
         else that a person wrote in the file stays to the byte."""
-
-
-Took = Callable[[bytes, str], bool]
-"""(what a program has written to `stdout` since, a message) -> whether it says that it took it."""
-
-
-class AgentPlugin(Protocol):
-    """One kind of agent program: what an adapter has to do."""
-
-    name: str
-    reply: ReplyMode
-    io: IoMode
-    timeout_s: float
-
-    def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
-        """The command line and the whole environment: an allow-list of `environ`, the configured
-        `env` and `pass_env`, the `ORCH_*` words. Never a forge, tracker or chat token."""
-
-    def judge(
-        self, reply: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
-    ) -> Verdict:
-        """What an ended attempt means. With `schema` its value is the JSON value that was asked
-        for; `answer_absent` and `answer_invalid` are asked for again. Pure."""
-
-    def probe(self, environ: Mapping[str, str]) -> str:
-        """Empty when usable, else one sentence on what is missing (no token is spent)."""
-
-
-class Agent(AgentPlugin, Protocol):
-    """An adapter as the engine has it. `resumes`: it can go on with a conversation; `thread_usage`:
-    it counts the tokens of one from its beginning; `asks`: a person is asked before it acts;
-    `idle_s`: seconds without a sign of life after which it is ended, 0 for the general rule; `took`:
-    how it shows that it took a message, None where it does not."""
-
-    resumes: bool
-    thread_usage: bool
-    asks: bool
-    idle_s: float
-    took: Took | None
-
-    def session(self, stdout: bytes) -> str:
-        """The conversation that an output belongs to; empty where it does not say."""
 
 
 class Store(JobViews, TaskViews, CareViews, Accounts, HasOutreach, Protocol):
