@@ -32,19 +32,48 @@ has `args` (added to its own) and `model`. Any other program works by `command` 
 
 """
 TAIL = """
-*Messages*: takes messages while it works. *Cost*: what it tells of its use; where it tells tokens
+*Stream*: tells what it does while it works (`orch watch`). *Resume*: goes on with a conversation.
+*Messages*: takes messages while it works. *Questions*: asks a person before it acts. *Cost*: what it tells of its use; where it tells tokens
 only, the list of prices says the rest (`orch cost`). *Tool rules*: tools can be forbidden by its own
 means. *Limits*: it can end itself after so many turns, so much money or time; Orch's own limits hold
 for all. *Proven with*: the version whose real output the tests read; another one is told by
 `orch doctor` and used all the same.
+
+## Joining, answering, going on
+
+`io = "tty"` gives a program that takes messages a terminal of its own: `orch attach` joins it,
+`orch send RUN:AGENT TEXT` speaks to it, and says `delivered` only when the program itself has told
+that it took the message up. It is ended when its turn is over, unless somebody has joined it. What
+such a program asks before it begins (is this folder trusted?) it asks once, of a person: until then
+it is not started, and the error names the command.
+
+`permissions = "supervised"` asks a person before a tool does more than read, or edit within the
+worktree. The question stands in `orch inbox`, `orch events` and notifications (`question.waiting`);
+`orch inbox approve|deny|answer ID [TEXT]` answers it, and the agent goes on at once, with your words.
+It waits for as long as its `timeout_s` lets it.
+
+An agent that was cut off from outside (killed, lost, out of time, refused by its provider) goes on
+with its conversation when it is tried again; `orch task retry N --resume` asks for that in any case.
+
+## What an agent is kept from
+
+- **Its environment** is built from nothing: what stands below, the words `ORCH_…`, and what
+  `env` and `pass_env` name; never a token of a forge, a tracker or a chat.
+- **What a repository brings along for agents** (settings, hooks, servers) is not loaded, unless
+  `[trust] agents` names the repository. Its instructions (CLAUDE.md, AGENTS.md) are read as words.
+- **Rules**: `rm`, and the main checkout, for programs with tool rules; `deny = ["Bash(npm publish*)"]`
+  adds to them. They keep an honest agent from mistakes: they are no sandbox.
+- **Time**: `timeout_s` in all, `idle_s` without any sign of life.
+
+## Programs
 
 """
 
 
 def page() -> str:
     """The text of the page."""
-    heads = ("agent", "stream", "resume", "messages", "cost", "tool rules", "own sandbox", "limits",
-             "proven with")  # fmt: skip
+    heads = ("agent", "stream", "resume", "messages", "questions", "cost", "tool rules",
+             "own sandbox", "limits", "proven with")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     needs = []
     for name, module in sorted(plugins.SHIPPED[plugins.AGENTS].items()):
@@ -53,7 +82,7 @@ def page() -> str:
             continue
         can = program.can
         cells = [_yes(can.stream), _yes(can.resume), _yes(can.messages),
-                 can.cost if can.cost != "none" else "-", _yes(can.tool_rules), _yes(can.sandbox),
+                 _yes(can.questions), can.cost if can.cost != "none" else "-", _yes(can.tool_rules), _yes(can.sandbox),
                  _yes(can.limits), program.proven]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
         takes = ", ".join(f"`{variable}`" for variable in program.takes)
