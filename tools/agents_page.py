@@ -33,11 +33,11 @@ has `args` (added to its own) and `model`. Any other program works by `command` 
 """
 TAIL = """
 *Stream*: tells what it does while it works (`orch watch`). *Resume*: goes on with a conversation.
-*Messages*: takes messages while it works. *Questions*: asks a person before it acts. *Cost*: what it tells of its use; where it tells tokens
-only, the list of prices says the rest (`orch cost`). *Tool rules*: tools can be forbidden by its own
-means. *Limits*: it can end itself after so many turns, so much money or time; Orch's own limits hold
-for all. *Proven with*: the version whose real output the tests read; another one is told by
-`orch doctor` and used all the same.
+*Messages*: takes messages while it works. *Questions*: asks a person before it acts. *Cost*: what it
+tells of its use; where it tells tokens only, the list of prices says the rest (`orch cost`). *Tool
+rules*: tools can be forbidden by its own means. *Limits*: it can end itself after so many turns, so
+much money or time; Orch's own limits hold for all. *Proven with*: the version whose real output the
+tests read; another one is told by `orch doctor` and used all the same.
 
 ## Joining, answering, going on
 
@@ -61,8 +61,8 @@ with its conversation when it is tried again; `orch task retry N --resume` asks 
   `env` and `pass_env` name; never a token of a forge, a tracker or a chat.
 - **What a repository brings along for agents** (settings, hooks, servers) is not loaded, unless
   `[trust] agents` names the repository. Its instructions (CLAUDE.md, AGENTS.md) are read as words.
-- **Rules**: `rm`, and the main checkout, for programs with tool rules; `deny = ["Bash(npm publish*)"]`
-  adds to them. They keep an honest agent from mistakes: they are no sandbox.
+- **Rules**: `rm`, and the main checkout, for programs with tool rules; `deny` adds to them, as in
+  `deny = ["Bash(npm publish*)"]`. They keep an honest agent from mistakes: they are no sandbox.
 - **Time**: `timeout_s` in all, `idle_s` without any sign of life.
 
 ## Programs
@@ -81,9 +81,9 @@ def page() -> str:
         if not isinstance(program, Program):
             continue
         can = program.can
-        cells = [_yes(can.stream), _yes(can.resume), _yes(can.messages),
-                 _yes(can.questions), can.cost if can.cost != "none" else "-", _yes(can.tool_rules), _yes(can.sandbox),
-                 _yes(can.limits), program.proven]  # fmt: skip
+        cost = can.cost if can.cost != "none" else "-"
+        cells = [_yes(can.stream), _yes(can.resume), _yes(can.messages), _yes(can.questions), cost,
+                 _yes(can.tool_rules), _yes(can.sandbox), _yes(can.limits), program.proven]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
         takes = ", ".join(f"`{variable}`" for variable in program.takes)
         needs.append(f"- **{name}**: install `{program.install}`, sign in `{program.sign_in}`. Of our"
