@@ -83,7 +83,8 @@ def page() -> str:
         can = program.can
         cost = can.cost if can.cost != "none" else "-"
         cells = [_yes(can.stream), _yes(can.resume), _yes(can.messages), _yes(can.questions), cost,
-                 _yes(can.tool_rules), _yes(can.sandbox), _yes(can.limits), program.proven]  # fmt: skip
+                 _yes(can.tool_rules), _yes(can.sandbox), _yes(can.limits), program.proven,
+                 ]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
         takes = ", ".join(f"`{variable}`" for variable in program.takes)
         needs.append(f"- **{name}**: install `{program.install}`, sign in `{program.sign_in}`. Of our"
