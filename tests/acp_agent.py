@@ -7,7 +7,8 @@ that holds `ACT<<[…]>>` is carried out, one action after the other; any other 
 `{"raw": TEXT}` (onto its standard output), `{"complain": TEXT}` (onto its error channel), `{"wait":
 true}` (until it is cancelled), `{"die": CODE}`, `{"raise": [CODE, MESSAGE, DATA]}`, `{"stop":
 REASON}`. Flags: `auth` (it wants a sign-in), `load` and `resume` (it can go on with a session),
-`deaf` (it ignores cancel), `slow` (it dies only when it is killed).
+`deaf` (it ignores cancel), `slow` (it stays when its input ends, and takes a second to end after
+TERM).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +180,14 @@ _WORDS = ("say", "tool", "ask", "write", "wait", "raise", "stop", "raw", "compla
 
 def main() -> None:
     flags = frozenset(sys.argv[2:])
-    if "slow" in flags:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     agent = Scripted(Path(sys.argv[1]), flags)
+    if "slow" in flags:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     asyncio.run(acp.run_agent(agent, use_unstable_protocol=True))
+    if "slow" in flags:
+        signal.sigwait({signal.SIGTERM})
+        time.sleep(1)
+        agent.note("put away")
 
 
 if __name__ == "__main__":

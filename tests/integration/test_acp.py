@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -277,11 +276,10 @@ def _is_client(pid: str, play: Play) -> bool:
     return acp.CLIENT.encode() in words and str(play.directory).encode() in words
 
 
-def test_an_agent_that_does_not_end_is_ended(play: Play) -> None:
-    play.begin({"say": "done"}, {"raw": ""}, flags=("slow",))
-    began = time.monotonic()
+def test_an_agent_that_stays_is_told_to_end_and_may_put_things_away(play: Play) -> None:
+    play.begin({"say": "done"}, flags=("slow",))
     assert play.end().exit_code == 0
-    assert time.monotonic() - began < 20
+    assert play.asked("put away")
 
 
 def test_a_crash_in_a_turn_is_a_failure_with_its_own_words(play: Play) -> None:
@@ -309,6 +307,13 @@ def test_rubbish_on_its_output_is_passed_over(play: Play) -> None:
     assert play.report().text.endswith("and after")
     assert "Debugger attached" in [one["text"].strip() for one in play.records("odd")]
     assert "Traceback" not in play.pane()
+
+
+def test_an_error_that_is_only_a_text_is_told_as_one(play: Play) -> None:
+    play.begin({"raw": '{"jsonrpc":"2.0","id":2,"error":"503 overloaded"}\n'}, {"wait": True})
+    assert play.end().exit_code == 1
+    verdict = play.verdict()
+    assert (verdict.code, "503 overloaded" in verdict.message) == ("server_error", True)
 
 
 def test_without_a_sign_in_it_says_so(play: Play) -> None:

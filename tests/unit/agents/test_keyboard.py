@@ -13,7 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from orch.agents.inside import keyboard
 from orch.agents.inside.keyboard import Inbox
+from tests.terminalrooms import until
 
 
 @pytest.fixture
@@ -31,10 +33,10 @@ def arriving(inbox: Inbox) -> threading.Event:
     return event
 
 
-def unread(path: str) -> int:
+def unread(path: str, wait_s: float = 5.0) -> int:
     file = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     try:
-        select.select([file], [], [], 5)  # it may be on its way inside of the kernel
+        select.select([file], [], [], wait_s)  # it may be on its way inside of the kernel
         count = array.array("i", [0])
         fcntl.ioctl(file, termios.FIONREAD, count)
         return count[0]
@@ -50,6 +52,21 @@ def test_lines_that_come_together_are_one_message(terminal: tuple[int, str]) -> 
     assert came.wait(10)
     inbox.close()
     assert inbox.take() == ["one\n  two ä\n\nthree"]
+
+
+def test_a_line_that_follows_at_once_belongs_to_the_message(
+    terminal: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyboard, "TOGETHER_S", 1.0)
+    person, path = terminal
+    inbox = Inbox(path)
+    came = arriving(inbox)
+    os.write(person, b"one\n")
+    until(lambda: not unread(path, wait_s=0))
+    os.write(person, b"two\n")
+    assert came.wait(10)
+    inbox.close()
+    assert inbox.take() == ["one\ntwo"]
 
 
 def test_an_end_of_input_and_an_empty_line_say_nothing(terminal: tuple[int, str]) -> None:

@@ -44,13 +44,12 @@ class Child:
         return reader, asyncio.StreamWriter(transport, protocol, None, loop)
 
     async def leave(self) -> None:
-        """Its input has ended, so it ends. What it leaves behind is the terminal's affair."""
-        for number in (0, signal.SIGTERM, signal.SIGKILL):
-            if self.gone.is_set():
-                break
-            if number:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._program.pid, number)
+        """Its input has ended, so it ends. Who does not, and what it leaves behind, is for whoever
+        holds the terminal to end."""
+        await self._over(LEAVE_S)
+        if not self.gone.is_set():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._program.pid, signal.SIGTERM)
             await self._over(LEAVE_S)
         await asyncio.wait([self._keeping], timeout=REST_S)
 
