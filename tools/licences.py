@@ -4,6 +4,7 @@ Invariant: a distribution whose licence cannot be read off its metadata fails th
 nothing passes by being unclear. Exit code 1 and one line per offender.
 """
 
+import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -49,6 +50,22 @@ SPDX = {
     "Python Software Foundation License": "PSF-2.0",
     "The Unlicense (Unlicense)": "Unlicense",
 }
+
+
+# The terms of a licence, white space apart: some ship their text and say nothing in their fields.
+TERMS = {"09ae9bf1886f530f7338889ef805f37b288ec6adedd1e1e32058921acf05a782": "Apache-2.0"}
+END_OF_TERMS = "END OF TERMS AND CONDITIONS"
+
+
+def shipped(distribution: metadata.Distribution) -> str:
+    """The licence by the text that is shipped, which has to be all of a known one; else empty."""
+    for path in distribution.files or []:
+        if path.parent.name == "licenses" and path.name.upper().startswith(("LICENSE", "LICENCE")):
+            terms, _, _ = path.read_text("utf-8").partition(END_OF_TERMS)
+            found = TERMS.get(hashlib.sha256(" ".join(terms.split()).encode()).hexdigest(), "")
+            if found:
+                return found
+    return ""
 
 
 def declared(fields: metadata.PackageMetadata) -> str:
@@ -103,7 +120,7 @@ def offenders(distributions: Iterable[metadata.Distribution], runtime: set[str])
     """One sentence for each distribution whose licence does not allow what we do with it."""
     for distribution in distributions:
         name = canonicalize_name(distribution.metadata["Name"])
-        licence = declared(distribution.metadata)
+        licence = declared(distribution.metadata) or shipped(distribution)
         allowed = PERMISSIVE if name in runtime else FOR_TOOLS
         if name != PROJECT and not is_allowed(licence, allowed):
             use = "needed at run time" if name in runtime else "a tool"

@@ -53,6 +53,7 @@ PORTS = {AGENTS: "Agent", TRACKERS: "Tracker", FORGES: "Forge"}
 OURS = "orch-conductor"
 SHIPPED: dict[str, dict[str, str]] = {
     AGENTS: {
+        "acp": "orch.agents.acp",
         "aider": "orch.agents.aider",
         "claude": "orch.agents.claude",
         "codex": "orch.agents.codex",

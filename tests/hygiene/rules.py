@@ -22,6 +22,8 @@ MODEL_MAY_IMPORT = sys.stdlib_module_names | {"msgspec", "cronsim", "orch"}
 ROOM_OF_PROGRAM = {"git": "git", "tmux": "terminals"}
 # Not of the service: it runs in a terminal as an agent's program, and agents use git themselves.
 AGENT_PROGRAMS = {"src/orch/agents/scripted.py"}
+# Distributions whose module has another name.
+IMPORTED_AS = {"agent_client_protocol": "acp"}
 STARTERS = {"Popen", "call", "check_call", "check_output", "create_subprocess_exec", "run", "which"}
 STARTERS |= {"execv", "execve", "execvp", "execvpe", "posix_spawn", "posix_spawnp"}
 SHELLS = {("os", "system"), ("os", "popen"), ("asyncio", "create_subprocess_shell")}
@@ -192,7 +194,8 @@ def undeclared_imports(root: Path) -> list[str]:
 
 
 def _import_names(wanted: Iterable[str]) -> set[str]:
-    return {re.split(r"[^A-Za-z0-9_.-]", want)[0].lower().replace("-", "_") for want in wanted}
+    names = {re.split(r"[^A-Za-z0-9_.-]", want)[0].lower().replace("-", "_") for want in wanted}
+    return {IMPORTED_AS.get(name, name) for name in names}
 
 
 def paths_of_one_machine(root: Path) -> list[str]:

@@ -31,6 +31,7 @@ class Part(NamedTuple):
 PARTS: Mapping[str, Part] = {
     "claude": Part("@anthropic-ai/claude-code", "2.1.329", "claude", must=True),
     "codex": Part("@openai/codex", "0.169.0", "codex", must=True),
+    "kimi": Part("@moonshot-ai/kimi-code", "2.1.0", "kimi"),
 }
 
 

@@ -51,10 +51,12 @@ from orch.model.naming import nearest
 
 FILE = "config.toml"
 REPOSITORY_FILE = ".orch.toml"
+COMMANDED = ("acp", "command")
+"""Kinds that are nothing without a `command`."""
 OWN_KEYS = {"command": "command", "scripted": "script"}
 """The key that only agents of a kind have; those of other kinds have `options`."""
 PROGRAMS = frozenset(
-    {"aider", "claude", "codex", "copilot", "gemini", "kimi", "opencode", "qwen", "vibe"}
+    {"acp", "aider", "claude", "codex", "copilot", "gemini", "kimi", "opencode", "qwen", "vibe"}
 )
 """Kinds of one program, for which `command` says how it is started here."""
 
@@ -257,7 +259,7 @@ def _check_agents(layer: Layer, flat: Flat) -> None:
         path: Path = ("agents", name)
         values = filled(AgentConfig, flat, path)
         kind = values.get("kind", "command")
-        if kind == "command" and "command" not in values:
+        if kind in COMMANDED and "command" not in values:
             raise layer.error(
                 path, "has no command", hint=f'command = ["program", …] in [agents.{name}]'
             )

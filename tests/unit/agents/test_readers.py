@@ -46,6 +46,12 @@ def of(name: str, code: int | None = None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "code", "status", "cls"),
     [
+        ("acp-gemini-ok.jsonl", 0, *OK),
+        ("acp-opencode-ok.jsonl", 0, *OK),
+        ("acp-kimi-401.jsonl", 1, "failed", "auth"),
+        ("acp-kimi-credit.jsonl", 0, "failed", "empty"),
+        ("acp-kimi-forbidden.jsonl", 0, "needs_review", "permission_denied"),
+        ("acp-kimi-ok.jsonl", 0, *OK),
         ("claude-json-401.json", 1, "failed", "auth"),
         ("claude-json-403.json", 1, "failed", "auth"),
         ("claude-json-429.json", 1, "failed", "rate_limit"),
@@ -116,6 +122,8 @@ def test_every_sample_is_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("name", "tokens_in", "tokens_out", "cached_in", "usd"),
     [
+        ("acp-opencode-ok.jsonl", 1200, 34, 800, 0.002536),
+        ("acp-kimi-ok.jsonl", None, None, None, None),
         ("claude-p-json-ok.json", 2400, 68, 1600, 0.01228),
         ("claude-stream-json-ok.jsonl", 2400, 68, 1600, 0.01228),
         ("claude-json-max-turns.json", 3600, 102, 2400, 0.01842),
@@ -157,6 +165,7 @@ def test_what_the_books_hold_counts_no_token_twice() -> None:
         ("gemini-json-ok.json", "a86c9c38-2989-48a8-9558-d13f7a90822e"),
         ("kimi-stream-json-ok.jsonl", "session_7d14d35d-09cb-4066-820d-3e32282d3341"),
         ("copilot-json-ok.jsonl", "0bad210c-150b-4319-9c1b-1b9fc956b343"),
+        ("acp-kimi-ok.jsonl", "session_ab81d799-fcb6-4d1b-99ee-aef587054203"),
         ("vibe-json-ok.json", "812ff93c-5860-5b3f-04b5-e735b0621470"),
     ],
 )
@@ -254,7 +263,10 @@ def test_the_errors_of_codex_are_told_apart_by_their_words(message: str, cls: st
 def test_h7_h9_what_an_agent_works_on_is_no_error(kind: str) -> None:
     """Its own words about limits, errors and denials decide nothing."""
     words = "| 429 | rate_limit | quota exceeded |\nError: 401 Unauthorized: permission denied"
+    chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": words}}
     told = {
+        "acp": codex({"type": "session", "session_id": "s"}, {"type": "update", "update": chunk},
+                     {"type": "turn", "stop_reason": "end_turn"}, {"type": "end"}),
         "claude": claude(words), "qwen": claude(words),
         "codex": codex({"type": "item.completed", "item": {"type": "agent_message", "text": words}},
                        {"type": "turn.completed", "usage": {}}),

@@ -29,7 +29,7 @@ def ask(directory: str, key: str, question: Mapping[str, Any]) -> dict[str, Any]
     `question` is `{"kind": "permission"|"question", "text", "tool", "input", "options"}` as in
     `orch.model.question.Question`; `key` says which question of the attempt it is.
     """
-    identifier = hashlib.sha256(f"{directory}\0{key}".encode("utf-8", "replace")).hexdigest()[:8]
+    identifier = named(directory, key)
     pipe = f"{directory}/wake-{identifier}"
     try:
         os.mkfifo(pipe, 0o600)
@@ -48,6 +48,24 @@ def ask(directory: str, key: str, question: Mapping[str, Any]) -> dict[str, Any]
                 os.read(wake, 4096)
     finally:
         os.close(wake)
+
+
+def named(directory: str, key: str) -> str:
+    """The id of a question."""
+    return hashlib.sha256(f"{directory}\0{key}".encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def settle(directory: str, identifier: str, answer: Mapping[str, Any]) -> None:
+    """Answer a question and wake whoever waits for it; the first answer stays."""
+    _put(f"{directory}/answer-{identifier}.json", answer)
+    try:
+        pipe = os.open(f"{directory}/wake-{identifier}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # nobody waits any more
+    try:
+        os.write(pipe, b"\n")
+    finally:
+        os.close(pipe)
 
 
 def answered(directory: str, identifier: str) -> dict[str, Any] | None:
