@@ -38,6 +38,17 @@ means. *Limits*: it can end itself after so many turns, so much money or time; O
 for all. *Proven with*: the version whose real output the tests read; another one is told by
 `orch doctor` and used all the same.
 
+What a repository brings along (settings, hooks, servers, plugins) **opencode**, **gemini** and
+**qwen** load only where the repository is trusted. Two of them make one pay for that:
+
+- **gemini** starts in no folder that it does not trust, unless `~/.gemini/settings.json` says
+  `{"security": {"folderTrust": {"enabled": false}}}`; what the repository brings along stays out all
+  the same. It reads no `GEMINI.md` then, connects to no server and refuses git commands.
+- **qwen** connects to no server then, and writes its version into a `.qwen/settings.json` of the
+  worktree that says none.
+
+**kimi** never loads a repository's servers under Orch, trusted or not.
+
 """
 
 

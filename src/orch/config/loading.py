@@ -53,9 +53,9 @@ FILE = "config.toml"
 REPOSITORY_FILE = ".orch.toml"
 OWN_KEYS = {"command": "command", "scripted": "script"}
 """The key that only agents of a kind have; those of other kinds have `options`."""
-PROGRAMS = frozenset(
-    {"aider", "claude", "codex", "copilot", "gemini", "kimi", "opencode", "qwen", "vibe"}
-)
+PROGRAMS = frozenset({
+    "aider", "claude", "codex", "copilot", "gemini", "kimi", "minimax", "opencode", "qwen", "vibe",
+})  # fmt: skip
 """Kinds of one program, for which `command` says how it is started here."""
 
 
