@@ -154,6 +154,7 @@ def _opencode(home: Path, url: str) -> Signed:
     provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": models}
     _write(home / ".config" / "opencode" / "opencode.json", {
         "model": "scripted/fake-1", "small_model": "scripted/fake-1", "share": "disabled",
+            "snapshot": False, "lsp": False, "formatter": False,
         "provider": {"scripted": provider},
     })  # fmt: skip
     env = {**_own(home), "OPENCODE_DISABLE_MODELS_FETCH": "1", "npm_config_registry": NOWHERE,

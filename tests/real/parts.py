@@ -143,5 +143,7 @@ def _node(place: Path, *words: str, **more: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise NotInstalled(f"{Path(words[0]).name} did not end in {error.timeout:.0f} s") from error
     if done.returncode != 0:
-        told = done.stderr.strip() or f"exit code {done.returncode}"
-        raise NotInstalled(f"{Path(words[0]).name}: {told[-600:]}")
+        lines = [line.removeprefix("npm error").strip() for line in done.stderr.splitlines()]
+        told = "; ".join([line for line in lines if line and not line.startswith("npm ")][:3])
+        why = told[:300] or f"exit code {done.returncode}"
+        raise NotInstalled(f"{Path(words[0]).name}: {why}")
