@@ -33,3 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for worker in range(workers)
         for item in (*slow[worker::workers], *rest[worker * share : (worker + 1) * share])
     ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A real agent program that is not here is never passed over in silence."""
+    told = (report for reports in terminalreporter.stats.values() for report in reports)
+    if any(str(getattr(report, "nodeid", "")).startswith("tests/real/") for report in told):
+        from tests.real import parts
+
+        terminalreporter.write_line(parts.summary())

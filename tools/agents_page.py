@@ -67,6 +67,17 @@ with its conversation when it is tried again; `orch task retry N --resume` asks 
 
 ## Programs
 
+What a repository brings along (settings, hooks, servers, plugins) **opencode**, **gemini** and
+**qwen** load only where the repository is trusted. Two of them make one pay for that:
+
+- **gemini** starts in no folder that it does not trust, unless `~/.gemini/settings.json` says
+  `{"security": {"folderTrust": {"enabled": false}}}`; what the repository brings along stays out all
+  the same. It reads no `GEMINI.md` then, connects to no server and refuses git commands.
+- **qwen** connects to no server then, and writes its version into a `.qwen/settings.json` of the
+  worktree that says none.
+
+**kimi** never loads a repository's servers under Orch, trusted or not.
+
 """
 
 
@@ -87,9 +98,14 @@ def page() -> str:
                  ]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
         takes = ", ".join(f"`{variable}`" for variable in program.takes)
-        needs.append(f"- **{name}**: install `{program.install}`, sign in `{program.sign_in}`. Of our"
-                     f" environment it gets {takes}.")  # fmt: skip
+        gets = f" Of our environment it gets {takes}." if takes else ""
+        needs.append(f"- **{name}**: install `{program.install}`, sign in"
+                     f" {_shown(program.sign_in)}.{gets}")  # fmt: skip
     return HEAD + "\n".join(lines) + "\n" + TAIL + "\n".join(needs) + "\n"
+
+
+def _shown(command: str) -> str:
+    return command if command.startswith("by ") else f"`{command}`"
 
 
 def _yes(can: bool) -> str:

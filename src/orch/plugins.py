@@ -61,6 +61,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "copilot": "orch.agents.copilot",
         "gemini": "orch.agents.gemini",
         "kimi": "orch.agents.kimi",
+        "minimax": "orch.agents.minimax",
         "opencode": "orch.agents.opencode",
         "qwen": "orch.agents.qwen",
         "scripted": "orch.agents.scripted_agent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ import pytest
 from orch.testing.model_server import ModelServer
 from tests.real import parts
 from tests.real.machine import Machine
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """They are installed before the first test begins: its time is for the program, not for npm."""
+    if any(Path(__file__).parent in item.path.parents for item in session.items):
+        for name in parts.PARTS:
+            with suppress(parts.NotInstalled):  # told by the test that wants it, and in the summary
+                parts.installed(name)
 
 
 @pytest.fixture(scope="session")

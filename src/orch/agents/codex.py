@@ -15,7 +15,7 @@ from typing import Any
 
 from orch.agents import hooks, output
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, maker
+from orch.agents.program import Call, Line, Options as Options, Program, maker
 from orch.agents.words import one_line
 from orch.model.report import Action, Capabilities, Failure, Report
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, maker, on_the_line
+from orch.agents.program import Call, Line, Options as Options, Program, maker, on_the_line
 from orch.agents.words import one_line
 from orch.model.report import Action, Capabilities, Failure, Report
 

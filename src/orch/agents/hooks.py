@@ -46,12 +46,3 @@ def _hook(call: Call) -> dict[str, Any]:
         sys.executable, "-I", "-S", hook.__file__, request.directory, request.worktree.path, *modes,
     )  # fmt: skip
     return {"type": "command", "command": shlex.join(words), "timeout": DAYS_S}
-
-
-def took(written: bytes, message: str) -> bool:
-    """Whether the hook was told that this message has become a part of the conversation."""
-    wanted = message.strip()
-    return any(
-        one.get("type") == "prompt" and output.words(one, "prompt").strip() == wanted
-        for one in output.records(written)
-    )

@@ -2,6 +2,11 @@
 
 Source: real output of 2.1. Neither tokens nor cost are told. Errors stand on stderr as
 `error: failed to run prompt: CLASS: STATUS WORDS`; each retry is a record on stdout.
+
+With `-p` it never asks. Servers of the repository (`.mcp.json`, `.kimi-code/mcp.json`) and folders
+that its `.kimi-code/local.toml` adds are loaded only in a folder that a person has trusted inside
+Kimi itself, which no worktree of a run is: there is nothing to switch off, and no switch by which a
+trusted repository could have them. It has none to forbid tools with, either.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, maker, on_the_line
+from orch.agents.program import Call, Line, Options as Options, Program, maker, on_the_line
 from orch.agents.words import one_line
 from orch.model.report import Action, Capabilities, Failure, Report
 
@@ -73,7 +78,10 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
 
 
 def _line(call: Call) -> Line:
-    return Line(("--output-format", "stream-json", *call.chosen, "-p", on_the_line(call.request)))
+    session = call.request.session
+    going_on = ("--session", session) if session else ()
+    prompt = on_the_line(call.request)
+    return Line(("--output-format", "stream-json", *going_on, *call.chosen, "-p", prompt))
 
 
 PROGRAM = Program(

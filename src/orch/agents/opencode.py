@@ -1,17 +1,22 @@
 """opencode: `opencode run --format json`.
 
 Source: real output of 1.18. Tokens and cost come with each step; errors have the shapes `message`, a
-text, `data.message` and `name` alone. It retries some errors in silence, for ever.
+text, `data.message` and `name` alone. It retries some errors in silence, for ever. What it would ask
+a person, `--auto` allows; what is forbidden are rules in `OPENCODE_PERMISSION`, where the last one
+that fits decides. Without trust `OPENCODE_DISABLE_PROJECT_CONFIG` keeps the repository's settings,
+servers and plugins out (and keeps opencode from writing into `.opencode/`); of what the repository
+says `AGENTS.md` alone is read then.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-from orch.agents import output
+from orch.agents import output, rules
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, maker
+from orch.agents.program import Call, Line, Options as Options, Program, maker
 from orch.model.report import Action, Capabilities, Failure, Report
 
 PLUGIN_API = 1
@@ -80,7 +85,8 @@ def _error(error: Any, at: float | None) -> Failure:
 def _denied(part: dict[str, Any]) -> list[dict[str, Any]]:
     state = output.table(part, "state")
     said = output.words(state, "error")
-    if state.get("status") != "error" or "rejected permission" not in said:
+    refused = "rejected permission" in said or "rule which prevents" in said
+    if state.get("status") != "error" or not refused:
         return []
     return [output.denial(output.words(part, "tool"), output.table(state, "input"), said)]
 
@@ -109,8 +115,35 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield from output.wrong(_error(record.get("error"), None).words)
 
 
+_KEYS = {
+    "Write": "edit", "MultiEdit": "edit", "NotebookEdit": "edit", "Agent": "task",
+    "TodoWrite": "todowrite", "WebFetch": "webfetch", "WebSearch": "websearch",
+}  # fmt: skip
+
+
+def _permission(deny: tuple[str, ...]) -> str:
+    """Rules that only forbid. Their keys end in a star: so they stand behind a person's own rules for
+    the same tool, and replace none of them."""
+    table: dict[str, dict[str, str]] = {}
+    for rule in map(rules.read, deny):
+        key, pattern = _KEYS.get(rule.tool, rule.tool.lower()), rule.pattern or "*"
+        if rule.tool == "WebFetch" and pattern.startswith("domain:"):
+            pattern = f"*{pattern.removeprefix('domain:')}*"
+        elif pattern.startswith("/") and rule.tool != "Bash":
+            key = "external_directory"  # a file outside of the worktree is asked for by its folder
+        table.setdefault(f"{key}*", {})[pattern] = "deny"
+    return json.dumps(table)
+
+
 def _line(call: Call) -> Line:
-    return Line(("run", "--format", "json", *call.chosen))
+    request = call.request
+    env = {"OPENCODE_PERMISSION": _permission(call.deny)}
+    if not request.trusted:
+        env["OPENCODE_DISABLE_PROJECT_CONFIG"] = "1"
+        told = {"instructions": [f"{request.worktree.path}/AGENTS.md"]}
+        env["OPENCODE_CONFIG_CONTENT"] = json.dumps(told)
+    going_on = ("--session", request.session) if request.session else ()
+    return Line(("run", "--format", "json", "--auto", *going_on, *call.chosen), env)
 
 
 PROGRAM = Program(

@@ -57,6 +57,16 @@ def decoded(text: bytes | str) -> Any:
         return None
 
 
+def took(written: bytes, message: str) -> bool:
+    """Whether records say that this message has become a part of the conversation: `orch.ports.Took`
+    of programs whose hook or client writes `{"type": "prompt", "text"}`."""
+    wanted = message.strip()
+    return any(
+        one.get("type") == "prompt" and words(one, "text").strip() == wanted
+        for one in records(written)
+    )
+
+
 def quoted(text: str) -> str:
     """As a string in JSON, and so in TOML."""
     return json.dumps(text, ensure_ascii=False)

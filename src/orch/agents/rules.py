@@ -6,6 +6,8 @@ sandbox.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from orch.model.attempt import AgentRequest
 
 ALWAYS = ("Bash(rm *)", "Bash(rm -*)")
@@ -20,3 +22,22 @@ def forbidden(request: AgentRequest, configured: tuple[str, ...]) -> tuple[str, 
     inside = "/" + main.rstrip("/") + "/**"
     scoped = (f"Bash(cd {main}*)", *(f"{tool}({inside})" for tool in ("Read", "Write", "Edit")))
     return (*ALWAYS, *scoped, *configured)
+
+
+class Rule(NamedTuple):
+    """One call that is forbidden; an empty `pattern` is every call of the tool. `*` stands for
+    anything; a path that begins with a slash is the file system's, another one the worktree's."""
+
+    tool: str
+    pattern: str = ""
+
+
+def read(written: str) -> Rule:
+    """The parts of `Tool(pattern)`, for programs that have a form of their own."""
+    tool, _, pattern = written.removesuffix(")").partition("(")
+    if pattern.endswith(":*"):  # "begins with", in the older form
+        pattern = pattern[:-2] + "*"
+    if tool in ("Bash", "WebFetch"):
+        return Rule(tool, pattern)
+    pattern = pattern.removeprefix("./")
+    return Rule(tool, "/" + pattern.lstrip("/") if pattern.startswith("//") else pattern)

@@ -11,7 +11,7 @@ from typing import Any
 
 from orch.agents import output
 from orch.agents.looking import Signs
-from orch.agents.program import Call, Line, Program, maker, on_the_line
+from orch.agents.program import Call, Line, Options as Options, Program, maker, on_the_line
 from orch.model.report import Capabilities, Failure, Report
 
 PLUGIN_API = 1

@@ -55,9 +55,10 @@ COMMANDED = ("acp", "command")
 """Kinds that are nothing without a `command`."""
 OWN_KEYS = {"command": "command", "scripted": "script"}
 """The key that only agents of a kind have; those of other kinds have `options`."""
-PROGRAMS = frozenset(
-    {"acp", "aider", "claude", "codex", "copilot", "gemini", "kimi", "opencode", "qwen", "vibe"}
-)
+PROGRAMS = frozenset({
+    "acp", "aider", "claude", "codex", "copilot", "gemini", "kimi", "minimax", "opencode", "qwen",
+    "vibe",
+})  # fmt: skip
 """Kinds of one program, for which `command` says how it is started here."""
 
 

@@ -58,11 +58,13 @@ FAULTS: dict[str, Fault] = {
 
 
 class Request(NamedTuple):
-    """One request: its path without the scenario, the scenario, and its JSON body."""
+    """One request: its path without the scenario, the scenario, its JSON body, and the key that it
+    came with."""
 
     path: str
     scenario: str
     body: dict[str, Any]
+    key: str = ""
 
 
 class Step(NamedTuple):
@@ -195,7 +197,9 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             body = {}
         model: ModelServer = self.server.model  # type: ignore[attr-defined]
-        model.requests.append(Request(path, scenario, body))
+        bearer = (self.headers.get("authorization") or "").removeprefix("Bearer ")
+        key = bearer or self.headers.get("x-api-key") or self.headers.get("x-goog-api-key") or ""
+        model.requests.append(Request(path, scenario, body, key))
         if scenario in FAULTS:
             self._fault(path, FAULTS[scenario])
         elif path.endswith("/count_tokens"):

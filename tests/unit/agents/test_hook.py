@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orch.agents import claude, hooks
+from orch.agents import claude, output
 from orch.agents.inside import asking, hook
 
 
@@ -143,8 +143,8 @@ def test_it_tells_of_the_conversation_once_and_of_the_turns_end(place: Path) -> 
     report = claude.read((place / "attempt" / "stdout").read_bytes(), b"")
     assert (report.text, report.session, report.closed) == ("Done.", "s", True)
     assert (report.tokens_in, report.tokens_out, report.cached_in) == (10, 2, 5)
-    assert hooks.took((place / "attempt" / "stdout").read_bytes(), "go\n")
-    assert not hooks.took((place / "attempt" / "stdout").read_bytes(), "stay")
+    assert output.took((place / "attempt" / "stdout").read_bytes(), "go\n")
+    assert not output.took((place / "attempt" / "stdout").read_bytes(), "stay")
 
 
 def test_a_turn_that_failed_says_why(place: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from orch import plugins
 from orch.agents.command import CommandAgent
 from orch.agents.registry import Registry
 from orch.agents.scripted_agent import ScriptedAgent
 from orch.config import load
+from orch.config.loading import PROGRAMS
 from orch.model.errors import NotFound, UsageError
 
 TWO = "[agents.coder]\ncommand = ['x']\n[agents.player]\nkind = 'scripted'\n"
@@ -68,3 +71,9 @@ def test_nothing_is_guessed(tmp_path: Path) -> None:
         with pytest.raises(NotFound) as unknown:
             registry(tmp_path, "").choose(name, "")
         assert unknown.value.hint == command.format(offered)
+
+
+def test_every_shipped_program_may_be_started_by_another_command() -> None:
+    shipped = plugins.SHIPPED[plugins.AGENTS].items()
+    known = {name for name, module in shipped if hasattr(import_module(module), "PROGRAM")}
+    assert known == PROGRAMS

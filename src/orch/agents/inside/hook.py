@@ -119,7 +119,7 @@ def tell(directory: str, event: object, told: dict[str, Any]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _append(f"{directory}/stdout", list(_transcript(lock, told.get("transcript_path"))))
         if event == "UserPromptSubmit":
-            taken = {"type": "prompt", "prompt": told.get("prompt"),
+            taken = {"type": "prompt", "text": told.get("prompt"),
                      "session_id": told.get("session_id")}  # fmt: skip
             _append(f"{directory}/stdout", [taken])
         elif event in ("Stop", "StopFailure"):
