@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,24 @@ def test_a_conversation_that_was_cut_off_is_gone_on_with(machine: Machine, agent
     output = Path(second["directory"], "stdout").read_text()
     assert second["usage"]["session_id"] in output
     assert second["usage"]["session_id"] in Path(lost["directory"], "stdout").read_text()
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_a_conversation_that_is_gone_is_begun_anew(machine: Machine, agent: str) -> None:
+    world = machine.furnished(machine.agent(agent))
+    tree = begun(machine, world)
+    first = attempt_of(world)
+    kept = (".claude/projects", "codex-ok/sessions")[AGENTS.index(agent)]
+    place = (world.root, machine.folder)[AGENTS.index(agent)] / kept
+    assert place.is_dir()
+    os.kill(json.loads(Path(first["directory"], "started").read_text())["pid"], signal.SIGKILL)
+    shutil.rmtree(place)
+    world.until(lambda: len(world.ask("show", "@")["attempts"]) == 3, "the third attempt", 30)
+    Path(tree, "go").touch()
+    record = over(world)
+    assert record["status"] == "done", record
+    codes = [one["code"] for one in record["attempts"]]
+    assert codes == ["lost", "conversation_gone", ""]
 
 
 @pytest.mark.parametrize("agent", AGENTS)

@@ -7,6 +7,7 @@ reports, then the result record, then git. A failure that the program reports ou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,11 @@ def judge(
         verdict = _unfinished(facts, agent)
     else:
         verdict = _of_prose(reply.judge(mode, told, agent=agent, schema=schema), report, agent)
+    if _conversation_gone(verdict, report, facts.stderr):
+        verdict = msgspec.structs.replace(
+            verdict, code="conversation_gone", retry=True, hint="",
+            message=f"the agent {agent} does not have the conversation that it was to go on with",
+        )  # fmt: skip
     said = report.failure if report.failure is not None and cause is not None else None
     usage = {**verdict.usage, **report.usage()}
     if report.session:
@@ -47,6 +53,21 @@ def judge(
     return msgspec.structs.replace(
         verdict, usage=usage, reset_at=said.retry_at if said is not None else None
     )
+
+
+_GONE = re.compile(
+    r"\bno (?:conversation|rollout|session|saved session)s? found\b|\bsession not found\b"
+    r"|\bthread/resume failed\b|\binvalid session identifier\b",
+    re.IGNORECASE,
+)
+"""What programs say of a conversation that they do not have (any more)."""
+
+
+def _conversation_gone(verdict: Verdict, report: Report, stderr: bytes) -> bool:
+    if verdict.ok:
+        return False
+    told = report.failure.words if report.failure is not None else ""
+    return bool(_GONE.search(told) or _GONE.search(stderr[-4096:].decode("utf-8", "replace")))
 
 
 def cause_of(report: Report, exit_record: ExitRecord, stderr: bytes) -> failure.Cause | None:

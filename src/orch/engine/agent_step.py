@@ -166,7 +166,7 @@ class AgentProgram:
             facts = (*notes, *self._handed_on(verdict))
             return Judged(end, lambda e: done(verdict.value, *facts, end=e), retry=False)
         error = _error(verdict, attempt.agent)
-        if verdict.code in ASK_AGAIN:
+        if verdict.code in ASK_AGAIN | {conversation.GONE}:
             return Judged(end, lambda e: failed(error, end=e), retry=True, tries=ANSWERS, pause=0.0)
         return Judged(end, lambda e: failed(error, end=e), retry=verdict.retry)
 

@@ -18,25 +18,38 @@ CUT_OFF = frozenset({
     "timeout", "unreachable", "usage_window", "waiting_input",
 })  # fmt: skip
 """Ends that say nothing against what was said so far."""
+GONE = "conversation_gone"
+"""The code of an attempt whose agent has lost the conversation: the next one begins anew."""
 HEAD = 1024 * 1024
 """Bytes at the beginning of an output, where it says which conversation it is."""
 
 
 async def before(ctx: StepContext, agent: Agent, attempt: Attempt) -> tuple[Attempt | None, str]:
-    """The attempt whose conversation `attempt` goes on with, and its id; (None, "") for a new one."""
-    last = ctx.attempts[attempt.n - 2] if attempt.n > 1 else None
-    if last is None or last.agent != attempt.agent or not agent.resumes:
+    """The attempt after which `attempt` goes on, and the conversation's id; (None, "") for a new
+    one. An attempt that ended before it said a word had the conversation of the one before it."""
+    earlier = ctx.attempts[: attempt.n - 1]
+    if not agent.resumes:
         return None, ""
-    wanted = ctx.run.converses and last.resumed < attempt.resumed
-    if not wanted and last.code not in CUT_OFF and last.status not in ("lost", "stopped"):
-        return None, ""
-    known = str(last.usage.get("session_id") or "")
-    if not known:
-        head, _ = await ctx.world.call(
-            "terminal.output", ctx.world.terminals.read, last.directory, "stdout", 0, HEAD
-        )
-        known = agent.session(head)
-    return (last, known) if known else (None, "")
+    for one in reversed(earlier):
+        if one.agent != attempt.agent or not _goes_on(ctx, one, attempt):
+            break
+        known = str(one.usage.get("session_id") or "") or await _said(ctx, agent, one)
+        if known:
+            return earlier[-1], known
+    return None, ""
+
+
+def _goes_on(ctx: StepContext, one: Attempt, attempt: Attempt) -> bool:
+    wanted = ctx.run.converses and one.resumed < attempt.resumed
+    return wanted or one.code in CUT_OFF or one.status in ("lost", "stopped")
+
+
+async def _said(ctx: StepContext, agent: Agent, attempt: Attempt) -> str:
+    """The conversation that its output names; empty where it names none."""
+    head, _ = await ctx.world.call(
+        "terminal.output", ctx.world.terminals.read, attempt.directory, "stdout", 0, HEAD
+    )
+    return agent.session(head)
 
 
 def onward(prompt: str, last: Attempt) -> str:

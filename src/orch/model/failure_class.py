@@ -46,7 +46,7 @@ _CODES: dict[FailureClass, tuple[str, ...]] = {
     "unknown_model": ("unknown_model",),
     "timeout": ("timeout",),
     "stuck": ("stuck",),
-    "lost": ("lost", "exit_file_gone", "exit_file_broken"),
+    "lost": ("lost", "exit_file_gone", "exit_file_broken", "conversation_gone"),
     "stopped": ("stopped", "cancelled"),
 }  # fmt: skip
 
