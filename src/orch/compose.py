@@ -24,6 +24,7 @@ from orch.model.ticket import Ticket
 from orch.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from orch.agents.registry import Registry
     from orch.api.preflight import Preflight
     from orch.config.tree import WorktreeFiles
     from orch.engine.feed import Feed
@@ -151,21 +152,22 @@ class Home:
 
         return this_process()
 
-    def agent_lacks(self, name: str) -> str:
+    def _agents(self) -> Registry:
         from orch.agents.registry import Registry
 
-        return Registry(self.config(None)).get(name).probe(self.environ)
+        return Registry(self.config(None))
+
+    def agent_lacks(self, name: str) -> str:
+        return self._agents().get(name).probe(self.environ)
 
     def took(self, agent: str) -> Took | None:
-        from orch.agents.registry import Registry
+        return self._agents().took(agent)
 
-        known = agent in self.config(None).agents
-        return Registry(self.config(None)).get(agent).took if known else None
+    def agents_at_hand(self) -> list[str]:
+        return self._agents().at_hand(self.environ)
 
     def agent_state(self, name: str) -> AgentState:
-        from orch.agents.registry import Registry
-
-        return Registry(self.config(None)).state(name, self.environ)
+        return self._agents().state(name, self.environ)
 
     def parsed(self, agent: str, stdout: bytes, stderr: bytes, code: int) -> dict[str, Any]:
         from orch.agents import parsing, reading
@@ -174,9 +176,7 @@ class Home:
         return parsing.parsed(read, stdout, stderr, code, agent=agent, now=self.clock.now())
 
     def acts(self, agent: str) -> Acts | None:
-        from orch.agents.registry import Registry
-
-        return Registry(self.config(None)).acts(agent)
+        return self._agents().acts(agent)
 
     def alive(self, owner: Owner) -> bool:
         from orch.terminals.process import alive

@@ -195,11 +195,14 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
     if record.get("type") != "update":
         return
     if kind == "agent_message_chunk":
-        yield from output.message(output.words(update, "content", "text"))
+        yield from output.message(output.words(update, "content", "text"), part=True)
     elif kind == "tool_call":
         files, given = consent.paths(update), consent.given(update)
-        if not given:
-            given = {"path": files[0]} if files else {"description": output.words(update, "title")}
+        if not set(given) - {"cwd"}:  # some tell what they do it with when they have begun
+            title = {"description": output.words(update, "title")}
+            given = (
+                {"path": files[0]} if files and output.words(update, "kind") != "execute" else title
+            )
         yield output.call(output.words(update, "kind") or output.words(update, "title"), given)
 
 

@@ -6,6 +6,7 @@ workflow or a flag asks for is never replaced by something else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from orch.model.naming import nearest
 from orch.model.repo import Repo
 from orch.model.report import AgentState
 from orch.plugins import Plugin
-from orch.ports import Acts, Agent, Store
+from orch.ports import Acts, Agent, Store, Took
 
 _WHERE = re.compile(r" - at `\$\.?(?P<key>[^`]*)`$")
 
@@ -52,13 +53,33 @@ class Registry:
         agent: Agent = plugins.build(plugin, name, config, self._options(name, config, plugin))
         return GuardedAgent(agent, plugin) if plugin.foreign else agent
 
+    def took(self, name: str) -> Took | None:
+        """How a configured agent shows that it took a message; None for any other."""
+        return self.get(name).took if name in self._config.agents else None
+
+    def at_hand(self, environ: Mapping[str, str]) -> list[str]:
+        """Known programs that are installed and no agent of this configuration."""
+        from orch.agents.known import installed
+
+        there = installed(environ.get("PATH", os.defpath))
+        return [one.name for one in there if one.name not in self._config.agents]
+
     def state(self, name: str, environ: Mapping[str, str]) -> AgentState:
-        """How a configured agent stands on this machine. Its program is asked for its version."""
+        """How an agent stands on this machine, also a known one that is not configured. Its program
+        is asked for its version."""
+        from orch.agents.known import NAMES, Known
+
+        if name not in self._config.agents and name in NAMES:
+            kind = plugins.find(plugins.AGENTS, name)
+            assert kind is not None, "what is known is shipped"
+            known = plugins.build(kind, name, AgentConfig(kind=name), None)
+            found: AgentState = known.state(environ)
+            fix = found.fix or Known(name).set_command()
+            return msgspec.structs.replace(found, fix=fix)
         agent = self.get(name)
         asked = getattr(agent, "state", None)
         if asked is not None:
-            found: AgentState = asked(environ)
-            return found
+            return msgspec.convert(asked(environ), AgentState)
         problem = agent.probe(environ)
         return AgentState(problem=problem.removeprefix(f"agent {name}: "))
 

@@ -121,17 +121,19 @@ def _dollars(usd: float | None) -> float | None:
 
 
 def agents(orch: Orch, cooldowns: Cooldowns) -> list[dict[str, Any]]:
-    """Every configured agent, and those that only the books know (`configured` false)."""
+    """Every configured agent, those that only the books know, and known programs that are installed
+    here (`configured` false)."""
     rooms = orch.rooms
     now = rooms.clock.now()
     stats = {one.agent: one for one in orch.store.agent_stats(now - WINDOW_S)}
     configured = rooms.config(None).agents
     paused = _paused(orch, tuple(configured), now)
-    states = _states(orch, sorted(configured))
+    at_hand = rooms.agents_at_hand()
+    states = _states(orch, [*sorted(configured), *at_hand])
     return [
         _agent(orch, name, stats.get(name, AgentStats(name)), cooldowns.cooling(name, now),
                paused.get(name, ""), states.get(name))
-        for name in [*sorted(configured), *sorted(set(stats) - set(configured))]
+        for name in [*sorted(configured), *at_hand, *sorted(set(stats) - set(states))]
     ]  # fmt: skip
 
 
@@ -168,9 +170,12 @@ def _agent(
     paused: str,
     state: AgentState | None,
 ) -> dict[str, Any]:
-    configured, state = state is not None, state or AgentState()
-    lacks = _lacks(orch, name) if configured else "it is not configured any more"
     config = orch.rooms.config(None).agents.get(name)
+    configured, found = config is not None, state is not None
+    state = state or AgentState()
+    lacks = _lacks(orch, name) if configured else "it is not configured any more"
+    if found and not configured:
+        lacks = state.problem or "it is installed, and no agent yet"
     rate = stats.success_rate
     return {
         "name": name, "kind": config.kind if config else None, "configured": configured,

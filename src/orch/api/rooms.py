@@ -71,6 +71,9 @@ class Rooms(Protocol):
     def agent_lacks(self, name: str) -> str:
         """One sentence on what keeps the agent from starting; empty when nothing does."""
 
+    def agents_at_hand(self) -> list[str]:
+        """Known programs that are installed here and no agent yet."""
+
     def agent_state(self, name: str) -> AgentState:
         """How it stands on this machine; its program is asked for its version."""
 

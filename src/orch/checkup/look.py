@@ -304,7 +304,7 @@ def _vault(home: Home) -> Looks:
 
 
 def _agents(home: Home, environ: Mapping[str, str]) -> Looks:
-    from orch.agents.known import installed
+    from orch.agents.known import Known
     from orch.agents.registry import Registry
 
     registry = Registry(home.config(None))
@@ -318,15 +318,14 @@ def _agents(home: Home, environ: Mapping[str, str]) -> Looks:
         told = missing.removeprefix(f"agent {name}: ") or state.problem or _standing(state)
         fix = state.fix or f"orch config explain agents.{name}.command"
         yield Check(f"agent {name}", not (missing or state.problem), told, fix)
-    if registry.names():
-        return
-    there = installed(environ.get("PATH", os.defpath))
-    told = "none is configured yet"
-    fix = """orch config set agents.mine.command '["PROGRAM", "ARG"]'"""
-    if there:
-        told += f"; installed here: {', '.join(known.name for known in there)}"
-        fix = there[0].set_command()
-    yield Check("agents", True, told, fix, note=True)
+    there = registry.at_hand(environ)
+    for name in there:
+        state = registry.state(name, environ)
+        told = f"installed, and no agent yet: {state.problem or _standing(state)}"
+        yield Check(f"agent {name}", True, told, Known(name).set_command(), note=True)
+    if not registry.names() and not there:
+        fix = """orch config set agents.mine.command '["PROGRAM", "ARG"]'"""
+        yield Check("agents", True, "none is configured yet", fix, note=True)
 
 
 def _standing(state: AgentState) -> str:

@@ -20,7 +20,8 @@ def agents(as_json: bool, quiet: bool, no_color: bool) -> None:
     """List agents: installed, cooling until when, and how they did in the last 30 days.
 
     RATE is the share of attempts that succeeded, without those that a person stopped; TIME the
-    average of one. An agent that is configured no more is shown while there is something to tell.
+    average of one. An agent that is configured no more is shown while there is something to tell; a
+    known program that is installed and no agent yet is `at hand`.
     """
     from orch.api import accounts
 
@@ -38,13 +39,13 @@ def agents(as_json: bool, quiet: bool, no_color: bool) -> None:
             if note:
                 out.note(note)
     else:
-        out.note("no agent is configured; orch doctor says what is installed")
+        out.note("no agent is configured, and none of the known programs is installed")
 
 
 def _note(one: dict[str, Any]) -> str:
     """Why it cannot be used now; empty where it can."""
     if one["problem"]:
-        return f"{one['name']}: {one['problem']}"
+        return f"{one['name']}: {one['problem']}" + (f"; {one['fix']}" if one["fix"] else "")
     if one["cooling_until"]:
         return f"{one['name']} cools until {one['cooling_until']}: {one['cooling_why']}"
     return str(one["paused_why"] or "")
@@ -63,7 +64,7 @@ def _row(one: dict[str, Any]) -> list[str]:
 
 def _state(one: dict[str, Any]) -> str:
     if not one["configured"]:
-        return "gone"
+        return "at hand" if one["found"] else "gone"
     if not one["installed"]:
         return "missing"
     if one["cooling_until"]:

@@ -129,7 +129,7 @@ class _Set(Verb):
     cls=_Set,
     epilog=examples(
         "orch config set defaults.agent claude",
-        """orch config set agents.claude.command '["claude", "-p"]'""",
+        """orch config set agents.mine.command '["PROGRAM", "ARG"]'""",
         "pass show key | orch config set agents.claude.env.API_KEY -",
     ),
 )

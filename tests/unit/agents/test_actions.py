@@ -78,6 +78,11 @@ STREAMS = {
         *["retry no answer (rate_limit)"] * 5,
         f"failed {GAVE_UP}",
     ],
+    "acp-kimi-ok.jsonl": [
+        "tool execute printf 'hello\\n' > hello.txt", "message The file is written now.",
+    ],
+    "acp-opencode-ok.jsonl": ["tool execute bash", "message The file is written now."],
+    "acp-gemini-ok.jsonl": ["message The file is written now."],  # it tells of calls by asking
 }  # fmt: skip
 
 
@@ -112,7 +117,8 @@ def test_who_tells_what_it_does_is_who_has_a_stream() -> None:
         assert found is not None
         assert (found.acts is not None) is found.can.stream, kind
     telling = {kind for kind in KINDS if (found := program(kind)) and found.acts}
-    assert telling == {name.partition("-")[0] for name in STREAMS}
+    theirs = {"minimax"}  # Claude Code's own
+    assert telling - theirs == {name.partition("-")[0] for name in STREAMS}
 
 
 def tool(kind: str, name: str, given: dict[str, Any]) -> list[str]:
