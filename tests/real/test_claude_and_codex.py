@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from orch.model.failure_class import class_of
+from orch.terminals.inside import tree
+from tests.acceptance.test_tasks import left, serving
 from tests.real import plays
 from tests.real.machine import Machine
 
@@ -46,6 +54,12 @@ def test_a_failure_ends_in_the_right_class(
     assert class_of(code) == decided_as
 
 
+def test_a_used_up_quota_has_to_be_paid(machine: Machine) -> None:
+    """Codex' provider says so of an account without credit; waiting does not help."""
+    attempt = plays.into_a_failure(machine, "codex", machine.agent("codex", "quota"), "billing")
+    assert class_of(attempt["code"]) == "billing"
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 def test_without_a_key_it_is_not_signed_in(machine: Machine, agent: str) -> None:
     world = machine.furnished(machine.agent(agent, key=False))
@@ -76,3 +90,55 @@ def test_what_it_did_is_in_the_worktree_and_its_words_in_the_record(
 @pytest.mark.parametrize("agent", AGENTS)
 def test_done_that_changed_nothing_is_no_success(machine: Machine, agent: str) -> None:
     plays.without_a_change(machine, machine.agent(agent))
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_one_that_is_killed_is_no_success_and_is_tried_again(machine: Machine, agent: str) -> None:
+    """The program itself, not what it is kept by; its exit tells of the signal."""
+    world = machine.furnished(machine.agent(agent), more="[retry]\nbase_s = 0.2\n")
+    service = serving(world)
+    world.ask("task", "add", "CMD<<sleep 600>>", "--repo", "thing")
+    first = world.until(lambda: world.ask("task", "get", "1")["attempts"], "its attempt")[0]
+    world.until(lambda: machine.server.requests, "the model to be asked", 30)
+    wrapper = json.loads(Path(world.home, "attempts", first["id"], "started").read_text())["pid"]
+    os.kill(tree.below({wrapper})[0], signal.SIGKILL)
+
+    def again() -> Any:
+        attempts = world.ask("task", "get", "1")["attempts"]
+        return attempts if len(attempts) == 2 else None
+
+    killed, _ = world.until(again, "the next attempt", 60)
+    assert (killed["status"], killed["code"]) == ("failed", "killed"), killed
+    world.ask("task", "close", "1")
+    assert left(service) == 0
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_one_whose_worktree_is_gone_ends_with_the_command_that_helps(
+    machine: Machine, agent: str
+) -> None:
+    world = machine.furnished(machine.agent(agent))
+    flow = world.flow(
+        "@do\ndef gone(issue):\n    env = yield CreateWorktree(issue=issue)\n"
+        "    yield RunCommand(env=env, command=['sh', '-c', 'rm -r \"$PWD\"'])\n"
+        "    return (yield RunAgent(env=env, prompt='Write it.'))\n"
+    )
+    answer = world.orch("run", flow, "--issue", "1", "--json")
+    assert answer.code == 6, answer
+    reason = answer.json["reason"]
+    assert reason["kind"] == "human"
+    assert "git" in reason["hint"]
+    assert not machine.server.requests
+
+
+def test_the_end_of_a_usage_window_is_read_from_its_field(machine: Machine) -> None:
+    """Claude Code with a subscription: not the words, which have no zone."""
+    agent = machine.agent("claude", "window").replace('ANTHROPIC_API_KEY = "k"',
+                                                      'CLAUDE_CODE_OAUTH_TOKEN = "t"')  # fmt: skip
+    world = machine.furnished(agent)
+    world.run("basic_pr", "--issue", "1", code=1)
+    [attempt] = world.ask("show", "@")["attempts"]
+    assert attempt["code"] == "usage_window", attempt
+    told = world.ask("parse", str(Path(attempt["directory"], "stdout")), "--agent", "claude")
+    assert told["failure"]["class"] == "usage_limit"
+    assert told["failure"]["retry_at"] == "2100-01-01T00:00:00Z"

@@ -63,6 +63,14 @@ def test_what_a_trusted_repository_brings_along_is_run(machine: Machine) -> None
     assert {"hook-SessionStart", "hook-Stop"} <= {one.name for one in marks.iterdir()}
 
 
+@pytest.mark.parametrize("agent", AGENTS)
+def test_it_is_told_where_it_works_and_what_is_done_for_it(machine: Machine, agent: str) -> None:
+    world = machine.furnished(machine.agent(agent))
+    [attempt] = world.run("basic_pr", "--issue", "1")["attempts"]
+    assert all(machine.told(f"You work in {attempt['worktree']}, a git worktree"))
+    assert all(machine.told(f"above all {world.repo}. Do not push"))
+
+
 @pytest.mark.parametrize(
     ("agent", "command"),
     [

@@ -98,6 +98,8 @@ class ProgramAgent(command.CommandAgent):
     def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
         """Raises `UsageError` for what the program cannot do under Orch."""
         what, model = self._what, request.model or self._options.model
+        prompt = f"{rules.told(request)}\n\n{request.prompt}"
+        request = msgspec.structs.replace(request, prompt=prompt)
         call = Call(
             request, chosen=(what.flag, model) if model else (), interactive=self.io == "tty",
             supervised=self.asks,

@@ -10,6 +10,18 @@ from typing import NamedTuple
 
 from orch.model.attempt import AgentRequest
 
+
+def told(request: AgentRequest) -> str:
+    """What every agent is told before its task: where it works, and what is done for it."""
+    main = request.checkout
+    other = f", above all {main}" if main and main != request.worktree.path else ""
+    return (
+        f"You work in {request.worktree.path}, a git worktree made for this task. Leave everything"
+        f" outside of it alone{other}. Do not push, and open no pull request: what you leave in the"
+        " worktree is committed, pushed and proposed for you when you have ended."
+    )
+
+
 ALWAYS = ("Bash(rm *)", "Bash(rm -*)")
 
 

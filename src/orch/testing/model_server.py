@@ -40,6 +40,8 @@ class Fault(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+RESETS_AT = 4_102_444_800
+"""When the usage window of `window` is over: seconds since the epoch."""
 FAULTS: dict[str, Fault] = {
     "429": Fault(429, "rate_limit_error", "Rate limit reached. Please try again in 1s.",
                  (("retry-after", "1"),)),
@@ -52,6 +54,10 @@ FAULTS: dict[str, Fault] = {
     "quota": Fault(429, "insufficient_quota", "You exceeded your current quota, please check your"
                    " plan and billing details."),
     "usage": Fault(429, "usage_limit_reached", "The usage limit has been reached"),
+    "window": Fault(429, "rate_limit_error", "This request would exceed your account's rate limit.",
+                    (("anthropic-ratelimit-unified-status", "rejected"),
+                     ("anthropic-ratelimit-unified-representative-claim", "five_hour"),
+                     ("anthropic-ratelimit-unified-reset", str(RESETS_AT)))),
     "ctx": Fault(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
     "model": Fault(404, "not_found_error", "model: no-such-model was not found"),
 }  # fmt: skip
