@@ -168,6 +168,12 @@ stream_max_retries = 1
     return Signed({"CODEX_HOME": str(home)}, {"OPENAI_API_KEY": "k"})
 
 
+def _copilot(home: Path, url: str) -> Signed:
+    env = {**_own(home), "COPILOT_PROVIDER_BASE_URL": f"{url}/v1", "COPILOT_MODEL": "scripted-model",
+           "COPILOT_OFFLINE": "true"}  # fmt: skip
+    return Signed(env, {"COPILOT_PROVIDER_API_KEY": "scripted-key"})
+
+
 def _opencode(home: Path, url: str) -> Signed:
     """It installs an interface for plugins from npm's registry, and waits for that; not here."""
     models = {"fake-1": {"tool_call": True, "limit": {"context": 128000, "output": 8000},
@@ -226,8 +232,8 @@ max_attempts_per_step = 1
 
 
 _SIGNED: Mapping[str, Callable[[Path, str], Signed]] = {
-    "claude": _claude, "codex": _codex, "gemini": _gemini, "kimi": _kimi, "minimax": _minimax,
-    "opencode": _opencode, "qwen": _qwen,
+    "claude": _claude, "codex": _codex, "copilot": _copilot, "gemini": _gemini, "kimi": _kimi,
+    "minimax": _minimax, "opencode": _opencode, "qwen": _qwen,
 }  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class Part(NamedTuple):
 PARTS: Mapping[str, Part] = {
     "claude": Part("@anthropic-ai/claude-code", "2.1.329", "claude", "install.cjs", must=True),
     "codex": Part("@openai/codex", "0.169.0", "codex", must=True),
+    "copilot": Part("@github/copilot", "1.0.102", "copilot"),
     "opencode": Part("opencode-ai", "1.18.33", "opencode", "postinstall.mjs"),
     "gemini": Part("@google/gemini-cli", "0.61.0", "gemini", script=True),
     "kimi": Part("@moonshot-ai/kimi-code", "2.1.0", "kimi", script=True),

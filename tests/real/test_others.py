@@ -1,4 +1,5 @@
-"""The other agent programs at work for Orch: opencode, Gemini CLI, Kimi Code and Qwen Code; MiniMax's
+"""The other agent programs at work for Orch: opencode, Gemini CLI, Kimi Code, Qwen Code and
+Copilot; MiniMax's
 models with Claude Code."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pytest
 from tests.real import plays
 from tests.real.machine import Machine
 
-OWN = ("opencode", "gemini", "kimi", "qwen")
+OWN = ("opencode", "gemini", "kimi", "qwen", "copilot")
 """Those with a program of their own."""
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.real]
 def test_it_carries_a_ticket_to_a_merged_pull_request(machine: Machine, agent: str) -> None:
     world, work = plays.to_the_base_branch(machine, agent, machine.agent(agent))
     told = plays.parsed(world, agent, work)
-    if agent == "kimi":
+    if agent in ("copilot", "kimi"):
         assert "input_tokens" not in work["usage"]
     else:
         assert work["usage"]["input_tokens"] == 2400
@@ -72,6 +73,9 @@ def test_a_conversation_goes_on_and_an_untrusted_repository_brings_nothing_along
     assert second.report.session == first.report.session
     assert second.report.tokens_in == first.report.tokens_in
     assert all("the first words" in json.dumps(request) for request in second.requests)
+    if agent == "copilot":  # it takes nobody's word for a conversation that is gone on with
+        assert list(machine.folder.glob("planted*")) == []
+        machine.conversed(agent, place, prompt="CMD<<true>>", trusted=True)
     trusted, forbidden = agent != "kimi", agent != "kimi"  # it has no switch for either
     assert (list(machine.folder.glob("planted*")) != []) is trusted
     assert (second.report.denials != ()) is forbidden
@@ -113,6 +117,10 @@ def _planted(agent: str, mark: Path) -> dict[str, str]:
             "opencode.json": json.dumps({"mcp": {"evil": own}}),
             ".opencode/plugin/e.js": plugin,
         }
+    if agent == "copilot":
+        hook = {"type": "command", "bash": f"touch {mark}-hook"}
+        hooks = {"version": 1, "hooks": {"sessionStart": [hook]}}
+        return {".github/hooks/e.json": json.dumps(hooks), ".mcp.json": json.dumps(servers)}
     if agent == "kimi":
         text = json.dumps(servers)
         hook = f'[[hooks]]\nevent = "SessionStart"\ncommand = "touch {mark}-hook"\n'

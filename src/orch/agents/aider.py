@@ -67,12 +67,20 @@ def _count(number: str, unit: str) -> int:
         return 0
 
 
+_OWN = {"aider.conf.yml": "{}\n", "aider.env": ""}
+"""Settings and variables that it reads in the place of the repository's, which may name commands."""
+
+
 def _line(call: Call) -> Line:
-    return Line((
-        "--message-file", environment.prompt_file(call.request), "--yes-always", "--no-check-update",
+    request, files = call.request, {} if call.request.trusted else dict(_OWN)
+    config, variables = (f"{request.directory}/{name}" for name in _OWN)
+    own = ("--config", config, "--env-file", variables) if files else ()
+    words = (
+        "--message-file", environment.prompt_file(request), "--yes-always", "--no-check-update",
         "--no-show-model-warnings", "--analytics-disable", "--no-auto-commits", "--no-gitignore",
-        "--no-pretty", "--no-stream", *call.chosen,
-    ))  # fmt: skip
+        "--no-pretty", "--no-stream", *own, *call.chosen,
+    )  # fmt: skip
+    return Line(words, files=files)
 
 
 PROGRAM = Program(

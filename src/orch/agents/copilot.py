@@ -7,6 +7,7 @@ Source: real output of 1.0. Errors are `session.error` with a type and a status;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,10 +77,21 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield from output.wrong(output.words(data, "message"))
 
 
+_RULE = re.compile(r"Bash\((?P<words>[^*()]+?)\*?\)")
+
+
 def _line(call: Call) -> Line:
+    """What a repository brings along is loaded only with `--trust-folder`, which it does not take for
+    a conversation that is gone on with."""
+    request = call.request
+    rules = [match["words"].split()[0] for one in call.deny if (match := _RULE.fullmatch(one))]
     return Line((
         "--output-format", "json", "--allow-all-tools", "--no-color", *call.chosen,
-        "-p", on_the_line(call.request),
+        *(word for rule in dict.fromkeys(rules) if rule != "cd"
+          for word in ("--deny-tool", f"shell({rule}:*)")),
+        *(("--trust-folder",) if request.trusted and not request.session else ()),
+        *((f"--resume={request.session}",) if request.session else ()),
+        "-p", on_the_line(request),
     ))  # fmt: skip
 
 
