@@ -7,6 +7,7 @@ names. Fast enough to be asked at each press of the tab key.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from orch.config import home_from, load
 from orch.model.errors import OrchError
@@ -34,6 +35,14 @@ class Names:
         from orch.store.glance import Glance
 
         return Glance(self._home / "orch.db").tasks()
+
+    def questions(self) -> list[Name]:
+        """What agents at work ask a person."""
+        from orch.store.glance import Glance
+        from orch.terminals.questions import open_questions
+
+        folders = Glance(self._home / "orch.db").directories()
+        return [(one.id, one.text) for folder in folders for one in open_questions(Path(folder))]
 
     def repos(self) -> list[Name]:
         from orch.store.glance import Glance

@@ -49,7 +49,7 @@ WORDS = {
     "orch.channels": "channel",
     "orch.sandboxes": "sandbox",
 }
-PORTS = {AGENTS: "Agent", TRACKERS: "Tracker", FORGES: "Forge"}
+PORTS = {AGENTS: "AgentPlugin", TRACKERS: "Tracker", FORGES: "Forge"}
 OURS = "orch-conductor"
 SHIPPED: dict[str, dict[str, str]] = {
     AGENTS: {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.test_completion import answers
 from tests.acceptance.test_tasks import left, serving
 from tests.acceptance.world import World
 
@@ -60,6 +61,7 @@ def test_a_question_is_listed_and_answered_in_place(asking: World) -> None:
     assert (item["kind"], item["tool"], item["agent"]) == ("question", "Bash", "one")
     assert item["input"] == {"command": "rm -rf build"}
     assert item["command"] == f"orch inbox approve {item['id']}"
+    assert (item["id"], "Bash: rm -rf build") in answers(asking, "orch inbox approve ")
     plain = asking.orch("inbox").out
     assert "Bash: rm -rf build" in plain
     assert item["command"] in plain

@@ -111,7 +111,7 @@ def test_a_kind_that_is_not_installed_is_refused_where_it_is_needed(world: World
         "run", "basic_pr", "-i", "1", "--agent", "scribe", code="unknown_kind", exit_code=2
     )
     assert "config.toml:" in told["message"]
-    assert 'no kind of agent "nots" (known: aider, claude, codex, command,' in told["message"]
+    assert 'no kind of agent "nots" (known: acp, aider, claude, codex, command,' in told["message"]
     assert world.ask("ps") == []
     assert world.run("basic_pr", "-i", "1", "--agent", "one")["prs"]
 

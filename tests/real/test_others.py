@@ -39,7 +39,7 @@ def test_a_failure_ends_in_the_right_class(
     plays.into_a_failure(machine, agent, machine.agent(agent, scenario), code)
 
 
-@pytest.mark.parametrize(("agent", "scenario"), [("opencode", "cut"), ("qwen", "500")])
+@pytest.mark.parametrize(("agent", "scenario"), [("opencode", "500"), ("qwen", "500")])
 def test_one_that_asks_a_broken_server_for_ever_is_ended(
     machine: Machine, agent: str, scenario: str
 ) -> None:

@@ -69,6 +69,7 @@ LIVE: dict[str, Look] = {
     "run": lambda names, context, begun: names.runs(begun),
     "task.number": lambda names, context, begun: names.tasks(),
     "task.numbers": lambda names, context, begun: names.tasks(),
+    "inbox.identifier": lambda names, context, begun: names.questions(),
     "context.number": lambda names, context, begun: names.tasks(),
     "cooldown.clear.subject": lambda names, context, begun: names.agents(),
     "task.parent": lambda names, context, begun: names.tasks(),
@@ -84,7 +85,8 @@ LIVE: dict[str, Look] = {
 }
 """What completes an argument or option: by `noun.parameter`, else by `parameter`."""
 FREE = frozenset({
-    "issue.title", "gate.words", "repo.location", "template.values", "worktree.create.name",
+    "issue.title", "gate.words", "inbox.words", "repo.location", "template.values",
+    "worktree.create.name",
     "config.value", "send.message", "pr.check.name", "path",
     "task.title", "task.key", "task.value",
     "session.name", "session.text", "session.number", "expression", "at", "since", "zone",

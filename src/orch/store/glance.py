@@ -45,6 +45,10 @@ class Glance:
         """(name, repository), newest first."""
         return [(str(row[0]), str(row[1])) for row in self._rows("worktrees", repo)]
 
+    def directories(self) -> list[str]:
+        """Of the attempts at work."""
+        return [str(row[0]) for row in self._rows("directories")]
+
     def _rows(self, name: str, *keys: str) -> Iterator[tuple[object, ...]]:
         if not self._path.exists():
             return
