@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from orch.agents import output
+from orch.agents import instructions, output
 from orch.agents.looking import Signs
 from orch.agents.program import Call, Line, Options as Options, Program, maker, on_the_line
 from orch.model.report import Capabilities, Failure, Report
@@ -67,7 +67,13 @@ def _denied(effect: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _line(call: Call) -> Line:
-    return Line(("--output", "json", "--yolo", "--trust", "-p", on_the_line(call.request)))
+    """Untrusted, it reads neither settings nor instructions of the repository: it is told of the
+    instructions."""
+    request = call.request
+    prompt, trust = on_the_line(request), ("--trust",) if request.trusted else ()
+    if not request.trusted and instructions.of(request.worktree.path, "AGENTS.md"):
+        prompt += "\n\nAGENTS.md holds this repository's instructions for agents: read it first."
+    return Line(("--output", "json", "--yolo", *trust, "-p", prompt))
 
 
 PROGRAM = Program(
