@@ -26,9 +26,11 @@ ALWAYS = ("Bash(rm *)", "Bash(rm -*)")
 
 
 def forbidden(request: AgentRequest, configured: tuple[str, ...]) -> tuple[str, ...]:
-    """`rm`, the main checkout where the worktree is another place, and what is configured."""
+    """`rm`, the main checkout where the worktree is another place and a pattern can name it, and what
+    is configured."""
     main = request.checkout
-    if not main or main == request.worktree.path:
+    here = request.worktree.path.startswith(f"{main.rstrip('/')}/")  # they would forbid it too
+    if not main or main == request.worktree.path or here or set("()*") & set(main):
         return (*ALWAYS, *configured)
     # A leading double slash is the file system's root, a single one the settings' folder.
     inside = "/" + main.rstrip("/") + "/**"
