@@ -61,7 +61,10 @@ class Acting:
             yield from self._rest(attempt)
 
     def _wrote(self, wrote: Wrote) -> Iterator[Wrote | Did]:
-        acts = self._of(wrote.attempt.agent) if wrote.stream == "stdout" else None
+        known = self._of(wrote.attempt.agent)
+        if known is not None and wrote.stream == "pane" and not self._beside:
+            return  # the screen of a program that also tells what it does: no lines, but drawing
+        acts = known if wrote.stream == "stdout" else None
         if acts is None or self._beside:
             yield wrote
         if acts is not None:

@@ -147,6 +147,27 @@ def test_it_tells_of_the_conversation_once_and_of_the_turns_end(place: Path) -> 
     assert not output.took((place / "attempt" / "stdout").read_bytes(), "stay")
 
 
+def test_last_words_that_come_late_are_waited_for(place: Path) -> None:
+    """Their tokens are told nowhere else."""
+    transcript = place / "transcript.jsonl"
+    transcript.touch()
+    used = {"input_tokens": 7, "output_tokens": 1}
+    message = {"id": "m", "content": [{"type": "text", "text": "Done."}], "usage": used}
+    line = json.dumps({"type": "assistant", "message": message}) + "\n"
+    told = {"hook_event_name": "Stop", "last_assistant_message": "Done.", "session_id": "s",
+            "transcript_path": str(transcript)}  # fmt: skip
+    process = subprocess.Popen(command(place, "tell"), stdin=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(told))
+    process.stdin.close()
+    while not (place / "attempt" / "told").exists():  # it has begun to look
+        os.sched_yield()
+    transcript.write_text(line)
+    assert process.wait(timeout=60) == 0
+    report = claude.read((place / "attempt" / "stdout").read_bytes(), b"")
+    assert (report.tokens_in, report.tokens_out) == (7, 1)
+
+
 def test_a_turn_that_failed_says_why(place: Path) -> None:
     told = {"hook_event_name": "StopFailure", "error": "rate_limit", "session_id": "s",
             "last_assistant_message": "API Error: 429"}  # fmt: skip

@@ -96,7 +96,8 @@ def test_what_is_no_record_stays_a_line() -> None:
 def test_other_streams_and_agents_are_left_alone() -> None:
     line = says("hello")
     every = [
-        *wrote(line, stream="stderr"), *wrote(line, stream="pane"),
+        *wrote(line, stream="stderr"),
+        *wrote(line, of=an_attempt("b" * 12, agent="unknown"), stream="pane"),
         *wrote(line, of=an_attempt("b" * 12, agent="unknown")),
         *wrote(line, of=an_attempt("b" * 12, agent="", role="command")),
     ]  # fmt: skip
@@ -209,3 +210,12 @@ def test_a_tail_begins_with_a_whole_line() -> None:
     tail = Tail(file.read, attempt(), "stdout")
     tail.skip(None)
     assert {one.text for one in tail.take(0.0)} == {line}
+
+
+def test_the_screen_of_one_that_tells_what_it_does_is_left_out() -> None:
+    """It draws there; with --raw it is shown."""
+    lines = wrote("\x1b[2J\x1b[HWelcome\n", stream="pane")
+    assert list(Acting(lambda agent: claude.acts).told(lines, over=True)) == []
+    beside = Acting(lambda agent: claude.acts, beside=True)
+    assert list(beside.told(lines, over=True)) == lines
+    assert list(Acting(lambda agent: None).told(lines, over=True)) == lines

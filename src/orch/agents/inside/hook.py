@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ EDITS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
 BLOCK = 4 * 1024 * 1024
 """Bytes of a transcript that are read at once; the next call goes on."""
 FORBID = 2
+LATE_S = 2.0
+"""How long the last words of a turn may be in coming."""
 
 
 def main(words: list[str]) -> int:
@@ -117,7 +120,7 @@ def tell(directory: str, event: object, told: dict[str, Any]) -> None:
     lock = os.open(f"{directory}/told", flags, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _append(f"{directory}/stdout", list(_transcript(lock, told.get("transcript_path"))))
+        _append(f"{directory}/stdout", list(_news(lock, event, told)))
         if event == "UserPromptSubmit":
             taken = {"type": "prompt", "text": told.get("prompt"),
                      "session_id": told.get("session_id")}  # fmt: skip
@@ -130,6 +133,32 @@ def tell(directory: str, event: object, told: dict[str, Any]) -> None:
         _poke(directory, b"b")
     elif event in ("Stop", "StopFailure"):
         _poke(directory, b"o")
+
+
+def _news(place: int, event: object, told: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What the transcript has got since the last call. At the end of a turn the program may not have
+    written its last words yet: they are waited for, since nothing else tells of their tokens."""
+    last = told.get("last_assistant_message") if event == "Stop" else None
+    deadline = time.monotonic() + LATE_S
+    while True:
+        said = ""
+        for record in _transcript(place, told.get("transcript_path")):
+            said = _text(record) or said
+            yield record
+        if not isinstance(last, str) or said.strip() == last.strip():
+            return
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
+
+
+def _text(record: dict[str, Any]) -> str:
+    message = record.get("message")
+    parts = message.get("content") if isinstance(message, dict) else None
+    if record.get("type") != "assistant" or not isinstance(parts, list):
+        return ""
+    texts = [one.get("text") for one in parts if isinstance(one, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _transcript(place: int, path: Any) -> Iterator[dict[str, Any]]:
