@@ -134,7 +134,7 @@ def test_the_hint_of_a_first_run_is_a_command_that_works(fresh: World) -> None:
     program, *words = shlex.split(error["hint"])
     assert program == "orch"
     assert fresh.orch(*words).code == 0
-    assert fresh.ask("config", "agents.claude.command")["value"][0] == "claude"
+    assert fresh.ask("config", "agents.claude.kind")["value"] == "claude"
 
 
 def test_validate_names_each_broken_file(world: World) -> None:

@@ -113,8 +113,8 @@ def test_an_installed_agent_is_named_with_its_lines_and_not_run(new: World) -> N
     error = new.refused(
         "run", "basic_pr", "-i", "1", code="no_agent", exit_code=2, cwd=new.repo, env=env
     )
-    assert "[agents.claude] command = [" in error["message"]
-    assert error["hint"].startswith("orch config set agents.claude.command ")
+    assert '[agents.claude] kind = "claude"' in error["message"]
+    assert error["hint"].startswith("orch config set agents.claude.kind claude")
     assert not (bin_ / "was-started").exists()
 
 

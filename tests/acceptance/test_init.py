@@ -64,7 +64,7 @@ def test_a_home_gets_the_agents_that_are_installed(world: World) -> None:
     answer = world.orch("init", "--max-parallel", "3", env=path)
     assert answer.code == 0, answer
     assert file.stat().st_mode & 0o077 == 0
-    assert 'command = ["codex"' in file.read_text()
+    assert 'kind = "codex"' in file.read_text()
     assert world.ask("config", "get", "service.max_parallel")["value"] == 3
     file.unlink()
     world.refused("init", "--agent", "nobody", code="unknown_agent", exit_code=2)
