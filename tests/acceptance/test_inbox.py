@@ -74,6 +74,46 @@ def test_a_question_is_listed_and_answered_in_place(asking: World) -> None:
     assert asking.ask("inbox") == []
 
 
+def test_a_question_cannot_draw_entries_of_its_own(world: World) -> None:
+    forged = "curl evil\n  1s  gate, task 45: merge it?\n      orch inbox approve deadbeef\x1b[2K"
+    ask = [{"ask": {"question": forged, "tool": "Bash"}}]
+    world.configure(
+        {"one": f'kind = "scripted"\nscript = {_toml(ask)}\npermissions = "supervised"'}
+    )
+    world.start("run", "basic_pr", "--issue", "1", "--json")
+    item = waiting(world)
+    assert "\n" not in item["text"]
+    lines = world.orch("inbox").out.splitlines()
+    assert [line for line in lines if line.startswith("      orch")] == [f"      {item['command']}"]
+    assert "\x1b" not in world.orch("inbox").out
+    assert [line[:6] for line in lines if line.strip()[:2] == "1s"][1:] == []
+    world.ask("inbox", "deny", item["id"])
+    assert ended(world)["status"] == "error"
+
+
+def test_a_yes_or_no_is_not_answered_with_words_alone(asking: World) -> None:
+    asking.start("run", "basic_pr", "--issue", "1", "--json")
+    item = waiting(asking)
+    refused = asking.orch("inbox", "answer", item["id"], "rather not", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "yes_or_no")
+    assert refused.error["hint"] == f'orch inbox deny {item["id"]} "rather not"'
+    asking.ask("inbox", "approve", item["id"])
+    assert ended(asking)["status"] == "done"
+
+
+def test_a_persons_no_is_not_asked_again(asking: World) -> None:
+    """By the queue, which tries other failures again."""
+    asks = [*ASKS, {"write": {"path": "x", "text": "x"}}]
+    text = f'kind = "scripted"\nscript = {_toml(asks)}\npermissions = "supervised"'
+    asking.configure({"one": text}, "[retry]\nbase_s = 0.1\n")
+    service = serving(asking)
+    asking.ask("task", "add", "Clean up", "--repo", "thing")
+    asking.ask("inbox", "deny", waiting(asking)["id"], "never")
+    asking.until(lambda: asking.ask("task", "get", "1")["status"] == "needs_review", "its end")
+    assert len(asking.ask("task", "get", "1")["attempts"]) == 1
+    assert left(service) == 0
+
+
 def test_what_the_person_says_to_no_reaches_the_agent(asking: World) -> None:
     asking.start("run", "basic_pr", "--issue", "1", "--json")
     asking.ask("inbox", "deny", waiting(asking)["id"], "use git clean")
@@ -154,6 +194,13 @@ def test_a_gate_waits_there_too(world: World) -> None:
 @pytest.mark.parametrize("words", [("approve", "nothing"), ("answer", "nothing", "text")])
 def test_what_is_not_there_cannot_be_answered(world: World, words: tuple[str, ...]) -> None:
     world.refused("inbox", *words, code="unknown_question", exit_code=3)
+
+
+def test_a_program_without_rules_is_not_started_with_some(world: World) -> None:
+    """A rule that does not hold is worse than none."""
+    world.configure({"one": 'command = ["true"]\ndeny = ["Bash(rm *)"]'})
+    record = world.run("basic_pr", "--issue", "1", code=1)
+    assert "deny would not hold" in json.dumps(record)
 
 
 def test_a_program_that_cannot_ask_is_not_supervised(world: World) -> None:

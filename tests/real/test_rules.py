@@ -55,6 +55,26 @@ def test_what_a_repository_brings_along_for_agents_is_not_run(machine: Machine, 
     assert all(machine.told("rhubarb"))
 
 
+@pytest.mark.parametrize("permissions", ["autonomous", "supervised"])
+def test_a_persons_own_trust_in_the_checkout_does_not_reach_worktrees(
+    machine: Machine, permissions: str
+) -> None:
+    """Codex finds a worktree's trust by its main checkout."""
+    agent = machine.agent("codex", lines=f'permissions = "{permissions}"')
+    world = machine.furnished(agent)
+    marks = smuggled(world)
+    [settings] = machine.folder.glob("codex-*/config.toml")
+    trust = f'[projects."{world.repo}"]\ntrust_level = "trusted"\n'
+    settings.write_text(settings.read_text(encoding="utf-8") + trust, encoding="utf-8")
+    process = world.start("run", "basic_pr", "--issue", "1", "--json")
+    if permissions == "supervised":
+        [asked] = world.until(lambda: world.ask("inbox"), "its question", 30)
+        world.ask("inbox", "approve", asked["id"])
+    assert process.wait(timeout=60) == 0
+    assert not list(marks.iterdir())
+    assert all(machine.told("rhubarb"))
+
+
 def test_what_a_trusted_repository_brings_along_is_run(machine: Machine) -> None:
     """Which shows that the marks would have been left."""
     world = machine.furnished(machine.agent("claude"), more='[trust]\nagents = ["thing"]\n')

@@ -236,6 +236,6 @@ PROGRAM = Program(
     signs=Signs(("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
                 (".credentials.json",), ".claude", "CLAUDE_CONFIG_DIR"),
     acts=acts,
-    proven="2.1.329", install="npm install -g @anthropic-ai/claude-code", sign_in="claude /login",
+    proven="2.1.329", install="npm install -g @anthropic-ai/claude-code", sign_in="claude auth login",
 )  # fmt: skip
 make = maker(PROGRAM)

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from orch.agents import hooks, output
+from orch.agents import hooks, instructions, output
 from orch.agents.looking import Signs
 from orch.agents.program import Call, Line, Options as Options, Program, maker
 from orch.agents.words import one_line
@@ -25,6 +25,11 @@ _NOISE = re.compile(r"\s*reconnecting\b", re.IGNORECASE)
 _SHELL = re.compile(r"(?:/\S*/)?(?:ba|z|da|)sh -l?c (.*)$", re.DOTALL)
 _COMMAND = 4000
 _USAGE = ("input_tokens", "output_tokens", "cached_input_tokens")
+_HUSH = re.compile(
+    rb"^warning: (?:untrusted project-local configuration|proceeding, even though)[^\n]*\n?",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What it says beside its work: advice that we do not follow, and no reason for anything."""
 _REFUSED = re.compile(r"^[^\n]{0,300}: Read-only file system$", re.MULTILINE)
 
 
@@ -125,16 +130,20 @@ def _line(call: Call) -> Line:
     request = call.request
     words = ["exec", *(("resume", request.session) if request.session else ()), "--json"]
     words += ["-c", 'sandbox_mode="workspace-write"', *call.chosen]
+    after = ""
     if not request.trusted:
+        # As one table: a single key of it is ignored where a person trusts the checkout.
         place = output.quoted(request.worktree.path)
-        words += ["-c", f'projects.{place}.trust_level="untrusted"']
+        words += ["-c", f'projects={{{place}={{trust_level="untrusted"}}}}']
+        told = instructions.of(request.worktree.path, "AGENTS.md")  # which it does not read then
+        after = f"This repository's instructions for agents (AGENTS.md):\n\n{told}" if told else ""
     if call.supervised:
         words += ["-c", f"hooks.PreToolUse={hooks.table(call)}", "--dangerously-bypass-hook-trust"]
-    return Line((*words, "-"))
+    return Line((*words, "-"), after=after)
 
 
 PROGRAM = Program(
-    "codex", _line, read, thread_usage=True,
+    "codex", _line, read, thread_usage=True, hush=_HUSH,
     takes=("CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
     can=Capabilities(stream=True, resume=True, questions=True, cost="tokens", sandbox=True),
     signs=Signs(("OPENAI_API_KEY", "CODEX_API_KEY"), ("auth.json",), ".codex", "CODEX_HOME"),

@@ -44,6 +44,8 @@ class CommandAgent:
     def launch(self, request: AgentRequest, environ: Mapping[str, str]) -> Launch:
         if self.asks:
             raise unsupervised(self.name)
+        if self._config.deny:
+            raise unruled(self.name)
         return launch(self.name, self._config, self._argv(request), request, environ)
 
     def judge(
@@ -109,6 +111,13 @@ def unsupervised(name: str) -> UsageError:
     return UsageError(
         f"the agent {name} has no way to ask a person before it acts", code="not_supervised",
         hint=f"orch config set agents.{name}.permissions autonomous, or another agent",
+    )  # fmt: skip
+
+
+def unruled(name: str) -> UsageError:
+    return UsageError(
+        f"the agent {name} has no means to forbid a tool call: deny would not hold",
+        code="no_tool_rules", hint=f"orch config unset agents.{name}.deny, or another agent",
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ _HINTS = {
     "billing": "pay or raise the limit at the provider, or use another agent",
     "unknown_model": "name a model that the provider has, or none",
     "usage_window": "wait, or use another agent",
-    "server_error": "it is tried again; its provider's status page says more",
+    "server_error": "try again later; its provider's status page says more",
     "max_turns": "give it a smaller task, or more turns",
     "budget": "raise the agent's own limit, or give it a smaller task",
     "timeout": "a larger timeout_s in config.toml gives it more time",

@@ -7,6 +7,7 @@ variables are the only ones it takes from ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -43,11 +44,13 @@ class Call(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Arguments; variables and files of the attempt that they need."""
+    """Arguments; variables and files of the attempt that they need; `after`: words that follow on the
+    prompt, for a program that reads it on standard input."""
 
     words: tuple[str, ...]
     env: Mapping[str, str] = {}
     files: Mapping[str, str] = {}
+    after: str = ""
 
 
 class Refusal(NamedTuple):
@@ -62,8 +65,8 @@ class Program(NamedTuple):
     `refuses` says what keeps one from working, in the agent's environment; `flag` chooses the model;
     `takes` are variables of its own that are handed on; `sets` are set, unless the configuration sets
     them. `acts` reads one record of its stream; `took` and `thread_usage` as `orch.ports.Agent` has
-    them. `proven` is the version that all of this was seen with; `install` and `sign_in` are the
-    commands that a person needs."""
+    them; `hush` is what stands on `stderr` beside its work. `proven` is the version that all of this
+    was seen with; `install` and `sign_in` are the commands that a person needs."""
 
     program: str
     line: Callable[[Call], Line]
@@ -76,6 +79,7 @@ class Program(NamedTuple):
     refuses: Callable[[Call, Mapping[str, str]], Refusal | None] | None = None
     took: Took | None = None
     thread_usage: bool = False
+    hush: re.Pattern[bytes] | None = None
     signs: Signs = Signs()
     proven: str = ""
     install: str = ""
@@ -107,6 +111,8 @@ class ProgramAgent(command.CommandAgent):
         )  # fmt: skip
         self._check(call, environ)
         line = what.line(call)
+        if line.after:
+            request = msgspec.structs.replace(request, prompt=f"{request.prompt}\n\n{line.after}")
         argv = (*self._program(), *line.words, *self._options.args)
         passed = msgspec.structs.replace(
             self._config, pass_env=(*what.takes, *self._config.pass_env)
@@ -123,6 +129,8 @@ class ProgramAgent(command.CommandAgent):
                 f"the agent {name} cannot own its terminal under Orch: nothing would tell its end",
                 code="not_interactive", hint=f"orch config set agents.{name}.io pipes",
             )  # fmt: skip
+        if self._config.deny and not can.tool_rules:
+            raise command.unruled(name)
         if call.supervised and not can.questions:
             raise command.unsupervised(name)
         refusal = self._what.refuses(call, self._environ(environ)) if self._what.refuses else None
@@ -146,6 +154,9 @@ class ProgramAgent(command.CommandAgent):
     def judge(
         self, reply_mode: ReplyMode, facts: AttemptFacts, schema: Mapping[str, Any] | None = None
     ) -> Verdict:
+        hush = self._what.hush
+        if hush is not None:
+            facts = msgspec.structs.replace(facts, stderr=hush.sub(b"", facts.stderr))
         return structured.judge(self._what.read, reply_mode, facts, agent=self.name, schema=schema)
 
     def state(self, environ: Mapping[str, str]) -> AgentState:

@@ -74,8 +74,8 @@ class Registry:
             assert kind is not None, "what is known is shipped"
             known = plugins.build(kind, name, AgentConfig(kind=name), None)
             found: AgentState = known.state(environ)
-            fix = found.fix or Known(name).set_command()
-            return msgspec.structs.replace(found, fix=fix)
+            steps = (Known(name).set_command(), found.fix)
+            return msgspec.structs.replace(found, fix="; ".join(filter(None, steps)))
         agent = self.get(name)
         asked = getattr(agent, "state", None)
         if asked is not None:

@@ -32,9 +32,10 @@ def forbidden(request: AgentRequest, configured: tuple[str, ...]) -> tuple[str, 
     here = request.worktree.path.startswith(f"{main.rstrip('/')}/")  # they would forbid it too
     if not main or main == request.worktree.path or here or set("()*") & set(main):
         return (*ALWAYS, *configured)
-    # A leading double slash is the file system's root, a single one the settings' folder.
+    # Of the tools that write, `Edit` means all. A leading double slash is the file system's root, a
+    # single one the settings' folder.
     inside = "/" + main.rstrip("/") + "/**"
-    scoped = (f"Bash(cd {main}*)", *(f"{tool}({inside})" for tool in ("Read", "Write", "Edit")))
+    scoped = (f"Bash(cd {main}*)", *(f"{tool}({inside})" for tool in ("Read", "Edit")))
     return (*ALWAYS, *scoped, *configured)
 
 

@@ -119,7 +119,7 @@ def _of_prose(verdict: Verdict, report: Report, agent: str) -> Verdict:
         return msgspec.structs.replace(
             verdict, code="permission_denied", retry=False,
             message=f"the agent {agent} was refused what it wanted to use: {names}",
-            hint="allow it in the agent's configuration, or do that part yourself",
+            hint="allow it in the agent's configuration, or tell it another way",
         )  # fmt: skip
     if verdict.code == "empty" and report.text.strip():
         return msgspec.structs.replace(

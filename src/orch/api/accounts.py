@@ -175,7 +175,7 @@ def _agent(
     state = state or AgentState()
     lacks = _lacks(orch, name) if configured else "it is not configured any more"
     if found and not configured:
-        lacks = state.problem or "it is installed, and no agent yet"
+        lacks = ""
     rate = stats.success_rate
     return {
         "name": name, "kind": config.kind if config else None, "configured": configured,

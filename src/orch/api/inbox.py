@@ -22,6 +22,9 @@ from orch.model.run import TERMINAL
 Decision = Literal["approve", "deny", "answer"]
 
 
+LIVE = ("question", "gate")
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """Something that waits. `id` is what `orch inbox approve|deny|answer` takes (empty where that
     cannot answer it); `command` answers it; `since` is seconds since the epoch. `asks` of a question
@@ -40,12 +43,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def items(orch: Orch) -> list[Item]:
-    """Oldest first."""
+    """Questions and gates first, for which something stands still; of each kind the oldest first."""
     gates = _gates(orch)
     told = {item.run for item in gates}
     found = [*_questions(orch), *gates, *_tasks(orch, told)]
     told |= {item.run for item in found if item.run}
-    return sorted([*found, *_runs(orch, told)], key=lambda item: item.since)
+    return sorted(
+        [*found, *_runs(orch, told)], key=lambda item: (item.kind not in LIVE, item.since)
+    )
 
 
 def _asking(orch: Orch) -> list[tuple[Attempt, Question]]:
@@ -86,7 +91,7 @@ def _gates(orch: Orch) -> list[Item]:
 def _tasks(orch: Orch, told: set[str]) -> list[Item]:
     return [
         Item(kind="task", id="", text=f"{task.title}: {task.reason}" if task.reason else task.title,
-             command=task.hint or f"orch task get {task.id}", run=task.run, task=task.id,
+             command=_command(task.hint, f"orch task retry {task.id}"), run=task.run, task=task.id,
              repo=task.repo, since=task.updated_at)
         for task in orch.store.tasks("needs_review") if task.run not in told
     ]  # fmt: skip
@@ -96,11 +101,16 @@ def _runs(orch: Orch, told: set[str]) -> list[Item]:
     """Runs of a person's own that wait for one."""
     return [
         Item(kind="run", id="", text=run.reason.message, run=run.id, repo=run.repo, task=run.task,
-             command=run.reason.hint or f"orch show {run.id}", since=run.updated_at)
+             command=_command(run.reason.hint, f"orch show {run.id}"), since=run.updated_at)
         for run in orch.store.live_runs()
         if run.id not in told and not run.unattended and run.status == "blocked"
         and run.reason is not None and run.reason.kind == "human"
     ]  # fmt: skip
+
+
+def _command(hint: str, usual: str) -> str:
+    """A hint that is a command, else the usual one."""
+    return hint if hint.startswith(("orch ", "git ", "(cd ", "cd ")) else usual
 
 
 def answer(orch: Orch, word: str, decision: Decision, text: str) -> Item:
@@ -129,6 +139,11 @@ def answer(orch: Orch, word: str, decision: Decision, text: str) -> Item:
 def _answer_question(
     orch: Orch, item: Item, asked: Question, decision: Decision, text: str
 ) -> None:
+    if decision == "answer" and asked.kind == "permission":
+        raise UsageError(
+            f"question {asked.id} asks for a yes or a no", code="yes_or_no",
+            hint=f'orch inbox deny {asked.id} "{text or "WHY"}"',
+        )  # fmt: skip
     if decision == "answer" and not text:
         raise UsageError(
             "an answer needs a text", code="empty_answer",

@@ -255,10 +255,19 @@ class Tasks:
         run = self._live_run(task)
         person = self._rooms.person
         why = why or f"tried again by {person.id}"
-        if converse and (run is None or run.status != "blocked"):
+        if run is not None and run.status != "blocked" and task.state == "blocked":
+            stop = f"orch stop {run.id}; orch task retry {task.id}"
+            cools = " cools until " in task.reason
             raise Conflict(
-                f"task {task.id} has no conversation that could be gone on with: it is {task.state}",
-                code="no_conversation", hint=f"orch task get {task.id}",
+                f"task {task.id} goes on by itself, with its conversation: {task.reason}",
+                code="goes_on", hint="orch cooldown list" if cools else f"at once: {stop}",
+            )  # fmt: skip
+        if converse and (run is None or run.status != "blocked"):
+            over = "is at work" if run is not None else "has no run that waits: it begins anew"
+            raise Conflict(
+                f"task {task.id} {over}, so that there is no conversation to go on with",
+                code="no_conversation",
+                hint=f"orch task {'get' if run is not None else 'retry'} {task.id}",
             )  # fmt: skip
         if run is not None and run.status == "blocked":
             go_on = commands.TakeRun(run.id, self._driver(), resume=True, converse=converse)

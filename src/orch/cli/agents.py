@@ -46,6 +46,8 @@ def _note(one: dict[str, Any]) -> str:
     """Why it cannot be used now; empty where it can."""
     if one["problem"]:
         return f"{one['name']}: {one['problem']}" + (f"; {one['fix']}" if one["fix"] else "")
+    if not one["configured"] and one["found"]:
+        return f"{one['name']}: installed, and no agent yet; {one['fix']}"
     if one["cooling_until"]:
         return f"{one['name']} cools until {one['cooling_until']}: {one['cooling_why']}"
     return str(one["paused_why"] or "")
@@ -67,6 +69,8 @@ def _state(one: dict[str, Any]) -> str:
         return "at hand" if one["found"] else "gone"
     if not one["installed"]:
         return "missing"
+    if one["signed_in"] is False:
+        return "not signed in"
     if one["cooling_until"]:
         return "cooling"
     if one["live"]:

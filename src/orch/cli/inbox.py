@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from orch.cli.options import examples, home, output, shared
 from orch.cli.words import Noun
+
+LONGEST, WIDTH = 300, 80
+"""Characters of an item that are shown, and of a line; --json has the rest."""
 
 if TYPE_CHECKING:
     from orch.api.inbox import Decision
@@ -27,7 +31,7 @@ def inbox() -> None:
 @inbox.command("list", epilog=examples("orch inbox", "orch inbox list --json"))
 @shared
 def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
-    """List what waits for you, oldest first."""
+    """List what waits for you: questions and gates first, then tasks and runs, the oldest first."""
     from orch.api.inbox import items, record
     from orch.cli.spans import age
 
@@ -43,7 +47,11 @@ def list_(as_json: bool, quiet: bool, no_color: bool) -> None:
         for item in found:
             who = item.agent or item.kind
             about = f"task {item.task}" if item.task else f"run {item.run}"
-            out.line(f"{age(now - item.since):>4}  {who}, {about}: {item.text}")
+            words = " ".join(item.text.split())
+            shown = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+            lines = textwrap.wrap(f"{who}, {about}: {shown}", WIDTH - 6, break_on_hyphens=False)
+            for number, line in enumerate(lines or [who]):
+                out.line(f"{age(now - item.since) if not number else '':>4}  {line}")
             out.line(f"      {item.command}")
     else:
         out.note("nothing waits for you")
@@ -75,4 +83,8 @@ def _verb(name: str, text: str, example: str) -> None:
 
 _verb("approve", "Say yes to a question or a gate; the agent goes on at once.", "3f2a91c0")
 _verb("deny", "Say no; what you write is told to the agent.", '3f2a91c0 "use git rm"')
-_verb("answer", "Answer with a text.", '3f2a91c0 "postgres"')
+_verb(
+    "answer",
+    "Answer with a text; of a gate the workflow gets it, and goes on.",
+    '3f2a91c0 "postgres"',
+)

@@ -30,6 +30,7 @@ from orch.model.command import AttemptEnd, Fact, Noted
 from orch.model.delegating import LABEL, wished
 from orch.model.effect import Retry, RunAgent
 from orch.model.errors import AgentFailed, NoChange, OrchError, StepError, StepTimeout
+from orch.model.failure_class import class_of
 from orch.model.profile import profile_text
 from orch.model.run import Run
 from orch.model.schema import asked
@@ -151,6 +152,8 @@ class AgentProgram:
             verdict = msgspec.structs.replace(verdict, usage=used)
         if verdict.code == "timeout" and self.asks(attempt):
             verdict = await self._unanswered(attempt, verdict)
+        elif not verdict.ok and class_of(verdict.code) == "agent" and self.asks(attempt):
+            verdict = self._refused(attempt, verdict)
         end = AttemptEnd(
             id=attempt.id,
             status="succeeded" if verdict.ok else "failed",
@@ -180,6 +183,18 @@ class AgentProgram:
             message=f"the agent {attempt.agent} asked a person and got no answer in its time:"
             f" {waiting[0].text}",
             hint=f"orch task retry {self._ctx.run.task} --resume" if self._ctx.run.task else "",
+        )  # fmt: skip
+
+    def _refused(self, attempt: Attempt, verdict: Verdict) -> Verdict:
+        """One that a person said no to: asking again would be no answer."""
+        known = self._ctx.world.store.attempt(attempt.id)
+        if known is None or "deny" not in known.asked.values():
+            return verdict
+        return msgspec.structs.replace(
+            verdict, code="permission_denied", retry=False,
+            message=f"a person refused what the agent {attempt.agent} asked, after which"
+            f" {verdict.message or 'it did nothing'}",
+            hint="tell it another way, or do that part yourself",
         )  # fmt: skip
 
     def _planned(self, verdict: Verdict) -> Verdict:

@@ -39,9 +39,9 @@ _CODES: dict[FailureClass, tuple[str, ...]] = {
     ),
     "agent": (
         "exit_nonzero", "unparseable", "empty", "answer_absent", "answer_invalid", "no_change",
-        "reported_failure", "permission_denied", "agent_failed", "max_turns", "budget",
+        "reported_failure", "agent_failed", "max_turns", "budget",
     ),
-    "person": ("waiting_input", "reported_blocked", "reported_needs_review"),
+    "person": ("waiting_input", "permission_denied", "reported_blocked", "reported_needs_review"),
     "context_overflow": ("context_overflow",),
     "unknown_model": ("unknown_model",),
     "timeout": ("timeout",),

@@ -17,8 +17,9 @@ SUSPEND_S = 30.0
 """The wall clock running so much ahead of the monotonic one is a suspend, or a clock that was set."""
 LONGEST_LOOK_S = 120.0
 """No gap between two looks counts as more silence than this: we did not look (SIGSTOP, load)."""
-BUSY_SHARE = 0.01
-"""A process tree with more than this share of a core is at work."""
+BUSY_SHARE = 0.05
+"""A process tree with more than this share of a core is at work. Claude Code uses 2.5 % of one while
+it waits for a tool that does nothing."""
 
 
 class Timeouts(Protocol):

@@ -31,7 +31,7 @@ def cpu_seconds(mark: str) -> float | None:
             fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             continue  # it ended just now
-        total += int(fields[11]) + int(fields[12])
+        total += sum(map(int, fields[11:15]))  # with that of children which have ended
     return total / _TICKS
 
 

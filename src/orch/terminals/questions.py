@@ -17,6 +17,8 @@ from orch.terminals import files
 
 _ASKED = re.compile(r"ask-([0-9a-f]{8})\.json", re.ASCII)
 LIMIT = 256 * 1024
+WORDS = 500
+"""Characters of a question that are kept."""
 MOST = 1000
 """Questions of one attempt that are looked at."""
 _question = msgspec.json.Decoder(Question)
@@ -35,7 +37,9 @@ def open_questions(directory: Path) -> list[Question]:
         except msgspec.DecodeError:
             continue
         if question.id == identifier:
-            found.append(question)
+            # Its words are the agent's: a line of a list must stay one line.
+            line, tool = (" ".join(text.split())[:WORDS] for text in (question.text, question.tool))
+            found.append(msgspec.structs.replace(question, text=line, tool=tool))
     return sorted(found, key=lambda one: (one.asked_at, one.id))
 
 

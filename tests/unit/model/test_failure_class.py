@@ -28,7 +28,7 @@ SOURCES = Path(__file__).resolve().parents[3] / "src" / "orch" / "agents"
         ("no_change", "agent"),
         ("exit_nonzero", "agent"),
         ("reported_failure", "agent"),
-        ("permission_denied", "agent"),
+        ("permission_denied", "person"),
         ("waiting_input", "person"),
         ("killed", "transient"),
         ("a_code_of_a_plugin", "agent"),
