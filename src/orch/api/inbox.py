@@ -120,6 +120,8 @@ def answer(orch: Orch, word: str, decision: Decision, text: str) -> Item:
     meant = exact or [item for item in open_items if item.id and item.id.startswith(word)]
     if word == "@":
         meant = [item for item in open_items if item.id][-1:]
+    if not meant and (told := _answered_before(orch, word)):
+        raise Conflict(told, code="answered", hint="orch inbox")
     if not meant:
         raise _nothing(word, [item.id for item in open_items if item.id])
     if len(meant) > 1:
@@ -162,6 +164,15 @@ def _answer_question(
     for result in orch.store.send_all([(question, rooms.person), (noted, rooms.person)]):
         if isinstance(result, Exception):
             raise result
+
+
+def _answered_before(orch: Orch, word: str) -> str:
+    """What was answered to a question of an attempt at work; empty where nothing was."""
+    for attempt in orch.store.live_attempts():
+        decision = attempt.asked.get(word)
+        if decision:
+            return f"question {word} was answered before: {decision}"
+    return ""
 
 
 def _nothing(word: str, known: list[str]) -> NotFound:

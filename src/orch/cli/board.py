@@ -76,9 +76,13 @@ class Board:
         room = rows - len(head) - len(foot)
         listed = [s for s in enumerate(steps, 1) if s[1].kind not in COMPOSITE_KINDS]
         names = {a.path: label(a, attempts) for a in attempts}
+        last = {a.path: a for a in attempts}
+        resting = {path for path, a in last.items() if a.status in FINAL}
         least = min(len(attempts), max(3, room // 2))
         shown = _chosen(listed, max(_LEAST_STEPS, room - 2 - max(least, room * 2 // 3)))
-        body = [self._step(number, step, names, columns) for number, step in shown]
+        body = [
+            self._step(number, step, names, columns, step.path in resting) for number, step in shown
+        ]
         body = [*body, ""] if body else []
         body += self._programs(attempts, columns, room - len(body))
         body = body[:room]
@@ -99,10 +103,14 @@ class Board:
             lines.append(self._out.paint(shortened(clean(notice), columns), "yellow"))
         return [*lines, ""]
 
-    def _step(self, number: int, step: Step, names: dict[str, str], columns: int) -> str:
+    def _step(
+        self, number: int, step: Step, names: dict[str, str], columns: int, resting: bool
+    ) -> str:
+        """`resting`: its last program is over, and the next one waits."""
         what = PLAIN.get(step.kind, step.kind.partition("/")[0])
         what += f" {names[step.path]}" if step.path in names else ""
         state = _state_of(step)
+        state = "waiting" if resting and state == "running" else state
         until = step.settled_at or self._now()
         took = elapsed(max(0.0, until - step.planned_at))
         room = max(8, _name_room(columns) - 6)  # states stand below each other

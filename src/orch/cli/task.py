@@ -172,6 +172,9 @@ def retry(number: str, resume: bool, as_json: bool, quiet: bool, no_color: bool)
     tell(out, tasks, found, f"task {found.id} is {found.state}")
     if found.state == "new" and not out.json:
         _still_open(out, tasks, found)
+        why = tasks.reason(found)
+        if why and not out.quiet:
+            out.note(why)
 
 
 def _still_open(out: Output, tasks: Tasks, found: Task) -> None:

@@ -160,6 +160,9 @@ class View:
         run = self.following.run.id
         if not self.driven:
             return f"nobody drives it: its process has ended; orch resume {run}"
+        task = self.orch.store.task(self.following.run.task) if self.following.run.task else None
+        if task is not None and task.state == "blocked" and task.reason:
+            return task.reason
         missing = self.agent and self.following.waits_for_agent
         return f"no agent {self.agent!r} has started yet" if missing else ""
 
