@@ -47,10 +47,11 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def machine(server: ModelServer, program: Callable[[str], Path]) -> Iterator[Machine]:
-    """A place outside the system's temporary directory: Codex keeps no programs of its own there, and
-    then runs no command and says that all is well."""
+    """A place outside of /tmp, also where the checkout lies there: Codex lets what it runs write in
+    it, and keeps no programs of its own there."""
     parts.PLACE.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="h", dir=parts.PLACE))
+    within = Path("/tmp") in parts.PLACE.resolve().parents
+    folder = Path(tempfile.mkdtemp(prefix="orch-h", dir="/var/tmp" if within else parts.PLACE))
     made = Machine(folder, server, program)
     yield made
     made.close()

@@ -165,7 +165,9 @@ request_max_retries = 1
 stream_max_retries = 1
 """, encoding="utf-8",
     )  # fmt: skip
-    return Signed({"CODEX_HOME": str(home)}, {"OPENAI_API_KEY": "k"})
+    (home / "tmp").mkdir(exist_ok=True)
+    env = {"CODEX_HOME": str(home), "TMPDIR": str(home / "tmp")}
+    return Signed(env, {"OPENAI_API_KEY": "k"})
 
 
 def _copilot(home: Path, url: str) -> Signed:
