@@ -39,6 +39,20 @@ def begun(machine: Machine, world: World, *, flow: str = "basic_pr") -> str:
     return str(attempt_of(world)["worktree"])
 
 
+def conversation(machine: Machine, world: World, agent: str) -> Path:
+    """Where the program keeps its conversations, once it has kept this one: one that is killed sooner
+    has none."""
+    place = world.root / ".claude" / "projects"
+    if agent == "codex":
+        place = machine.folder / "codex-ok" / "sessions"
+
+    def kept() -> bool:
+        return any("while ! test" in one.read_text() for one in place.rglob("*.jsonl"))
+
+    world.until(kept, "the conversation to be kept", 30)
+    return place
+
+
 def over(world: World, limit_s: float = 60) -> dict[str, Any]:
     def look() -> Any:
         record = world.ask("show", "@")
@@ -125,6 +139,7 @@ def test_a_conversation_that_was_cut_off_is_gone_on_with(machine: Machine, agent
     world = machine.furnished(machine.agent(agent))
     tree = begun(machine, world)
     first = attempt_of(world)
+    conversation(machine, world, agent)
     os.kill(json.loads(Path(first["directory"], "started").read_text())["pid"], signal.SIGKILL)
     world.until(lambda: len(world.ask("show", "@")["attempts"]) == 2, "the next attempt", 30)
     Path(tree, "go").touch()
@@ -146,9 +161,7 @@ def test_a_conversation_that_is_gone_is_begun_anew(machine: Machine, agent: str)
     world = machine.furnished(machine.agent(agent))
     tree = begun(machine, world)
     first = attempt_of(world)
-    kept = (".claude/projects", "codex-ok/sessions")[AGENTS.index(agent)]
-    place = (world.root, machine.folder)[AGENTS.index(agent)] / kept
-    assert place.is_dir()
+    place = conversation(machine, world, agent)
     os.kill(json.loads(Path(first["directory"], "started").read_text())["pid"], signal.SIGKILL)
     shutil.rmtree(place)
     world.until(lambda: len(world.ask("show", "@")["attempts"]) == 3, "the third attempt", 30)
