@@ -7,6 +7,7 @@ what is wrong is told in GitHub's words and form (`type`, `extensions.code`).
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from graphql import (
 
 from tests.standins.github import pulls
 from tests.standins.github.limits import Limits
-from tests.standins.github.nodes import Nodes, state_of
+from tests.standins.github.nodes import Nodes, connection, state_of
 from tests.standins.github.views import stamp
 from tests.standins.github.world import Board, Issue, Label, Refusal, Repo, User, World
 
@@ -155,6 +156,19 @@ def _of_execution(error: GraphQLError) -> dict[str, Any]:
     return {"message": error.message, "path": error.path, "extensions": {"code": "badInput"}}
 
 
+def _fits(issue: Issue, name: str, value: str) -> bool:
+    """Whether one word of a search is true of it; words that are not known are passed over."""
+    words = {
+        "repo": {issue.repo.full_name},
+        "is": {"pr" if issue.pull else "issue", state_of(issue).lower(), issue.state},
+        "type": {"pr" if issue.pull else "issue"},
+        "state": {issue.state},
+        "label": {label.name for label in issue.labels},
+        "author": {issue.author.login if issue.author else "ghost"},
+    }
+    return value in words.get(name, {value})
+
+
 class Root:
     """Queries and mutations."""
 
@@ -189,6 +203,16 @@ class Root:
         window = self._graph.limits.window(self._me.login, "graphql")
         return {"cost": 1, "limit": window.limit, "used": window.used, "nodeCount": 1,
                 "remaining": window.limit - window.used, "resetAt": stamp(window.reset)}  # fmt: skip
+
+    def search(self, _info: Any, query: str, type: str, **page: Any) -> Any:
+        """Issues and PRs by the words that gh uses: `repo:`, `is:`, `state:`, `label:`, `author:`."""
+        words = [word.split(":", 1) for word in shlex.split(query) if ":" in word]
+        found = [
+            issue for repo in self._world.repos.values() for issue in repo.issues.values()
+            if self._world.may(self._me, repo, "read") and all(_fits(issue, *word) for word in words)
+        ]  # fmt: skip
+        shown = connection(found, self._nodes.issue, lambda one: (-one.created, -one.id), page)
+        return {"issueCount": shown["totalCount"], **shown}
 
     def _thing(self, node: str, kind: type | None = None) -> Any:
         thing = self._world.nodes.get(node)
@@ -255,6 +279,14 @@ class Root:
     def addComment(self, _info: Any, input: dict[str, Any]) -> Any:  # noqa: N802
         made = self._world.new_comment(self._me, self._issue(input["subjectId"]), input["body"])
         return {"commentEdge": {"node": self._nodes.comment(made)}}
+
+    def replaceActorsForAssignable(self, _info: Any, input: dict[str, Any]) -> Any:  # noqa: N802
+        issue = self._issue(input["assignableId"])
+        self._world.demand(self._me, issue.repo, "triage")
+        people = [self._thing(one, User).login for one in input.get("actorIds") or ()]
+        people += input.get("actorLogins") or []
+        self._world.edit_issue(self._me, issue, assignees=people)
+        return {}
 
     def addLabelsToLabelable(self, _info: Any, input: dict[str, Any]) -> Any:  # noqa: N802
         issue = self._issue(input["labelableId"])

@@ -311,7 +311,11 @@ class PullNode(Thing):
         return len(self._files())
 
     def reviewDecision(self, _info: Any) -> str | None:  # noqa: N802
-        newest = {one.author: one.state for one in self._pull.reviews if one.state != "COMMENTED"}
+        newest = {
+            one.author and one.author.id: one.state
+            for one in self._pull.reviews
+            if one.state != "COMMENTED"
+        }
         states = set(newest.values())
         return next((one for one in ("CHANGES_REQUESTED", "APPROVED") if one in states), None)
 

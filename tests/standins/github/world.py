@@ -301,10 +301,14 @@ class World:
         now = self.clock()
         made = Issue(repo, repo.numbers, self.new_id(), title, body, actor, now, now, pull=pull)
         repo.issues[made.number] = self.nodes[made.node] = made
+        listeners, self.listeners = self.listeners, []
         if self.may(actor, repo, "triage"):  # others' wishes are passed over without a word
             self.add_labels(actor, made, labels)
             self.edit_issue(actor, made, assignees=assignees, milestone=milestone)
+        self.listeners = listeners
         self.tell("pull_request" if pull else "issues", "opened", made, actor)
+        for label in made.labels:
+            self.tell("issues", "labeled", made, actor, label=label)
         return made
 
     def issue(self, repo: Repo, number: int) -> Issue:
