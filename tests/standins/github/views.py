@@ -147,7 +147,7 @@ class Views:
         shown |= {
             "url": f"{self.site}/repos/{repo.full_name}/pulls/{issue.number}",
             "draft": pull.draft, "merged_at": stamp(pull.merged_at),
-            "merge_commit_sha": pull.merge_sha, "requested_teams": [],
+            "merge_commit_sha": pull.merge_sha or "f" * 40, "requested_teams": [],
             "requested_reviewers": [self.user(user) for user in pull.reviewers],
             "head": {
                 "label": f"{pull.head_owner}:{pull.head}", "ref": pull.head, "sha": pull.head_sha,
