@@ -196,6 +196,8 @@ class GitHubStandIn:
                 return _json(*self.apps.answer(method, path))
             if path == "/graphql":
                 return self._graphql(viewer, body, write=write, content=content)
+            if moved := self._moved(method, path, query):
+                return self._charged(moved, viewer, "core", 1)
             found = self.rest.find(method, path)
             content = bool(found and found[2])
             self._demand(viewer, "core", write=write, content=content)
@@ -209,6 +211,20 @@ class GitHubStandIn:
             if same:
                 raw = Raw(304, {"etag": raw.headers["etag"]}, b"")
             return self._charged(raw, viewer, "core", 0 if same else 1)
+
+    def _moved(self, method: str, path: str, query: dict[str, str]) -> Raw | None:
+        """Where it is now, by 301, or 307 for what is no question; 410 for what is gone."""
+        rest = path.removeprefix("/repos/")
+        if rest in self.world.gone:
+            return _json(410, {"message": "This issue was deleted"})
+        for old, new in self.world.moved.items():
+            if rest == old or rest.startswith(f"{old}/"):
+                status = 301 if method == "GET" else 307
+                tail = f"?{urlencode(query)}" if query else ""
+                raw = _json(status, {"message": "Moved Permanently"})
+                raw.headers["location"] = f"{self.url}/repos/{new}{rest[len(old) :]}{tail}"
+                return raw
+        return None
 
     def _demand(self, viewer: User, resource: str, *, write: bool, content: bool) -> None:
         if self.limits.enabled:

@@ -222,6 +222,10 @@ class World:
         self.boards: list[Board] = []
         self.nodes: dict[str, Any] = {}
         self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
+        self.moved: dict[str, str] = {}
+        """Old paths below `/repos/`, and what they are now: renamed repositories, moved issues."""
+        self.gone: set[str] = set()
+        """Paths of what was deleted."""
         self._ids = 1000
 
     # --- furniture ------------------------------------------------------------------------
@@ -249,6 +253,27 @@ class World:
         made = self.add_repo(f"{owner}/{repo.name}", parent=repo, private=repo.private)
         made.git.take(repo.git)
         return made
+
+    def rename(self, repo: Repo, full_name: str) -> None:
+        """Its old name leads to it; the directory keeps the old one, which nobody sees."""
+        old = repo.full_name
+        del self.repos[old.lower()]
+        owner, _, repo.name = full_name.partition("/")
+        repo.owner = self.add_user(owner)
+        self.repos[full_name.lower()] = repo
+        self.moved[old] = full_name
+
+    def remove_issue(self, issue: Issue) -> None:
+        del issue.repo.issues[issue.number]
+        self.gone.add(f"{issue.repo.full_name}/issues/{issue.number}")
+
+    def transfer(self, issue: Issue, to: Repo) -> None:
+        old = f"{issue.repo.full_name}/issues/{issue.number}"
+        del issue.repo.issues[issue.number]
+        to.numbers += 1
+        issue.repo, issue.number = to, to.numbers
+        to.issues[issue.number] = issue
+        self.moved[old] = f"{to.full_name}/issues/{issue.number}"
 
     def remove_repo(self, repo: Repo) -> None:
         """A fork is deleted: PRs from it have a head without a repository."""

@@ -137,6 +137,17 @@ def test_a_merge_whose_answer_is_lost_is_looked_at(
     assert github.pulls.get(R, pull.number).state == "merged"
 
 
+def test_a_draft_is_made_ready(repo: Repo, github: GitHub) -> None:
+    branch(repo, "feat")
+    made = github.pulls.create(R, head="feat", base="main", title="T", draft=True)
+    assert isinstance(made, Pull)
+    assert made.draft
+    with pytest.raises(Refused):
+        github.pulls.merge(R, made.number, head_sha=made.head_sha, method="merge")
+    assert github.pulls.ready(made) is None
+    assert not github.pulls.get(R, made.number).draft
+
+
 def test_h81_closed_is_not_merged(repo: Repo, github: GitHub, pull: Pull) -> None:
     closed = github.pulls.close(R, pull.number)
     assert isinstance(closed, Pull)

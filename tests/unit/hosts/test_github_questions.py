@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from orch.hosts.failures import (
     Unreadable,
 )
 from orch.hosts.github.client import GitHub
+from orch.hosts.github.facts import Comment
 from tests.standins.github.server import GitHubStandIn
 from tests.standins.github.world import Repo
 
@@ -239,6 +241,38 @@ def test_h94_a_number_means_something_only_in_its_repository(
     assert github.issues.get("octo/other", 1).repo == "octo/other"
     with pytest.raises(Missing):
         github.issues.get(R, 2)
+
+
+def test_what_moved_is_found_where_it_is_now(
+    standin: GitHubStandIn, repo: Repo, github: GitHub
+) -> None:
+    furnish(standin, repo, 3)
+    other = standin.world.add_repo("octo/other")
+    standin.world.transfer(repo.issues[2], other)
+    moved = github.issues.get(R, 2)
+    assert (moved.repo, moved.number, moved.title) == ("octo/other", 1, "Issue 2")
+    standin.world.remove_issue(repo.issues[3])
+    with pytest.raises(Missing) as caught:
+        github.issues.get(R, 3)
+    assert caught.value.code == "host_gone"
+    standin.world.rename(repo, "octo/renamed")
+    assert github.repositories.get(R).name == "octo/renamed"
+    assert [issue.title for issue in github.issues.all(R)] == ["Issue 1"]
+    assert isinstance(github.comments.create(R, 1, "written to the new place"), Comment)
+    assert len(repo.issues[1].comments) == 1
+
+
+def test_a_token_goes_to_no_other_place(
+    standin: GitHubStandIn, repo: Repo, github: GitHub, tmp_path: Path
+) -> None:
+    with GitHubStandIn(tmp_path / "evil") as evil:
+        standin.world.moved[R] = f"x/../..@{evil.url}"
+        original, standin.url = standin.url, evil.url
+        for ask in (lambda: github.issues.all(R), lambda: github.comments.create(R, 1, "x")):
+            with pytest.raises(Unreadable, match="another place"):
+                ask()
+        standin.url = original
+        assert evil.log == []
 
 
 def test_a_token_that_is_not_taken_says_which_and_what_to_do(

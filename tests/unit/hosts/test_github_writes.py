@@ -58,6 +58,18 @@ def test_a_mutation_whose_answer_is_lost_is_unknown(
         github.related.add_child(issue.node, other.node)
 
 
+def test_a_mutation_that_was_done_and_then_failed_is_unknown(
+    standin: GitHubStandIn, issue: Issue, github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub answers with a result and an error beside it."""
+    from tests.standins.github import graph
+
+    error = {"type": "FORBIDDEN", "path": ["addSubIssue", "issue"], "message": "No"}
+    answer = {"data": {"addSubIssue": {"issue": None}}, "errors": [error]}
+    monkeypatch.setattr(graph.Graph, "run", lambda *_: answer)
+    assert isinstance(github.related.add_child(issue.node, "x"), Unknown)
+
+
 def test_what_surely_did_not_happen_is_an_error(
     standin: GitHubStandIn, issue: Issue, github: GitHub
 ) -> None:

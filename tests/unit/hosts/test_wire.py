@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from orch.hosts.wire import NoAnswer, NotSent, Wire
 
@@ -98,6 +105,41 @@ def test_an_answer_that_trickles_has_a_deadline() -> None:
         with pytest.raises(NoAnswer, match="took more than"):
             one.send("GET", "/", {})
         ended.set()
+
+
+def test_a_certificate_that_nobody_vouches_for_ends_it_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(tz=UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+        .public_key(key.public_key()).not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = serialization.Encoding.PEM
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file = tmp_path / "server.pem"
+    file.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, pkcs8, plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    heard = []
+
+    def handle(connection: socket.socket) -> None:
+        try:
+            heard.append(context.wrap_socket(connection, server_side=True).recv(9))
+        except OSError:
+            return  # the client does not go on, as it should
+
+    with (
+        listening(handle) as origin,
+        wire(origin.replace("http:", "https:")) as one,
+        pytest.raises(NotSent) as caught,
+    ):
+        one.send("POST", "/", {"authorization": "Bearer x"}, b"{}")
+    assert "not trusted" in str(caught.value)
+    assert b"".join(heard) == b""
 
 
 def test_a_redirection_is_an_answer_and_is_not_followed() -> None:

@@ -5,7 +5,6 @@ Invariant: pure. A 403 is a limit only where its headers or its words say so (H9
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -84,6 +83,8 @@ def retry_at(reply: Reply, now: float) -> tuple[bool, float | None]:
     if after.isascii() and after.isdigit():
         return False, now + int(after)
     if after:
+        from email.utils import parsedate_to_datetime
+
         try:
             return False, max(now, parsedate_to_datetime(after).timestamp())
         except ValueError:

@@ -309,6 +309,8 @@ class Caller:
         if isinstance(fault, Limited):
             self.budget.hold(self.now(), self.now() + 60)
             fault = limited(self.address.name, True, self.now() + 60, "")
+        if fault is not None and asked.text.startswith("mutation") and _has_effect(whole):
+            raise Unreadable(f"it was done, and then: {fault.message}")
         if fault is not None:
             raise fault
         part = Reply(200, reply.headers, bytes(whole.get("data", b"null")))
@@ -352,6 +354,12 @@ class Caller:
         if not url or f"{whole.scheme}://{whole.netloc}" != self.address.origin:
             raise Unreadable(f"{self.address.name} leads to another place: {url[:200]!r}.")
         return whole.path + (f"?{whole.query}" if whole.query else "")
+
+
+def _has_effect(answer: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether a mutation has a result beside its errors: what failed is then the telling of it."""
+    data = msgspec.json.decode(answer.get("data", msgspec.Raw(b"null")))
+    return isinstance(data, dict) and any(value is not None for value in data.values())
 
 
 def next_page(link: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from orch.hosts.failures import Invalid, Refused, Unknown
+from orch.hosts.github import documents
 from orch.hosts.github.address import repository
 from orch.hosts.github.facts import ChangedFile, Comment, Merged, Pull, Review
 from orch.hosts.github.issues import once
@@ -41,7 +42,10 @@ class Pulls:
 
     def with_head(self, repo: str, branch: str, *, owner: str = "") -> list[Pull]:
         """All PRs of that branch, in any state, newest first. `owner` is whose branch it is: the
-        repository's own without. A fork of the same name in another account is another branch."""
+        repository's own without. A fork of the same name in another account is another branch.
+
+        `repo` has to be the repository's present name (`Repositories.get` tells it): under an old one
+        GitHub looks for branches of the old owner and finds none."""
         whose = owner or repo.partition("/")[0]
         query = {
             "state": "all", "head": f"{whose}:{branch}", "sort": "created", "direction": "desc",
@@ -86,6 +90,12 @@ class Pulls:
 
     def reopen(self, repo: str, number: int) -> Pull | Unknown:
         return self.update(repo, number, state="open")
+
+    def ready(self, pull: Pull) -> Unknown | None:
+        """A draft no longer; safe to repeat."""
+        given = {"input": {"pullRequestId": pull.node}}
+        done = self._caller.tell(documents.READY, dict[str, Any], given)
+        return done if isinstance(done, Unknown) else None
 
     def merge(
         self, repo: str, number: int, *, head_sha: str, method: str, title: str = "",
