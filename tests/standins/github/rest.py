@@ -340,7 +340,7 @@ def _pulls(rest: Rest, call: Call) -> Any:
     state = query.get("state", "open")
     found = [one for one in found if state in ("all", one.state)]
     owner, colon, branch = query.get("head", "").partition(":")
-    if colon:  # without an owner it is passed over, as GitHub does
+    if colon and not rest.world.deaf_to_head:  # without an owner it is passed over
         found = [one for one in found if (one.pull.head_owner, one.pull.head) == (owner, branch)]
     if base := query.get("base"):
         found = [one for one in found if one.pull.base == base]

@@ -114,7 +114,6 @@ class Views:
             "user": self.user(comment.author), "created_at": stamp(comment.created),
             "updated_at": stamp(comment.updated), "html_url": f"{page}#issuecomment-{comment.id}",
             "author_association": self.association(issue, comment.author),
-            "performed_via_github_app": None,
         }  # fmt: skip
         if comment.path:
             return shown | {
@@ -124,6 +123,7 @@ class Views:
             }  # fmt: skip
         return shown | {
             "issue_url": f"{api}/issues/{issue.number}",
+            "performed_via_github_app": None,
             "url": f"{api}/issues/comments/{comment.id}",
         }
 

@@ -222,6 +222,8 @@ class World:
         self.boards: list[Board] = []
         self.nodes: dict[str, Any] = {}
         self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
+        self.deaf_to_head = False
+        """Whether lists of PRs pass over `head`, as GitHub does with one it does not understand."""
         self.moved: dict[str, str] = {}
         """Old paths below `/repos/`, and what they are now: renamed repositories, moved issues."""
         self.gone: set[str] = set()

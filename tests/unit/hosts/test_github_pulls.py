@@ -57,6 +57,8 @@ def test_h94_a_fork_with_the_same_branch_is_another_head(
         head="eve:orch/feat", base="main",
     )  # fmt: skip
     assert [one.number for one in github.pulls.with_head(R, "orch/feat")] == [pull.number]
+    standin.world.deaf_to_head = True
+    assert [one.number for one in github.pulls.with_head(R, "orch/feat")] == [pull.number]
     (theirs,) = github.pulls.with_head(R, "orch/feat", owner="eve")
     assert (theirs.head_repo, theirs.foreign, pull.foreign) == ("eve/hello", True, False)
 

@@ -14,6 +14,7 @@ from orch.hosts.failures import (
     Missing,
     NoCredential,
     Unanswered,
+    Unknown,
     Unreadable,
 )
 from orch.hosts.github.client import GitHub
@@ -162,7 +163,10 @@ def test_too_fast_is_told_with_the_time_and_nothing_is_sent_before(
 
 def test_a_short_limit_is_waited_for(standin: GitHubStandIn, repo: Repo, github: GitHub) -> None:
     standin.faults.add("GET .*/issues", "too_many", seconds=1)
+    standin.faults.add("POST .*/issues", "too_many", seconds=1)
     assert github.issues.all(R) == []
+    assert not isinstance(github.issues.create(R, title="x"), Unknown)
+    assert standin.faults.left == 0
 
 
 def test_the_reserve_of_the_person_is_never_touched(

@@ -159,6 +159,8 @@ def test_labels_of_others_stay(standin: GitHubStandIn, issue: Issue, github: Git
     assert set(done) == {"bug", "theirs", "Status:Done"}  # type: ignore[arg-type]
     done = github.labels.exchange(R, 1, prefix="status:", to="")
     assert set(done) == {"bug", "theirs"}  # type: ignore[arg-type]
+    done = github.labels.change(R, 1, add=["Theirs"], remove=["BUG", "THEIRS"])
+    assert set(done) == {"theirs"}  # type: ignore[arg-type]
 
 
 def test_two_that_write_a_status_at_once_leave_one(

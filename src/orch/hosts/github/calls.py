@@ -206,9 +206,7 @@ class Caller:
             except (NotSent, NoAnswer) as cause:
                 error = self._silent(cause)
             except Limited as limit:
-                if not left or limit.retry_at - self.now() > self._patience_s:
-                    raise
-                self._sleep(max(0.0, limit.retry_at - self.now()))
+                self._wait_for(limit, left)
                 continue
             if not left:
                 raise error
@@ -216,8 +214,14 @@ class Caller:
             wait = min(wait * 2, _LONGEST_S)
         raise AssertionError("the last try returns or raises")
 
+    def _wait_for(self, limit: Limited, left: int) -> None:
+        """Sit a limit out, if it is short and there are tries left."""
+        if not left or limit.retry_at - self.now() > self._patience_s:
+            raise limit
+        self._sleep(max(0.0, limit.retry_at - self.now()))
+
     def _delivered(self, send: Callable[[], Reply]) -> Reply:
-        """A write, tried again only where no connection was made at all."""
+        """A write, tried again only where no connection was made at all, or after a short limit."""
         wait = _FIRST_S
         for left in reversed(range(_TRIES)):
             try:
@@ -225,6 +229,9 @@ class Caller:
             except NotSent as error:
                 if not left:
                     raise self._silent(error) from error
+            except Limited as limit:
+                self._wait_for(limit, left)
+                continue
             self._sleep(wait * (0.5 + self._chance() / 2))
             wait *= 2
         raise AssertionError("the last try returns or raises")
