@@ -36,9 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A real agent program that is not here is never passed over in silence."""
-    told = (report for reports in terminalreporter.stats.values() for report in reports)
-    if any(str(getattr(report, "nodeid", "")).startswith("tests/real/") for report in told):
+    """A real program that is not here is never passed over in silence."""
+    reports = (report for reports in terminalreporter.stats.values() for report in reports)
+    told = {str(getattr(report, "nodeid", "")).partition("::")[0] for report in reports}
+    if any(name.startswith("tests/real/") for name in told):
         from tests.real import parts
 
         terminalreporter.write_line(parts.summary())
+    if "tests/integration/test_github_standin.py" in told:
+        from tests.standins import fetched
+
+        terminalreporter.write_line(fetched.summary())

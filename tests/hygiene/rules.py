@@ -23,7 +23,7 @@ ROOM_OF_PROGRAM = {"git": "git", "tmux": "terminals"}
 # Not of the service: it runs in a terminal as an agent's program, and agents use git themselves.
 AGENT_PROGRAMS = {"src/orch/agents/scripted.py"}
 # Distributions whose module has another name.
-IMPORTED_AS = {"agent_client_protocol": "acp"}
+IMPORTED_AS = {"agent_client_protocol": "acp", "pyjwt": "jwt"}
 STARTERS = {"Popen", "call", "check_call", "check_output", "create_subprocess_exec", "run", "which"}
 STARTERS |= {"execv", "execve", "execvp", "execvpe", "posix_spawn", "posix_spawnp"}
 SHELLS = {("os", "system"), ("os", "popen"), ("asyncio", "create_subprocess_shell")}

@@ -63,6 +63,13 @@ def test_a_shell_that_completes_loads_nothing_heavy(tmp_path: Path) -> None:
     assert sorted(names & (HEAVY | {"orch.compose", "orch.engine"})) == []
 
 
+def test_the_client_for_github_loads_no_http_before_its_first_request(tmp_path: Path) -> None:
+    code = "from orch.hosts.github.client import connect; connect({'GITHUB_TOKEN': 'x'})"
+    names, _ = loaded([], tmp_path, ["-c", code])
+    assert "orch.hosts.github.client" in names
+    assert sorted(names & (HEAVY | {"jwt", "cryptography", "email.utils", "ssl"})) == []
+
+
 def test_version_is_answered_before_anything_is_imported(tmp_path: Path) -> None:
     names, stdout = loaded(["--version"], tmp_path, ["-m", "orch"])
     before, _ = loaded([], tmp_path, ["-c", "pass"])
