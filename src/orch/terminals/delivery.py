@@ -59,7 +59,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     read_s: float = 5.0
     limit_s: float = 60.0
     pause_s: float = 0.15
-    took_s: float = 15.0
+    took_s: float = 8.0
 
 
 DEFAULT = Patience()
