@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import journal, listings, programs, service, watching
+from benchmarks import journal, listings, programs, service, watching, webhooks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +23,16 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="orch-bench-") as name:
         folder = Path(name)
-        for measure in (_command_line, _listings, _main_job, _journal, _agents, _books, _service):
+        for measure in (
+            _command_line,
+            _listings,
+            _main_job,
+            _journal,
+            _agents,
+            _books,
+            _service,
+            _webhooks,
+        ):
             found = measure(folder)
             rows.extend(found)
             for item in found:
@@ -132,6 +141,10 @@ def _books(folder: Path) -> list[dict[str, Any]]:
 
 def _service(folder: Path) -> list[dict[str, Any]]:
     return service.rows(folder, row)
+
+
+def _webhooks(folder: Path) -> list[dict[str, Any]]:
+    return webhooks.rows(folder, row)
 
 
 def write(rows: list[dict[str, Any]]) -> None:

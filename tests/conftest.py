@@ -12,7 +12,7 @@ from tests import stride
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-call", action="store_true",
-        help="let the crash tests of git end it at every system call, not at every third",
+        help="let the crash tests of git end it at every system call, not at every fourth",
     )  # fmt: skip
 
 

@@ -73,7 +73,20 @@ SHAPES = {
     "issue show": "[ticket](#ticket)",
     "issue resolve": "[ticket](#ticket)",
     "tickets list": "array of [ticket](#ticket)",
-    "tickets show": "[ticket](#ticket)",
+    "tickets show": "[ticket](#ticket); with `--raw` the tracker's own answer",
+    "tickets sync": "array of `{source, seen, news, open, tasks, error, hint}`",
+    "tickets stats": "array of `{source, open, closed, gone, tasks, done, unwritten}`",
+    "repo sources add": "a source with `lacks`; with `--dry-run` `{name, ...}` its table",
+    "repo sources list": "array of sources: `{name, kind, repo, project, base_url, start, label,"
+    " write, tickets, open, synced_at, error, config}`",
+    "repo sources remove": "`{name, tickets, tasks}`",
+    "webhook add": "`{source, url, file, rotated, made, place, why, events, where}`; with `--dry-run`"
+    " `{source, url, file}`",
+    "webhook list": "array of `{source, kind, secrets, last, waiting, refused, last_refused,"
+    " silent}`; with `--deliveries` of `{source, id, event, state, received_at, error, hints}`",
+    "webhook test": "`{source, way, url, delivery, state}`",
+    "webhook replay": "`{replayed, asked}`: deliveries as `list` has them; by source how many were"
+    " asked for again, or why none",
     "tickets link": "[ticket](#ticket)",
     "tickets unlink": "[ticket](#ticket)",
     "repo add": "[repository](#repository)",
@@ -114,7 +127,7 @@ SHAPES = {
     "trust": "`{repo, directory, digest, at, by, files, changes, trusted}`; with `--list` array of"
     " the first six and `state`",
     "validate": "array of `{file, line, column, level, code, message, hint}`",
-    "serve": "`{ready, pid}` once it works the queue",
+    "serve": "`{ready, pid}` once it works the queue; with `--webhooks` also `{webhooks}`",
     "task add": "[task line](#task-line)",
     "task list": "array of [task line](#task-line)",
     "task get": "[task](#task)",
@@ -148,6 +161,8 @@ SHAPES = {
     " session_id, usage: {tokens_in, tokens_out, cached_in, usd}, duration_ms, model,"
     " permission_denials, repaired, failure}`; `failure` is null or `{class, message, retry_at,"
     " model}`",
+    "api": "array of `{host, credential, spent_today, requests_today, reserve, held_until, asked_at,"
+    " resources}`; a resource is `{name, limit, left, kept, resets_at}`",
     "cooldown list": "array of `{subject, until, why, failures, vendor}`",
     "cooldown clear": "array of subjects",
     "job add": "[job](#job)",
@@ -242,14 +257,20 @@ def leaves() -> Iterator[tuple[str, click.Context, click.Command]]:
     for name in COMMANDS:
         found = cli.get_command(top, name)
         assert found is not None
-        context = click.Context(found, info_name=name, parent=top)
-        if not isinstance(found, click.Group):
-            yield name, context, found
-            continue
-        for inner in found.list_commands(context):
-            verb = found.get_command(context, inner)
-            assert verb is not None
-            yield f"{name} {inner}", click.Context(verb, info_name=inner, parent=context), verb
+        yield from _below(name, click.Context(found, info_name=name, parent=top), found)
+
+
+def _below(
+    words: str, context: click.Context, command: click.Command
+) -> Iterator[tuple[str, click.Context, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield words, context, command
+        return
+    for inner in command.list_commands(context):
+        verb = command.get_command(context, inner)
+        assert verb is not None
+        below = click.Context(verb, info_name=inner, parent=context)
+        yield from _below(f"{words} {inner}", below, verb)
 
 
 def commands() -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Gate as Gate,
         GateAnswer as GateAnswer,
         GetIssue as GetIssue,
+        JudgePR as JudgePR,
         ListIssues as ListIssues,
         Log as Log,
         LookAtPR as LookAtPR,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Sleep as Sleep,
         SpawnAgent as SpawnAgent,
         TaskPolicy as TaskPolicy,
+        TellReviewers as TellReviewers,
         WaitForPR as WaitForPR,
         WaitForStatus as WaitForStatus,
     )
@@ -72,10 +74,10 @@ _HOMES = {
     "orch.model.effect": (
         "AgentRef", "AgentStatus", "CaptureOutput", "CommandResult", "Commit", "CreateIssue",
         "CreatePR", "CreateWorktree", "DeleteWorktree", "Effect", "FindWork", "Gate",
-        "GateAnswer", "GetIssue", "ListIssues", "Log", "LookAtPR", "MergeBranches", "MergePR",
-        "Now", "OpenFolder", "Push", "Random", "Rebase", "ResolveIssue", "Retry", "Route",
-        "RunAgent", "RunCommand", "SendMessage", "SetCheck", "Sleep", "SpawnAgent", "TaskPolicy",
-        "WaitForPR", "WaitForStatus",
+        "GateAnswer", "GetIssue", "JudgePR", "ListIssues", "Log", "LookAtPR", "MergeBranches",
+        "MergePR", "Now", "OpenFolder", "Push", "Random", "Rebase", "ResolveIssue", "Retry",
+        "Route", "RunAgent", "RunCommand", "SendMessage", "SetCheck", "Sleep", "SpawnAgent",
+        "TaskPolicy", "TellReviewers", "WaitForPR", "WaitForStatus",
     ),
     "orch.model.errors": (
         "AgentFailed", "Cancelled", "CommandFailed", "GateRejected", "MergeConflict", "NoChange",

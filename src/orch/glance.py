@@ -49,6 +49,12 @@ class Names:
 
         return [(slug, "") for slug in Glance(self._home / "orch.db").repos()]
 
+    def hosts(self) -> list[Name]:
+        """The remote services that something was asked of."""
+        from orch.hosts.accounts import FOLDER, read
+
+        return [(one.host, "") for one in read(self._home / FOLDER)]
+
     def jobs(self) -> list[Name]:
         from orch.store.glance import Glance
 
@@ -88,6 +94,10 @@ class Names:
     def agents(self) -> list[Name]:
         config = load(self._home, None, {}, self._environ)
         return [(name, agent.kind) for name, agent in config.agents.items()]
+
+    def sources(self) -> list[Name]:
+        config = load(self._home, None, {}, self._environ)
+        return [(name, f"{one.kind} for {one.repo}") for name, one in config.sources.items()]
 
     def keys(self) -> list[Name]:
         """Keys of the configuration, with their values (secrets masked)."""

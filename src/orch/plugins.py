@@ -18,9 +18,10 @@ import contextlib
 import functools
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeVar, cast
 
 import msgspec
 
@@ -38,18 +39,21 @@ PLUGIN_API = 1
 """The version of `Agent`, `Tracker` and `Forge`, of what their plugins are made from, and of what
 `orch.testing` asks of them. It changes when a plugin that was right would not be any more."""
 AGENTS, TRACKERS, FORGES = "orch.agents", "orch.trackers", "orch.forges"
+SOURCES = "orch.sources"
 WORKFLOWS = "orch.workflows"
 RESERVED = ("orch.channels", "orch.sandboxes")
 """Groups whose port is still to come: what is registered there is listed, and never imported."""
+_IMPORTING = threading.RLock()
 WORDS = {
     AGENTS: "kind of agent",
     TRACKERS: "tracker",
     FORGES: "forge",
+    SOURCES: "kind of source",
     WORKFLOWS: "workflow",
     "orch.channels": "channel",
     "orch.sandboxes": "sandbox",
 }
-PORTS = {AGENTS: "AgentPlugin", TRACKERS: "Tracker", FORGES: "Forge"}
+PORTS = {AGENTS: "AgentPlugin", TRACKERS: "Tracker", FORGES: "Forge", SOURCES: "TicketSource"}
 OURS = "orch-conductor"
 SHIPPED: dict[str, dict[str, str]] = {
     AGENTS: {
@@ -68,7 +72,21 @@ SHIPPED: dict[str, dict[str, str]] = {
         "vibe": "orch.agents.vibe",
     },
     TRACKERS: {"vault": "orch.trackers.vault"},
-    FORGES: {"local": "orch.forges.local"},
+    FORGES: {
+        "forgejo": "orch.forges.gitea",
+        "gitea": "orch.forges.gitea",
+        "github": "orch.forges.github",
+        "gitlab": "orch.forges.gitlab",
+        "local": "orch.forges.local",
+    },
+    SOURCES: {
+        "forgejo": "orch.trackers.gitea",
+        "gitea": "orch.trackers.gitea",
+        "github": "orch.trackers.github",
+        "gitlab": "orch.trackers.gitlab",
+        "jira": "orch.trackers.jira",
+        "linear": "orch.trackers.linear",
+    },
 }
 """The adapters of pyproject.toml's own entry points, known without reading any metadata."""
 
@@ -115,13 +133,17 @@ class Plugin(NamedTuple):
 
 class Premises(msgspec.Struct, frozen=True, kw_only=True):
     """What a tracker or a forge gets to work with. `directory` is its own place in Orch's home, which
-    it makes when it needs it; `environ` is the caller's environment. Fields may be added."""
+    it makes when it needs it; `environ` is the caller's environment; `settings` is `[forges.NAME]` (a
+    `orch.config.ForgeConfig`) of a forge that has one; `accounts` (`orch.hosts.accounts.Accounts` or
+    None) is where what is asked of remote services is entered. Fields may be added."""
 
     name: str
     directory: Path
     environ: Mapping[str, str]
     clock: Clock
     git: Git
+    settings: Any = None
+    accounts: Any = None
 
 
 def find(group: str, name: str) -> Plugin | None:
@@ -185,8 +207,7 @@ def load(plugin: Plugin) -> Any:
             hint="pip install --upgrade orch-conductor",
         )  # fmt: skip
     module_name, _, attribute = plugin.value.partition(":")
-    # What it prints while it is imported is not the answer of the command that needs it.
-    with plugin.blamed("cannot be imported"), contextlib.redirect_stdout(sys.stderr):
+    with plugin.blamed("cannot be imported"), _aside(plugin):
         loaded: Any = importlib.import_module(module_name)
         for part in filter(None, attribute.split(".")):
             loaded = getattr(loaded, part)
@@ -196,6 +217,29 @@ def load(plugin: Plugin) -> Any:
     if not callable(getattr(loaded, "make", None)):
         raise plugin.broken("has no function make", code="plugin_shape")
     return loaded
+
+
+@contextlib.contextmanager
+def _aside(plugin: Plugin) -> Iterator[None]:
+    """What a foreign one prints while it is imported is not the answer of the command that needs it.
+    Other threads go on to answer meanwhile, and no two imports undo each other's."""
+    if not plugin.foreign:
+        yield
+        return
+    with _IMPORTING, contextlib.redirect_stdout(cast(TextIO, _Aside(sys.stdout))):
+        yield
+
+
+class _Aside:
+    """stderr for the thread that made it, for all others what was there before."""
+
+    def __init__(self, before: TextIO) -> None:
+        self._before = before
+        self._thread = threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        mine = threading.get_ident() == self._thread
+        return getattr(sys.stderr if mine else self._before, name)
 
 
 def _other_version(plugin: Plugin, version: object) -> ToolFailed:

@@ -11,6 +11,7 @@ Run as a program this module is the process that all others come from.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -112,6 +113,12 @@ class Origin:
                 time.sleep(0.02)
 
 
+@functools.cache
+def origin() -> Origin:
+    """The one of this test process."""
+    return Origin()
+
+
 def _closed(end: object) -> None:
     with contextlib.suppress(OSError):
         end.close()  # type: ignore[attr-defined]
@@ -157,8 +164,10 @@ def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
     os.set_blocking(wake_out, False)
     signal.set_wakeup_fd(wake_out)
     before = signal.signal(signal.SIGCHLD, lambda *_: None)
-    listening.bind(path)
+    # The name says that somebody listens: whoever finds it connects at once.
+    listening.bind(path + ".new")
     listening.listen(16)
+    os.rename(path + ".new", path)
     running: dict[int, socket.socket] = {}
     chosen = selectors.DefaultSelector()
     for source in (listening, wake_in, sys.stdin):

@@ -14,7 +14,7 @@ from tests.acceptance.world import World
 
 ALL = {
     "python", "git", "tmux", "folders", "config", "database", "clock", "disk", "lock", "socket",
-    "repositories", "vault", "agent one", "plugins",
+    "repositories", "vault", "agent one", "remote of thing", "plugins",
 }  # fmt: skip
 
 

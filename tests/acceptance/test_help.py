@@ -15,13 +15,17 @@ from tests.acceptance.world import World, make
 
 def paths() -> Iterator[tuple[str, ...]]:
     """Every command there is, groups too."""
-    context = click.Context(cli, info_name="orch")
     for name in COMMANDS:
-        command = cli.get_command(context, name)  # type: ignore[attr-defined]
-        yield (name,)
-        if isinstance(command, click.Group):
-            for inner in command.list_commands(context):
-                yield (name, inner)
+        context = click.Context(cli, info_name="orch")
+        yield from _below((name,), cli.get_command(context, name))  # type: ignore[attr-defined]
+
+
+def _below(path: tuple[str, ...], command: click.Command | None) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=path[-1])
+        for inner in command.list_commands(context):
+            yield from _below((*path, inner), command.get_command(context, inner))
 
 
 ALL = list(paths())

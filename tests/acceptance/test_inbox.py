@@ -101,6 +101,26 @@ def test_a_yes_or_no_is_not_answered_with_words_alone(asking: World) -> None:
     assert ended(asking)["status"] == "done"
 
 
+def test_an_answer_may_name_what_the_agent_offers(world: World) -> None:
+    """As questions of the agent protocol are answered: by an option's id or its label."""
+    options = [{"id": "always-npm", "label": "Always for npm", "kind": "allow_always"}]
+    ask = {"ask": {**ASKS[0]["ask"], "options": options}}
+    world.configure(
+        {"one": f'kind = "scripted"\nscript = {_toml([ask])}\npermissions = "supervised"'}
+    )
+    for words in ("always-npm", "Always for npm"):
+        process = world.start("run", "basic_pr", "--issue", "1", "--json")
+        item = waiting(world)
+        assert item["options"] == options
+        refused = world.orch("inbox", "answer", item["id"], "always", "--json")
+        assert refused.error["code"] == "yes_or_no"
+        assert refused.error["message"].endswith("or for one of: Always for npm")
+        world.ask("inbox", "answer", item["id"], words)
+        assert process.wait(timeout=60) == 0
+        branch = ended(world)["attempts"][0]["branch"]
+        assert world.git("show", f"{branch}:answer.txt") == f"answer {words}"
+
+
 def test_a_persons_no_is_not_asked_again(asking: World) -> None:
     """By the queue, which tries other failures again."""
     asks = [*ASKS, {"write": {"path": "x", "text": "x"}}]

@@ -133,7 +133,9 @@ def test_a_forge_that_is_not_installed_is_told_of_and_stops_nothing_else(world: 
     assert world.ask("ps") == []
     answer = world.orch("pr", "show", "thing#1", "--json")
     assert (answer.error["code"], answer.code) == ("unknown_plugin", 3)
-    assert 'no forge "ledgr" (known: local)' in answer.error["message"]
+    assert (
+        'no forge "ledgr" (known: forgejo, gitea, github, gitlab, local)' in answer.error["message"]
+    )
 
 
 def test_a_workflow_of_a_plugin_runs_by_name_and_keeps_its_text(plugged: World) -> None:

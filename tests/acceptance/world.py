@@ -23,7 +23,6 @@ from typing import Any
 
 from tests.acceptance import forking
 
-ORIGIN = forking.Origin()
 PERSON = "[user]\n\tname = Pat Person\n\temail = pat@localhost\n"
 LIMIT_S = 60.0
 WRITES = ["sh", "-c", 'echo "work of $ORCH_ATTEMPT" > work.txt; echo written']
@@ -82,7 +81,7 @@ class World:
         """Run a command to its end."""
         environ = self.environ(env)
         if forking.fits(environ):
-            done = ORIGIN.run(
+            done = forking.origin().run(
                 words, cwd=cwd or self.root, env=environ, given=stdin.encode(), timeout=LIMIT_S
             )
         else:

@@ -141,9 +141,14 @@ def _left_over(world: Scenario) -> Iterator[str]:
             try:
                 environ = (entry / "environ").read_bytes().split(b"\0")
                 command = (entry / "cmdline").read_bytes()
+                place = (entry / "cwd").readlink()  # commands of a test share one command line
             except OSError:
                 continue
-            ours = mark in environ or os.fsencode(world.root) in command
+            ours = (
+                mark in environ
+                or os.fsencode(world.root) in command
+                or place.is_relative_to(world.root)
+            )
             if ours and command and int(entry.name) != os.getpid():
                 yield f"process left over: {entry.name} {command!r:.200}"
     for path in world.root.rglob("pwned"):

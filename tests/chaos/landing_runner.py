@@ -6,7 +6,8 @@ Prints how many were killed. Kinds of points:
 
 - `records`: right before each call to the system by which the PR's record changes;
 - `after`: when a git command has ended, before anybody knows how;
-- `during`: when a git command has just begun, which then goes on alone.
+- `during`: when a git command has just begun, which then goes on alone to its end: somebody else
+  keeps its pipes open, and this process waits until both are gone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -71,6 +73,19 @@ def quiet(scene: Scene) -> None:
         time.sleep(0.01)
 
 
+def hear_out(command: subprocess.Popen[bytes]) -> None:
+    """Read what a command says until it is over, from a process of its own, so that the command can
+    be told neither by its pipes nor by its end that nobody waits for it."""
+    if os.fork():
+        return
+    if command.stdin is not None:
+        command.stdin.close()
+    for stream in (command.stdout, command.stderr):
+        while stream is not None and stream.read1(65536):  # type: ignore[attr-defined]
+            pass  # few words: no pipe fills up while the other one is read
+    os._exit(0)
+
+
 class Killer:
     """Ends this process at its `fatal`-th point."""
 
@@ -90,6 +105,8 @@ class Killer:
             answer = real(*words, **named)
             self.count += 1
             if self.count == self.fatal:
+                if self.kind == "during":
+                    hear_out(answer)
                 os.kill(os.getpid(), signal.SIGKILL)
             return answer
 
@@ -104,12 +121,16 @@ def main(kind: str, strategy: str, root: Path, step: int) -> None:
     shutil.copytree(root / "scene", root / "kept", symlinks=True)
     repo = scene.repo
     while True:
+        alive, held = os.pipe()
         child = os.fork()
         if child == 0:
             Killer(kind, 1 + killed * step).install()
             scene.merge(repo, strategy)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
+        os.close(held)
+        os.read(alive, 1)  # its end: whoever it left behind is gone, too
+        os.close(alive)
         if os.WIFEXITED(status):
             assert os.WEXITSTATUS(status) == 0, status
             break

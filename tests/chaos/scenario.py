@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance import forking
+
 GIT = {
     "GIT_AUTHOR_NAME": "Person", "GIT_AUTHOR_EMAIL": "person@localhost",
     "GIT_COMMITTER_NAME": "Person", "GIT_COMMITTER_EMAIL": "person@localhost",
@@ -72,11 +74,12 @@ class Scenario:
 
     def orch(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, in a process group of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "orch", *words],
-            cwd=self.root, env=self.environ(**environ), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=110, check=False, start_new_session=True,
-        )  # fmt: skip
+        done = forking.origin().run(
+            words, cwd=self.root, env=self.environ(**environ), given=b"", timeout=110
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own."""

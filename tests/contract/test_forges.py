@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orch.forges.chosen import ChosenForges
 from orch.forges.local import LocalForge
 from orch.forges.memory import MemoryForge
+from orch.forges.memory_reviews import ReviewedMemoryForge
 from orch.git.memory import MemoryGit
+from orch.model.pull import LineRemark
 from orch.model.repo import Repo
-from orch.testing.forges import ForgeContract, SteppingClock
+from orch.testing.forges import ForgeContract, SteppingClock, a_repo
 from orch.testing.merging import ForgeMergeContract
 from orch.testing.repositories import Repositories
+from orch.testing.reviews import WRITER, ReviewedContract
 from tests.contract.test_git import RealHands
 
 
@@ -73,7 +78,10 @@ class TestChosenForges(ForgeContract):
     @pytest.fixture
     def forge(self, clock: SteppingClock) -> ChosenForges:
         made = {name: MemoryForge(clock, MemoryGit()) for name in ("memory", "other")}
-        return ChosenForges("memory", {"two": "other", "b": "other"}, made.__getitem__)
+        return ChosenForges(
+            lambda slug: "other" if slug in ("two", "b") else "memory", lambda: made,
+            made.__getitem__, "memory",
+        )  # fmt: skip
 
     def settle(self, forge: ChosenForges, repo: Repo, number: int, state: str) -> None:
         chosen = forge.of(repo)
@@ -85,9 +93,35 @@ class TestMergingAtChosenForges(ForgeMergeContract):
     @pytest.fixture
     def forge(self, hands: Repositories, clock: SteppingClock) -> ChosenForges:
         made = {name: MemoryForge(clock, hands.git) for name in ("memory", "other")}
-        return ChosenForges("other", {"thing": "memory"}, made.__getitem__)
+        return ChosenForges(
+            lambda slug: "memory" if slug == "thing" else "other", lambda: made, made.__getitem__
+        )
 
     def begin(self, forge: ChosenForges, repo: Repo, number: int, key: str) -> None:
         chosen = forge.of(repo)
         assert isinstance(chosen, MemoryForge)
         chosen.change(repo, number, merge_key=key)
+
+
+class TestReviewsInMemory(ReviewedContract):
+    @pytest.fixture
+    def forge(self) -> ReviewedMemoryForge:
+        return ReviewedMemoryForge(SteppingClock(), MemoryGit())
+
+    def person_reviews(
+        self, forge: Any, number: int, state: Any, *, by: str = WRITER, body: str = "Because.",
+        remarks: Sequence[LineRemark] = (),
+    ) -> None:  # fmt: skip
+        forge.review(a_repo(), number, by, state, body, trusted=by == WRITER, remarks=remarks)
+
+    def person_dismisses(self, forge: Any, number: int, by: str) -> None:
+        forge.dismiss(a_repo(), number, by)
+
+    def comments_there(self, forge: Any, number: int) -> list[str]:
+        return [*forge._comments[a_repo().slug, number].values()]
+
+    def judged_there(self, forge: Any, number: int) -> int:
+        return len(forge.judged(a_repo(), number))
+
+    def asked_there(self, forge: Any, number: int) -> list[str]:
+        return [*forge.asked(a_repo(), number)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,24 +11,12 @@ from orch.model.command import AddTask
 from orch.model.event import Actor
 from orch.model.outreach import Notice, OutreachBooks
 from orch.ports import Store
-from orch.store.memory import MemoryStore
 from orch.store.sqlite import SqliteStore
 
 
 def a_notice(hook: str = "h", seq: int = 1, **more: object) -> Notice:
     made = Notice(hook=hook, event="task.done", entity="task:1/r", seq=seq, body={"text": "ünï\0"})
     return replace(made, **more)
-
-
-@pytest.fixture(params=["sqlite", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made: Store
-    if request.param == "sqlite":
-        made = SqliteStore(tmp_path / "orch.db", now=lambda: 1.0, install="i")
-    else:
-        made = MemoryStore(now=lambda: 1.0)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -29,6 +29,13 @@ CASES: list[tuple[Rule, str, str]] = [
     (rules.shell_use, "src/orch/cli/b.py", "import subprocess as s\ns.run('ls', shell=loud)\n"),
     (rules.shell_use, "src/orch/cli/c.py", "import os\nos.system('ls')\n"),
     (rules.shell_use, "src/orch/cli/d.py", "from os import system\n"),
+    (
+        rules.types_worked_out_elsewhere,
+        "src/orch/api/p.py",
+        "import msgspec\nmsgspec.convert(1, X)\n",
+    ),
+    (rules.types_worked_out_elsewhere, "src/orch/api/q.py", "msgspec.json.decode(raw, type=X)\n"),
+    (rules.types_worked_out_elsewhere, "src/orch/api/r.py", "D = msgspec.json.Decoder(X)\n"),
     (rules.programs_run_elsewhere, "src/orch/cli/e.py", "argv = ['git', 'status']\n"),
     (rules.programs_run_elsewhere, "src/orch/git/f.py", "argv = ['/usr/bin/tmux', 'ls']\n"),
     (rules.programs_run_elsewhere, "src/orch/terminals/g.py", "run(('git', 'gc'))\n"),

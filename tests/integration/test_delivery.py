@@ -22,9 +22,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from orch.model.delivery import Delivery
+from orch.model.delivery import Delivery, Undeliverable
 from orch.terminals.delivery import Patience
+from orch.terminals.keyboard import Keyboard
 from orch.terminals.line import LONGEST_LINE
+from orch.terminals.server import Server
 from orch.terminals.tmux import Tmux
 from tests.terminalrooms import Room, room, until
 
@@ -293,6 +295,25 @@ def test_the_dead_get_nothing(place: Room, end: str) -> None:
         assert not desk.carries(text) or delivery.code == "not_running"
 
     exchange()
+
+
+def test_a_terminal_that_goes_before_the_first_key_is_not_running(place: Room) -> None:
+    desk, server = Desk(place, "goes", "raw"), Server(place.home / "run", place.path)
+    assert desk.exchange("while it lives").delivered
+    leader = int(place.tmux("list-panes", "-t", "=orch-goes:", "-F", "#{pane_pid}"))
+    keyboard = Keyboard(server, "orch-goes", leader)
+    place.stop(desk.name)
+    acts: list[Callable[[], object]] = [
+        lambda: Keyboard(server, "orch-goes", leader),
+        lambda: keyboard.paste(b"x", brackets=False, enter=True),
+    ]
+    for other in (False, True):  # a server that is started anew gives the same ids again
+        if other:
+            Desk(place, "stays", "raw")
+        for act in acts:
+            with pytest.raises(Undeliverable) as told:
+                act()
+            assert told.value.delivery.code == "not_running", told.value.delivery
 
 
 def together(desks: list[Desk], text_of: Callable[[int], str]) -> list[tuple[Desk, str, Delivery]]:

@@ -183,6 +183,20 @@ def test_h57_commits_that_only_the_worktree_remembers_are_kept(ground: Ground) -
     ground.sound()
 
 
+def test_a_worktree_that_is_just_being_made_holds_up_no_other(ground: Ground) -> None:
+    """git begins one with a HEAD of zeros; then looks over all working trees fail."""
+    half = ground.main / ".git" / "worktrees" / "half"
+    half.mkdir()
+    (half / "HEAD").write_text("0" * 40 + "\n")
+    (half / "commondir").write_text("../..\n")
+    (half / "gitdir").write_text(f"{ground.top.parent}/half/.git\n")
+    (half / "locked").write_text("initializing\n")
+    tip = ground.repos.commit(ground.top, {"amended.txt": "1\n"}, "Amended")
+    ground.run("commit", "--quiet", "--amend", "-m", "Amended again")
+    assert not ground.git.at_risk(ground.repo, ground.tree).nothing
+    assert tip in ground.repos.git(ground.main, "rev-list", ground.remove().ref).split()
+
+
 def test_h57_a_detached_head_with_commits_and_changes_comes_back(ground: Ground) -> None:
     ground.run("checkout", "--quiet", "--detach")
     tip = ground.repos.commit(ground.top, {"detached.txt": "1\n"}, "Detached")

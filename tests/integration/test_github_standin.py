@@ -272,6 +272,7 @@ def asked() -> list[Asked]:
     given = [one for one in vars(documents).values() if isinstance(one, Asked)]
     young = {"AddBlockedBy", "RemoveBlockedBy"}
     given += [documents.sync(blocked=False), documents.relations([1, 2], blocked=False)]
+    given += [documents.sync(blocked=False, open_only=True), documents.one(blocked=False)]
     return [one for one in given if one.name not in young]
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from orch.compose import ServiceParts, open_orch, serve_parts
+from orch.compose import open_orch
+from orch.compose.service import ServiceParts, serve_parts
 from orch.engine.feed import LONGEST_S, Feed
 from orch.engine.hooks import HANGS, REST_S, Hooks, refusal
 from orch.engine.notifier import Notifier, desktop_argv

@@ -15,6 +15,7 @@ from orch.api import Orch
 from orch.api.happened import events_page
 from orch.api.upkeep import Upkeep
 from orch.compose import open_orch
+from orch.model.deliveries import Delivery
 from tests.acceptance import world as worlds
 from tests.acceptance.test_tasks import left, serving, settled
 from tests.acceptance.world import World
@@ -125,6 +126,25 @@ def test_old_events_go_with_their_run_and_whoever_asks_is_told(world: World, orc
         "new", "routed", "in_progress", "done",
     ]  # fmt: skip
     assert world.ask("show", record["id"])["status"] == "done"
+
+
+def test_deliveries_of_webhooks_are_forgotten_once_they_are_dealt_with(orch: Orch) -> None:
+    now = orch.rooms.clock.now()
+    made = [
+        Delivery(source="hub", id=name, event="e", received_at=now, body=b"x", state=state)
+        for name, state in (("dealt with", "done"), ("waiting", "new"))
+    ]  # fmt: skip
+    orch.store.deliveries.take_in(made)
+    list(after(orch, 5).deliveries())
+    bodies = {row.id: orch.store.deliveries.one(*row.key) for row in made}
+    assert {name: row.body for name, row in bodies.items() if row} == {
+        "dealt with": b"", "waiting": b"x",
+    }  # fmt: skip
+    list(after(orch, 60).deliveries())
+    assert [row.id for row in orch.store.deliveries.find()] == ["waiting"]
+    assert ("old deliveries of webhooks", "deliveries") in [
+        (told, chore.__name__) for told, chore in Upkeep(orch).daily
+    ]
 
 
 def test_events_of_what_is_not_over_stay(world: World, orch: Orch) -> None:

@@ -19,7 +19,9 @@ EDGES: dict[str, set[str]] = {
     "new": {"routed", "blocked", "needs_review", "done", "cancelled"},
     "routed": {"in_progress", "blocked", "needs_review", "cancelled", "routed"},
     "in_progress": {"in_progress", "in_review", "done", "blocked", "needs_review", "cancelled"},
-    "in_review": {"in_progress", "new", "done", "cancelled", "blocked"},
+    "in_review": {
+        "in_review", "in_progress", "new", "needs_review", "done", "cancelled", "blocked",
+    },
     "blocked": {
         "blocked", "new", "routed", "in_progress", "in_review", "needs_review", "done", "cancelled",
     },

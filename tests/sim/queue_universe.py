@@ -21,10 +21,11 @@ from orch.api.tasks import Tasks
 from orch.config import Config, load
 from orch.config.service_tree import BudgetLimits
 from orch.config.tree import AgentConfig, RetryPolicy, RouterConfig, RunLimits, Service
-from orch.engine.dispatcher import Dispatcher
+from orch.engine.dispatcher import Dispatcher, Loop
 from orch.engine.engine import Engine
 from orch.engine.slots import Places
 from orch.engine.spending import Spending
+from orch.engine.world import Agents, World
 from orch.model.attempt import Launch, Verdict
 from orch.model.command import RegisterRepo
 from orch.model.errors import NotFound, OrchError
@@ -68,6 +69,9 @@ class ThreeAgents:
 
     def get(self, name: str) -> Moody:
         return Moody(name)
+
+    def took(self, name: str) -> None:
+        """Nobody shows it."""
 
     def startable(self, repo: str) -> list[str]:
         return list(NAMES)
@@ -295,13 +299,14 @@ class QueueUniverse(Universe):
         places = Places(self.tasks.slots)
         spending = Spending(self.store, lambda slug: self.config)
         world = dataclasses.replace(
-            self._world(faults, calm), places=places, agents=ThreeAgents(),
+            self._world(faults, calm), places=places, agents=self._agents(),
             config=lambda slug: self.config, lost_attempts=lambda slug: 3,
             may_spend=spending.may_spend, overspent=spending.overspent,
         )  # fmt: skip
         engine = Engine(world, self._me(), program_of)
         dispatcher = Dispatcher(world, self.tasks.plan_run, engine.look)
-        task = self.loop.create_task(engine.serve(leave, [dispatcher], self._ear))
+        loops = [dispatcher, *self._loops(world, engine)]
+        task = self.loop.create_task(engine.serve(leave, loops, self._ear))
         task.add_done_callback(lambda _: None if faults.crashed else self.loop.stop())
         watch = self.loop.create_task(self._watch(leave, faults))
         self.loop.run_forever()
@@ -313,6 +318,13 @@ class QueueUniverse(Universe):
         self._end_life()
         if error is not None:
             raise error
+
+    def _agents(self) -> Agents:
+        return ThreeAgents()
+
+    def _loops(self, world: World, engine: Engine) -> list[Loop]:
+        """What the service has besides the dispatcher."""
+        return []
 
     async def _ear(self) -> None:
         await self._heard.wait()

@@ -119,7 +119,7 @@ def test_stopped_agents_end_for_good_and_their_run_goes_on(
     """Whenever it is asked for, and however often the engine dies over it."""
     monkeypatch.setitem(FLOWS, "stoppable", STOPPABLE)
     seen: set[str] = set()
-    for seed in range(300):
+    for seed in range(200):
         universe = Universe(seed, "stoppable")
         run = universe.create_run()
         names = {"b", *universe.rng.sample(["a", "c", "d"], universe.rng.randrange(4))}

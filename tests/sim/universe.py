@@ -128,6 +128,9 @@ class OneAgent:
     def names(self) -> list[str]:
         return ["text"]
 
+    def took(self, name: str) -> None:
+        """Nobody shows it."""
+
     def startable(self, repo: str) -> list[str]:
         return ["text"]
 

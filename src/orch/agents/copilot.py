@@ -7,11 +7,10 @@ Source: real output of 1.0. Errors are `session.error` with a type and a status;
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from orch.agents import output
+from orch.agents import output, rules
 from orch.agents.looking import Signs
 from orch.agents.program import Call, Line, Options as Options, Program, maker, on_the_line
 from orch.agents.words import one_line
@@ -77,18 +76,25 @@ def acts(record: dict[str, Any]) -> Iterator[Action]:
         yield from output.wrong(output.words(data, "message"))
 
 
-_RULE = re.compile(r"Bash\((?P<words>[^*()]+?)\*?\)")
+def _denied(call: Call) -> Iterator[str]:
+    """The commands that are forbidden, as it has them: `shell(words:*)` is every command that begins
+    with these words, whole ones. So any option at all stands for what comes before it; a `*` further
+    inside cannot be said. A folder that is left it asks for by itself."""
+    for tool, pattern in map(rules.read, call.deny):
+        begins = pattern.removesuffix("*")
+        words = begins.rstrip("-").split() if begins != pattern else begins.split()
+        if tool != "Bash" or set("()*") & set(begins) or words[:1] == ["cd"]:
+            continue
+        yield f"shell({' '.join(words)}:*)" if words else "shell"
 
 
 def _line(call: Call) -> Line:
     """What a repository brings along is loaded only with `--trust-folder`, which it does not take for
     a conversation that is gone on with."""
     request = call.request
-    rules = [match["words"].split()[0] for one in call.deny if (match := _RULE.fullmatch(one))]
     return Line((
         "--output-format", "json", "--allow-all-tools", "--no-color", *call.chosen,
-        *(word for rule in dict.fromkeys(rules) if rule != "cd"
-          for word in ("--deny-tool", f"shell({rule}:*)")),
+        *(word for rule in dict.fromkeys(_denied(call)) for word in ("--deny-tool", rule)),
         *(("--trust-folder",) if request.trusted and not request.session else ()),
         *((f"--resume={request.session}",) if request.session else ()),
         "-p", on_the_line(request),

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from orch.agents.words import one_line, printable
+from orch.model import typed
 from orch.model.attempt import Launch, ReplyMode, Verdict
 from orch.model.errors import OrchError
 from orch.model.report import Action
@@ -74,7 +75,7 @@ class GuardedAgent:
         given: Any = self._agent
         with self._plugin.blamed("cannot say what it does"):
             given_acts = itertools.islice(given.acts(record), MOST)
-            found = [msgspec.convert(msgspec.to_builtins(one), Action) for one in given_acts]
+            found = [typed.convert(msgspec.to_builtins(one), Action) for one in given_acts]
         for one in found:
             text = printable(one.text[:LIMIT]) if one.part else one_line(one.text[:LIMIT])
             yield msgspec.structs.replace(one, text=text, tool=one_line(one.tool[:LIMIT], 60))

@@ -57,16 +57,11 @@ _SETTINGS = json.dumps({"$version": 4, "security": {"folderTrust": {"enabled": T
 def acts(record: dict[str, Any]) -> Iterator[Action]:
     """What a record of the stream says that it does."""
     yield from claude.doings(record)
-    last, used = record.get("type") == "result", output.table(record, "message", "usage")
-    if last:
-        used = output.table(record, "usage")
-    elif record.get("type") != "assistant":
-        return
-    yield from output.used(
-        output.count(used, "input_tokens"), output.count(used, "output_tokens"),
-        output.count(used, "cache_read_input_tokens"), within=True,
-        call="" if last else output.words(record, "message", "id") or "?",
-    )  # fmt: skip
+    for used, call in claude.counted(record):
+        yield from output.used(
+            output.count(used, "input_tokens"), output.count(used, "output_tokens"),
+            output.count(used, "cache_read_input_tokens"), within=True, call=call,
+        )  # fmt: skip
 
 
 def _line(call: Call) -> Line:

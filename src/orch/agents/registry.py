@@ -17,6 +17,7 @@ from orch import plugins
 from orch.agents.guarded import GuardedAgent
 from orch.config import AgentConfig, Config
 from orch.config.keys import dotted
+from orch.model import typed
 from orch.model.errors import ConfigError, NotFound, OrchError, UsageError
 from orch.model.naming import nearest
 from orch.model.repo import Repo
@@ -79,7 +80,7 @@ class Registry:
         agent = self.get(name)
         asked = getattr(agent, "state", None)
         if asked is not None:
-            return msgspec.convert(asked(environ), AgentState)
+            return typed.convert(asked(environ), AgentState)
         problem = agent.probe(environ)
         return AgentState(problem=problem.removeprefix(f"agent {name}: "))
 
@@ -196,6 +197,9 @@ class Configured:
     def get(self, name: str) -> Agent:
         return Registry(self._home.config(None)).get(name)
 
+    def took(self, name: str) -> Took | None:
+        return Registry(self._home.config(None)).took(name)
+
     def startable(self, repo: str) -> list[str]:
         config = self._home.config(self._home.store.repo(repo))
         return [name for name in config.agents if not self._home.agent_lacks(name)]
@@ -229,7 +233,7 @@ def _fields(shape: Any) -> list[str]:
 
 def _converted(options: dict[str, Any], shape: Any) -> Any:
     try:
-        return msgspec.convert(options, shape)
+        return typed.convert(options, shape)
     except msgspec.ValidationError as error:
         text = str(error)
         match = _WHERE.search(text)

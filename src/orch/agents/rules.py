@@ -1,14 +1,15 @@
 """What no agent is to do, in the form that Claude Code has made common: `Tool(pattern)`.
 
 Invariant: rules only forbid. They keep an honest agent from mistakes; what holds a hostile one is a
-sandbox.
+sandbox. Standard library only: also what runs beside an agent reads rules.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from orch.model.attempt import AgentRequest
+if TYPE_CHECKING:
+    from orch.model.attempt import AgentRequest
 
 
 def told(request: AgentRequest) -> str:
@@ -54,5 +55,5 @@ def read(written: str) -> Rule:
         pattern = pattern[:-2] + "*"
     if tool in ("Bash", "WebFetch"):
         return Rule(tool, pattern)
-    pattern = pattern.removeprefix("./")
-    return Rule(tool, "/" + pattern.lstrip("/") if pattern.startswith("//") else pattern)
+    rooted = "/" if pattern.startswith("//") else ""
+    return Rule(tool, rooted + pattern.removeprefix("./").lstrip("/"))

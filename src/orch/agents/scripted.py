@@ -234,7 +234,7 @@ def _inquire(question: str, detail: dict[str, Any], stage: Stage) -> None:
     directory = os.path.dirname(stage.environ["ORCH_RESULT_FILE"])
     answer = asking.ask(directory, question, {
         "kind": detail.get("kind", "permission"), "text": question, "tool": detail["tool"],
-        "input": detail.get("input", {}),
+        "input": detail.get("input", {}), "options": detail.get("options", []),
     })  # fmt: skip
     told = f"{answer['decision']} {answer.get('text', '')}".strip()
     sys.stdout.write(f"answer: {told}\n")

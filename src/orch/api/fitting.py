@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from orch.model import typed
 from orch.model.errors import UsageError
 
 _PLAIN = frozenset({
@@ -37,7 +38,7 @@ def needs_fitting(function: Callable[..., Any], params: Mapping[str, Any]) -> No
         if not _is_plain(wanted):
             continue
         try:
-            msgspec.convert(value, wanted)
+            typed.convert(value, wanted)
         except msgspec.ValidationError as error:
             raise UsageError(
                 f"the parameter {name!r} of the workflow {function.__name__} is {_shown(value)}:"

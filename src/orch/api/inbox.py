@@ -141,9 +141,11 @@ def answer(orch: Orch, word: str, decision: Decision, text: str) -> Item:
 def _answer_question(
     orch: Orch, item: Item, asked: Question, decision: Decision, text: str
 ) -> None:
-    if decision == "answer" and asked.kind == "permission":
+    if decision == "answer" and asked.kind == "permission" and not _names_one(asked, text):
+        offered = ", ".join(option.label for option in asked.options)
+        more = f", or for one of: {offered}" if offered else ""
         raise UsageError(
-            f"question {asked.id} asks for a yes or a no", code="yes_or_no",
+            f"question {asked.id} asks for a yes or a no{more}", code="yes_or_no",
             hint=f'orch inbox deny {asked.id} "{text or "WHY"}"',
         )  # fmt: skip
     if decision == "answer" and not text:
@@ -164,6 +166,11 @@ def _answer_question(
     for result in orch.store.send_all([(question, rooms.person), (noted, rooms.person)]):
         if isinstance(result, Exception):
             raise result
+
+
+def _names_one(asked: Question, text: str) -> bool:
+    """Whether a text is the id or the label of an option that the agent offers."""
+    return any(text in (option.id, option.label) for option in asked.options)
 
 
 def _answered_before(orch: Orch, word: str) -> str:

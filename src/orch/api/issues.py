@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from orch.api.repositories import Repositories
 from orch.model.errors import NotFound, UsageError
 from orch.model.naming import moment
@@ -28,7 +30,7 @@ class Issues(Repositories):
         return self._rooms.tracker.list()
 
     def issue(self, word: str) -> Ticket:
-        """An id of the vault, or a file."""
+        """An id of the vault, a ticket of a source (`thing:12`, `PROJ-12`), or a file."""
         path = self._rooms.cwd / word
         if word.endswith(".md") or "/" in word:
             if not path.is_file():
@@ -36,4 +38,31 @@ class Issues(Repositories):
                     f"there is no issue file {word}", code="unknown_issue", hint="orch issue list"
                 )
             return self._rooms.read_issue(path)
-        return self._rooms.tracker.get(word)
+        try:
+            return self._rooms.tracker.get(word)
+        except NotFound:
+            known = self._of_source(word)
+            if known is None:
+                raise
+            return known
+
+    def _of_source(self, word: str) -> Ticket | None:
+        """What a source's ticket says, as it was last read, without what nobody sees."""
+        if not self._rooms.config(None).sources:
+            return None
+        from orch.api.tracked_tickets import remembered, ticket_of
+
+        known = remembered(self._store.tickets, word)
+        if known is not None:
+            from orch.model import hidden
+
+            found = ticket_of(self._rooms.config(None), known)
+            title, body = hidden.shown(found.title).text, hidden.shown(found.body).text
+            return replace(found, title=title, body=body)
+        source = word.partition(":")[0]
+        if source != word and source in self._rooms.config(None).sources:
+            raise NotFound(
+                f"there is no ticket {word!r} here", code="unknown_issue",
+                hint=f"orch tickets sync {source}",
+            )  # fmt: skip
+        return None

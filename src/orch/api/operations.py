@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from orch.model import typed
 from orch.model.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +70,6 @@ def unknown(name: str) -> NotFound:
 def checked_params(name: str, wanted: type[Params], given: Mapping[str, Any]) -> Any:
     """`given` as the operation's Struct; `UsageError(bad_params)` names what is wrong."""
     try:
-        return msgspec.convert(dict(given), wanted)
+        return typed.convert(dict(given), wanted)
     except msgspec.ValidationError as error:
         raise UsageError(f"{name}: {error}", code="bad_params", hint="orch help") from error

@@ -165,10 +165,14 @@ class RunPlan:
 
     def with_defaults(self, params: Mapping[str, Any], defaults: Defaults) -> Mapping[str, Any]:
         """`params`, and the configured test command where one is taken and none is given."""
-        takes = inspect.signature(self.workflow.function).parameters
-        if "test_command" not in takes or "test_command" in params or not defaults.test_command:
+        given = "test_command" in params or not defaults.test_command
+        if given or not self.takes("test_command"):
             return params
         return {**params, "test_command": list(defaults.test_command)}
+
+    def takes(self, parameter: str) -> bool:
+        """Whether the workflow has a parameter of that name."""
+        return parameter in inspect.signature(self.workflow.function).parameters
 
     @property
     def pushes(self) -> bool:

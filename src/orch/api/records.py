@@ -13,7 +13,7 @@ from orch.model.attempt import Attempt
 from orch.model.errors import OrchError
 from orch.model.naming import moment
 from orch.model.pull import PullRequest
-from orch.model.repo import Repo
+from orch.model.repo import Repo, shown_url
 from orch.model.run import Run
 from orch.model.step import Step
 from orch.model.ticket import Ticket
@@ -92,14 +92,6 @@ def pull_record(pull: PullRequest) -> dict[str, Any]:
     return record
 
 
-def shown_url(url: str) -> str:
-    """`url` without a user's password or token; a name alone (`git@host`) is no secret."""
-    scheme, mark, rest = url.partition("://")
-    person, at, place = rest.partition("@")
-    secret = at and "/" not in person and (":" in person or scheme in ("http", "https"))
-    return f"{scheme}{mark}***@{place}" if secret else url
-
-
 def repo_record(repo: Repo) -> dict[str, Any]:
     return {
         "slug": repo.slug,
@@ -112,8 +104,14 @@ def repo_record(repo: Repo) -> dict[str, Any]:
 
 
 def ticket_record(ticket: Ticket) -> dict[str, Any]:
+    """Every key that a ticket of any source has; one of the vault has no value for some."""
     record: dict[str, Any] = msgspec.to_builtins(ticket)
-    return record
+    return {
+        **record, "source": ticket.tracker, "source_id": ticket.id, "state": ticket.status,
+        "assignee": "", "priority": "", "url": "", "blocked_by": [], "synced_at": None,
+        "author": "", "milestone": "", "parent": "", "word": "", "gone": False, "task": None,
+        "why": "",
+    }  # fmt: skip
 
 
 def worktree_record(

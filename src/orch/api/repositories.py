@@ -13,7 +13,7 @@ from orch.api import moved, records
 from orch.api.desk import Desk
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.naming import nearest, repo_slug
-from orch.model.repo import Repo, name_taken
+from orch.model.repo import Repo, name_taken, shown_url
 from orch.model.ticket import Ticket
 
 URL = r"(?i)(?:[a-z][a-z0-9+.-]*://|[^/\s@]+@[^/\s:]+:)"
@@ -62,7 +62,7 @@ class Repositories(Desk):
         if re.match(URL, location) and not Path(location).exists():
             return {
                 "slug": name,
-                "clone": records.shown_url(location),
+                "clone": shown_url(location),
                 "into": str(self.home / "repos" / name),
             }
         path = (self._rooms.cwd / location).resolve()

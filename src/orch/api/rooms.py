@@ -34,6 +34,13 @@ class Rooms(Protocol):
     @property
     def tracker(self) -> Tracker: ...
     @property
+    def sources(self) -> Any:
+        """The ticket sources: `all()` their tables by name, `open(name)` the adapter."""
+
+    def mark(self, place: str, name: str) -> str:
+        """The key of what is called `name` at `place`, for a mark that only this home can make."""
+
+    @property
     def forge(self) -> Forge: ...
     @property
     def clock(self) -> Clock: ...

@@ -1,7 +1,8 @@
 """What programs write, read on from where the last look ended; told by the kernel where it can be.
 
 Invariant: no byte is told twice, a character that is cut is told whole, and of each stream at most
-one unfinished line is kept.
+one unfinished line is kept. Whoever writes may drop the middle of a stream that has grown too long
+(`orch.terminals.inside.streams`): the kept end is told to its last byte, behind what was told before.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from orch.model.attempt import Attempt
+from orch.terminals.inside import streams
 
 if TYPE_CHECKING:
     from orch.ports import Ear, Terminals
@@ -25,6 +27,8 @@ _BLOCK = 256 * 1024
 _BLOCKS = 16
 _BEFORE = 1024 * 1024
 _LONGEST = 64 * 1024
+_KNOWN = 4096
+"""Bytes by which the place where a look ended is found again."""
 _DROPPED = "… (the middle of the output was dropped)\n"
 
 
@@ -118,35 +122,89 @@ class Tail:
         self._stream = stream
         self.directory = attempt.directory
         self._at = 0
+        self._last = b""  # what stands before `_at`
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._half = ""
         self._since = 0.0
+        self._size = 0
+        self._grew = 0.0
 
     def skip(self, lines: int | None) -> list[Wrote]:
         """Leave out what there is but the last `lines` of its last MiB (None: the whole MiB)."""
-        _, size = self._read(self._attempt.directory, self._stream, 0, 0)
+        _, size = self._part(0, 0)
         self._at = max(0, size - _BEFORE)
         if self._at:  # the line that this cuts in two is none
-            data, _ = self._read(self._attempt.directory, self._stream, self._at, _BLOCK)
+            data, _ = self._part(self._at, _BLOCK)
             self._at += data.find(b"\n") + 1
+            self._last, _ = self._part(max(0, self._at - _KNOWN), min(_KNOWN, self._at))
         if lines is None:
             return []
-        whole = list(self.take(0.0))
+        whole = list(self.take(0.0, over=True))
         return whole[-lines:] if lines else []
 
-    def take(self, now: float, blocks: int = _BLOCKS) -> Iterator[Wrote]:
+    def take(self, now: float, blocks: int = _BLOCKS, *, over: bool = False) -> Iterator[Wrote]:
         """The lines that were ended since the last look. Of a program that writes faster than this
-        reads, something is left for the next look."""
+        reads, something is left for the next look; so is what may just be moved, unless it is
+        `over`."""
         for _ in range(blocks):
-            data, size = self._read(self._attempt.directory, self._stream, self._at, _BLOCK)
-            if size < self._at:
-                self._at, self._half = size, ""
-                yield self._wrote(_DROPPED)
-            elif not data:
+            here = self._at
+            # Nothing before `HEAD` ever moves: what is read is either before it or behind it.
+            data, size = self._part(here, min(_BLOCK, streams.HEAD - here) if here < streams.HEAD
+                                    else _BLOCK)  # fmt: skip
+            if here >= streams.HEAD or size < here:
+                # What stands before it is looked at last: if that is as it was, `data` was, too.
+                before, size = self._part(here - len(self._last), len(self._last))
+                if not over and self._may_move(size, now):
+                    return
+                if before != self._last or size < here:
+                    yield from self._go_on_in(size)
+                    continue
+            if not data:
                 return
-            else:
-                self._at += len(data)
-                yield from self._lines(self._decoder.decode(data), now)
+            self._at += len(data)
+            self._last = (self._last + data)[-_KNOWN:]
+            yield from self._lines(self._decoder.decode(data), now)
+
+    def _part(self, start: int, limit: int) -> tuple[bytes, int]:
+        return self._read(self._attempt.directory, self._stream, start, limit)
+
+    def _may_move(self, size: int, now: float) -> bool:
+        """Whether the middle may be dropped at this moment, so that the file is neither as it was nor
+        as it will be. One that has not changed for a while is at rest."""
+        if size != self._size:
+            self._size, self._grew = size, now
+        return streams.is_full(size) and now < self._grew + HALF_S
+
+    def _go_on_in(self, size: int) -> Iterator[Wrote]:
+        """Find the place in a file whose middle was dropped."""
+        place = self._behind_last(size)
+        if place is None:
+            self._decoder.reset()
+            self._half, self._last = "", b""
+            self._at = min(streams.HEAD + 1, size)
+            yield self._wrote(_DROPPED)
+        else:
+            self._at = place
+
+    def _behind_last(self, size: int) -> int | None:
+        """Behind the last occurrence of what was read last, or behind as much of it as is kept; None
+        where none of it is. Of output that repeats itself, repetitions may be left out."""
+        first, end = streams.HEAD + 1, size
+        while end > first and self._last:
+            start = max(first, end - _BLOCK)
+            data, _ = self._part(start, end - start + len(self._last) - 1)
+            found = data.rfind(self._last)
+            if found >= 0:
+                return start + found + len(self._last)
+            end = start
+        data, _ = self._part(first, _KNOWN)
+        begins = self._last.find(b"\n") + 1  # what is kept begins with a whole line
+        while 0 < begins < len(self._last):
+            if data.startswith(self._last[begins:]):
+                self._last = self._last[begins:]
+                return first + len(self._last)
+            begins = self._last.find(b"\n", begins) + 1
+        return None
 
     def _lines(self, text: str, now: float) -> Iterator[Wrote]:
         *whole, self._half = (self._half + text).split("\n")
@@ -161,7 +219,7 @@ class Tail:
         before = -1
         while before != self._at:
             before = self._at
-            yield from self.take(now)
+            yield from self.take(now, over=True)
         yield from self._lines(self._decoder.decode(b"", final=True), now)
         yield from self.half(now)
 

@@ -7,6 +7,7 @@ one that has a run that run goes on. Nothing is planned before everything was ch
 from __future__ import annotations
 
 import datetime
+import os
 from typing import TYPE_CHECKING, Any
 
 from orch.api.tasks import Tasks
@@ -161,9 +162,9 @@ def at_work(orch: Orch, task: Task) -> Run:
     return run
 
 
-def publish(orch: Orch, task: Task, labels: tuple[str, ...]) -> Task:
-    """Make a ticket of an internal task at the tracker, and bind them. Once, however often it is
-    asked for: the ticket is looked for by its key before it is made."""
+def publish(orch: Orch, task: Task, labels: tuple[str, ...], source: str = "") -> Task:
+    """Make a ticket of an internal task in the vault or at a `source`, and bind them. Once, however
+    often it is asked for: the ticket is looked for by its key before it is made."""
     if task.issue:
         raise published(task)
     if task.state in CLOSED:
@@ -171,14 +172,38 @@ def publish(orch: Orch, task: Task, labels: tuple[str, ...]) -> Task:
             f"task {task.id} is {task.state}: a ticket would ask for what is over",
             code="task_closed", hint=f"orch task retry {task.id}",
         )  # fmt: skip
-    rooms = orch.rooms
-    ticket = rooms.tracker.create(
-        task.title, body=task.body, labels=list(dict.fromkeys((*task.labels, *labels))),
-        repo=task.repo, created=moment(rooms.clock.now()),
-        key=f"{orch.store.install}/task/{task.id}",
-    )  # fmt: skip
-    orch.store.send(commands.LinkTask(task.id, ticket.id), rooms.person)
+    rooms, words = orch.rooms, list(dict.fromkeys((*task.labels, *labels)))
+    if source:
+        issue = _published_at(orch, task, words, source)
+    else:
+        issue = rooms.tracker.create(
+            task.title, body=task.body, labels=words, repo=task.repo,
+            created=moment(rooms.clock.now()), key=f"{orch.store.install}/task/{task.id}",
+        ).id  # fmt: skip
+    orch.store.send(commands.LinkTask(task.id, issue), rooms.person)
     return Tasks(orch).get(task.id)
+
+
+def _published_at(orch: Orch, task: Task, labels: list[str], source: str) -> str:
+    """The id of its ticket at a source. An agent may have written the words: they are cleaned."""
+    from orch.api.ticket_sources import find
+    from orch.config.held_values import held_values
+    from orch.model import outward
+    from orch.model.ticket_books import Known
+
+    rooms, config = orch.rooms, find(orch, source)
+    if config.repo != task.repo:
+        raise Conflict(
+            f"the source {source} is for {config.repo}, and task {task.id} for"
+            f" {task.repo or 'no repository'}", code="other_repo", hint="orch repo sources list",
+        )  # fmt: skip
+    around = outward.Bounds(known=held_values(rooms.config(None), os.environ))
+    made = rooms.sources.open(source).create(
+        outward.title(task.title, around).text, body=outward.body(task.body, around).text,
+        labels=outward.labels(labels, around), key=rooms.mark(source, f"published-{task.id}"),
+    )  # fmt: skip
+    orch.store.tickets.put([Known(ticket=made, synced_at=rooms.clock.now())])
+    return str(made.id)
 
 
 def keep(orch: Orch, task: Task, key: str, value: Any) -> Task:

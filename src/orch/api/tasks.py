@@ -15,9 +15,9 @@ import msgspec
 
 from orch.api.room import Room
 from orch.model.dispatching import Slots, why_waiting
-from orch.model.errors import Conflict, NotFound, UsageError
+from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.labels import check_labels
-from orch.model.naming import moment, nearest
+from orch.model.naming import milestone_base, moment, nearest
 from orch.model.pull import spelled
 from orch.model.run import TERMINAL, Run
 from orch.model.spending import spent_by
@@ -27,7 +27,8 @@ from orch.model.ticket import Ticket
 if TYPE_CHECKING:
     from orch.api.facade import Orch
     from orch.model.attempt import Attempt
-    from orch.model.command import CreateRun
+    from orch.model.command import Command, CreateRun
+    from orch.model.repo import Repo
     from orch.ports import Store
 
     AtWork = tuple[Counter[str], Slots]
@@ -108,13 +109,36 @@ class Tasks:
         if repo is not None:
             plan.needs_remote(repo)
         params = plan.with_defaults({}, rooms.config(repo).defaults)
+        base = self._milestone_base(task, repo) if repo is not None else ""
+        if base and plan.takes("base_branch"):
+            params = {**params, "base_branch": base}
         return plan.command(
             run=rooms.ids.run_id(), repo=task.repo, issue=self._ticket(task), agent="",
             params=params, owner=rooms.me, task=task.id,
         )  # fmt: skip
 
+    def _milestone_base(self, task: Task, repo: Repo) -> str:
+        """The branch that its ticket's milestone stands for, where the remote has it and nothing
+        else is configured; empty for the usual one."""
+        known = self._store.tickets.ticket(task.issue) if task.issue else None
+        if known is None or not known.ticket.milestone:
+            return ""
+        branch = milestone_base(known.ticket.milestone)
+        if branch is None or self._rooms.config(repo).defaults.base_branch or not repo.remote_url:
+            return ""
+        try:
+            return branch if self._rooms.git.remote_tip(repo, branch) else ""
+        except OrchError:  # a remote that cannot be asked now: the run says so where it matters
+            return ""
+
     def _ticket(self, task: Task) -> Ticket:
         """What the workflow gets as its issue: the ticket, or the task itself in its form."""
+        if task.source == f"ticket:{task.issue}":  # the words that were approved, and no later ones
+            return Ticket(
+                id=task.issue, title=task.title, body=self._whole(task.body, task),
+                labels=task.labels, repo=task.repo, created=moment(task.created_at),
+                tracker="source",
+            )  # fmt: skip
         if task.issue:
             found = self._orch.issue(task.issue)
             return msgspec.structs.replace(found, body=self._whole(found.body, task))
@@ -250,11 +274,17 @@ class Tasks:
         """Once more: a run that waits goes on, else the task is queued again; but not while a pull
         request of a run that is over waits to be merged. `converse`: its agent goes on with its
         conversation."""
+        person = self._rooms.person
+        wish = self.to_retry(task, why or f"tried again by {person.id}", converse=converse)
+        if wish is not None:
+            self._store.send(wish, person)
+        return self.get(task.id)
+
+    def to_retry(self, task: Task, why: str, *, converse: bool = False) -> Command | None:
+        """The command behind `retry`; None where it is at work. A refusal is raised."""
         from orch.model import command as commands
 
         run = self._live_run(task)
-        person = self._rooms.person
-        why = why or f"tried again by {person.id}"
         if run is not None and run.status != "blocked" and task.state == "blocked":
             stop = f"orch stop {run.id}; orch task retry {task.id}"
             cools = " cools until " in task.reason
@@ -270,27 +300,26 @@ class Tasks:
                 hint=f"orch task {'get' if run is not None else 'retry'} {task.id}",
             )  # fmt: skip
         if run is not None and run.status == "blocked":
-            go_on = commands.TakeRun(run.id, self._driver(), resume=True, converse=converse)
-            self._store.send(go_on, person)
-        elif run is None:
-            self._store.send(commands.QueueTask(task.id, why), person)
-        return self.get(task.id)
+            return commands.TakeRun(run.id, self._driver(), resume=True, converse=converse)
+        return commands.QueueTask(task.id, why) if run is None else None
 
     def _driver(self) -> Any:
         return self._rooms.me
 
     def close(self, task: Task, *, why: str = "", done: bool = False) -> Task:
         """End it: its run is ended, its agents are stopped; what they wrote stays."""
+        person = self._rooms.person
+        self._store.send(self.to_close(task, why or f"closed by {person.id}", done=done), person)
+        return self.get(task.id)
+
+    def to_close(self, task: Task, why: str, *, done: bool = False) -> Command:
+        """The command behind `close`."""
         from orch.model import command as commands
 
         run = self._live_run(task)
-        person = self._rooms.person
         if run is not None:
-            self._store.send(commands.RequestStop(run.id, abort=True), person)
-            return self.get(task.id)
-        told = why or f"closed by {person.id}"
-        self._store.send(commands.CloseTask(task.id, told, done), person)
-        return self.get(task.id)
+            return commands.RequestStop(run.id, abort=True)
+        return commands.CloseTask(task.id, why, done)
 
     def _live_run(self, task: Task) -> Run | None:
         run = self._store.run(task.run) if task.run else None
@@ -298,8 +327,7 @@ class Tasks:
 
     def open_pulls(self, task: Task) -> list[str]:
         """The pull requests of its runs that are open, as commands take them."""
-        found = (pull for run in self._store.runs_of_task(task.id)
-                 for pull in self._store.pulls(run.id))  # fmt: skip
+        found = self._store.pulls_of_task(task.id)
         return sorted({spelled(pull) for pull in found if pull.state == "open"})
 
     def open_parts(self, task: Task) -> list[int]:
@@ -308,6 +336,11 @@ class Tasks:
 
     def unblock(self, task: Task) -> Task:
         """Let a task go on that waits for a person or for something outside."""
+        self.refuse_unblocked(task)
+        return self.retry(task, f"unblocked by {self._rooms.person.id}")
+
+    def refuse_unblocked(self, task: Task) -> None:
+        """Raise where a task waits for nobody."""
         if task.state not in ("blocked", "needs_review"):
             verb = "retry" if task.state in CLOSED or task.wake_at else "get"
             merge = [f"orch pr merge {pull}" for pull in self.open_pulls(task)[:1]]
@@ -318,7 +351,6 @@ class Tasks:
                 f"task {task.id} is {task.state}: there is nothing to unblock",
                 code="not_blocked", hint=helps[0],
             )  # fmt: skip
-        return self.retry(task, f"unblocked by {self._rooms.person.id}")
 
 
 def line_of(task: Task, reason: str) -> dict[str, Any]:
@@ -358,7 +390,7 @@ def record_of(store: Store, task: Task, reason: str) -> dict[str, Any]:
                 "repo": pull.repo, "number": pull.number, "url": pull.url,
                 "state": pull.state, "head": pull.head,
             }
-            for run in runs for pull in store.pulls(run.id)
+            for pull in store.pulls_of_task(task.id)
         ],
         "notes": task.notes,
         "children": [child.id for child in store.children(task.id)],

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from orch.model.errors import Conflict, NotFound, UsageError
 from orch.model.naming import moment
 from orch.model.ticket import Ticket
@@ -32,7 +34,7 @@ def find(
         ticket
         for ticket in found
         if (not states or ticket.status in states)
-        and (not labels or any(label in ticket.labels for label in labels))
+        and set(labels) <= set(ticket.labels)
         and (not wanted or ticket.repo == wanted)
         and (not text or _says(ticket, text.casefold()))
     ]
@@ -62,13 +64,24 @@ def link(orch: Orch, word: str, pull: str, *, dry_run: bool = False) -> Ticket:
             f"{ticket.id} is linked to {ticket.pr_url}", code="linked_already",
             hint=f"orch tickets unlink {ticket.id}",
         )  # fmt: skip
-    return ticket if dry_run else orch.rooms.tracker.update(ticket.id, pr_url=url)
+    return ticket if dry_run else _bound(orch, ticket, url)
 
 
 def unlink(orch: Orch, word: str, *, dry_run: bool = False) -> Ticket:
     """Forget the ticket's pull request. Without one, nothing happens."""
     ticket = _kept(orch, word)
-    return ticket if dry_run else orch.rooms.tracker.update(ticket.id, pr_url="")
+    return ticket if dry_run else _bound(orch, ticket, "")
+
+
+def _bound(orch: Orch, ticket: Ticket, url: str) -> Ticket:
+    """In the vault's file, or with what is remembered of a source's ticket."""
+    known = orch.store.tickets.ticket(ticket.id) if ":" in ticket.id else None
+    if known is None:
+        return orch.rooms.tracker.update(ticket.id, pr_url=url)
+    from orch.api.tracked_tickets import linked
+
+    linked(orch, known, url)
+    return replace(ticket, pr_url=url)
 
 
 def resolve(
@@ -76,6 +89,11 @@ def resolve(
 ) -> Ticket:
     """Mark it resolved, as the effect `ResolveIssue` does: one that is so stays, to the time."""
     ticket = _kept(orch, word)
+    if ":" in ticket.id:
+        raise UsageError(
+            f"{ticket.id} lives at its tracker; it is closed there, or when its task is done",
+            code="not_ours", hint=f"orch tickets show {ticket.id}",
+        )  # fmt: skip
     wanted = {"status": "resolved"}
     if pull:
         wanted["pr_url"] = _url(orch, ticket, pull)

@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from orch.model import typed
 from orch.model.errors import ConfigError, Conflict, NotFound, ToolFailed, UsageError
 from orch.model.naming import repo_slug
 from orch.model.repo import Repo
@@ -169,7 +170,7 @@ class TrustBook:
     def grant(self, slug: str) -> Grant | None:
         path = self._path(slug)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Grant)
+            return typed.decode(path.read_bytes(), Grant)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:

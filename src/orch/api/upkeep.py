@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from orch.api.removal import Removal
 from orch.model import retention
+from orch.model.deliveries import BODIES_S, ROWS_S
 from orch.model.errors import OrchError
 from orch.model.naming import terminal
 from orch.model.run import Run
@@ -46,6 +47,7 @@ class Upkeep:
             ("files of old attempts", self.attempts),
             ("folders of old tasks", self.folders),
             ("worktrees that are merged", self.worktrees),
+            ("old deliveries of webhooks", self.deliveries),
         )
         self.often = (("terminals that nobody waits for", self.terminals),)
 
@@ -65,6 +67,11 @@ class Upkeep:
             upto = min(at + EVENTS, last)
             yield self._store.forget_events(at, upto, before)
             at = upto
+
+    def deliveries(self) -> Iterator[int]:
+        """Those that were dealt with; their bodies sooner."""
+        now = self._rooms.clock.now()
+        yield self._store.deliveries.forget(now - ROWS_S, now - BODIES_S)
 
     def attempts(self) -> Iterator[int]:
         """Their prompts, outputs and exit files; how they ended is in the books."""

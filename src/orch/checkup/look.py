@@ -70,6 +70,7 @@ def diagnose(
         ("socket", lambda: _socket(home.path / "run")),
         ("repositories", lambda: _repositories(home)),
         ("vault", lambda: _vault(home)),
+        ("remotes", lambda: _remotes(orch)),
         ("agents", lambda: _agents(home, environ)),
         ("plugins", _plugins),
     )
@@ -301,6 +302,15 @@ def _vault(home: Home) -> Looks:
     for sentence in broken:
         yield Check("vault", False, sentence, "mend the file, then: orch issue list")
     yield Check("vault", True, f"{len(found)} issues can be read")
+
+
+def _remotes(orch: Orch) -> Looks:
+    from orch.checkup.remotes import looks
+
+    try:
+        yield from looks(orch)
+    except OrchError:
+        return  # the checks of the configuration and of the database say so
 
 
 def _agents(home: Home, environ: Mapping[str, str]) -> Looks:

@@ -50,6 +50,12 @@ def _kinds() -> Iterator[Name]:
     yield from ((name, "a kind of agent") for name in plugins.SHIPPED[plugins.AGENTS])
 
 
+def _source_kinds() -> Iterator[Name]:
+    from orch import plugins
+
+    yield from ((name, "a kind of source") for name in plugins.SHIPPED.get(plugins.SOURCES, ()))
+
+
 def _files(names: Names, context: click.Context, begun: str) -> Iterator[Name]:
     yield from ()
 
@@ -67,10 +73,15 @@ LIVE: dict[str, Look] = {
     "repo": lambda names, context, begun: names.repos(),
     "job": lambda names, context, begun: names.jobs(),
     "run": lambda names, context, begun: names.runs(begun),
+    "names": lambda names, context, begun: names.sources(),
+    "source": lambda names, context, begun: names.sources(),
+    "repo.sources.remove.name": lambda names, context, begun: names.sources(),
+    "repo.sources.add.kind": lambda names, context, begun: _source_kinds(),
     "task.number": lambda names, context, begun: names.tasks(),
     "task.numbers": lambda names, context, begun: names.tasks(),
     "inbox.identifier": lambda names, context, begun: names.questions(),
     "context.number": lambda names, context, begun: names.tasks(),
+    "api.host": lambda names, context, begun: names.hosts(),
     "cooldown.clear.subject": lambda names, context, begun: names.agents(),
     "task.parent": lambda names, context, begun: names.tasks(),
     "cost.target": lambda names, context, begun: [*names.tasks(), *names.runs(begun)],
@@ -91,7 +102,9 @@ FREE = frozenset({
     "task.title", "task.key", "task.value",
     "session.name", "session.text", "session.number", "expression", "at", "since", "zone",
     "schedule", "job.title", "job.body", "labels", "command", "precheck", "job.timeout",
-    "job.add.argv", "log.what",
+    "job.add.argv", "log.what", "repo.sources.add.name", "project", "base_url", "user", "token",
+    "query", "more", "label", "repo.sources.add.label",
+    "webhook.add.url", "webhook.add.secret", "webhook.replay.delivery", "webhooks",
 })  # fmt: skip
 FILES = frozenset({"location", "path", "issue", "workflow", "file", "stderr"})
 """Where a file's name would do as well, when none of ours begins so."""

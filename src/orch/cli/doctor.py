@@ -40,7 +40,8 @@ def doctor(
     backup: Path | None, report: bool, as_json: bool, quiet: bool, no_color: bool
 ) -> int:  # fmt: skip
     """Check everything that Orch needs: git, tmux, folders, the database, the clock, the disk, the
-    lock, the sockets, agents and plugins. Exit code 1 when something that is needed is missing."""
+    lock, the sockets, whether remotes, sources and forges can be read, agents and plugins. Exit
+    code 1 when something that is needed is missing."""
     from orch.checkup.look import diagnose
     from orch.compose import back_up, open_unchecked, person
 

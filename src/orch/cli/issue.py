@@ -59,7 +59,7 @@ def create(
 @shared
 def list_(as_json: bool, quiet: bool, no_color: bool, **wanted: Any) -> None:
     """List issues, newest first. Files that cannot be read are named and kept."""
-    tell_list(output(as_json, quiet, no_color), wanted)
+    tell_list(output(as_json, quiet, no_color), wanted, "vault")
 
 
 @issue.command(epilog=examples("orch issue show ISSUE-001", "orch issue show 1 --json"))

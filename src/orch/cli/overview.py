@@ -17,6 +17,7 @@ GROUPS = {
         "cron",
         "agents",
         "cooldown",
+        "api",
         "cost",
         "serve",
         "service",
@@ -28,7 +29,7 @@ GROUPS = {
         "parse",
     ),
     "workflows": ("template", "validate", "trust", "gate"),
-    "tickets": ("issue", "tickets", "session"),
+    "tickets": ("issue", "tickets", "webhook", "session"),
     "git": ("repo", "worktree", "env", "pr"),
     "orch itself": ("init", "demo", "doctor", "config", "completion", "version", "help"),
 }

@@ -6,12 +6,17 @@ import click
 
 from orch.api import records
 from orch.cli.options import dry, examples, home, output, shared
+from orch.cli.sources import sources
 from orch.cli.words import Noun
+from orch.model.repo import shown_url
 
 
 @click.group(cls=Noun)
 def repo() -> None:
     """Register, list, show and forget repositories."""
+
+
+repo.add_command(sources)
 
 
 @repo.command(
@@ -48,6 +53,11 @@ def add(
         out.line(f"{added.slug}: {added.local_path} (default branch {added.default_branch})")
         if added.remote_url:
             out.line(f"pushes to {added.remote_name} {record['remote_url']}")
+            if shown_url(added.remote_url) != added.remote_url:
+                out.warn(
+                    "this address has a credential in it, which agents can read in the worktree; "
+                    "better: git remote set-url without it, and a credential helper"
+                )
         else:
             out.line("it has no remote: workflows that push need one")
         out.note(f'next: orch issue create "TITLE" --repo {added.slug}')

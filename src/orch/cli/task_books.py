@@ -15,16 +15,24 @@ from orch.cli.words import Verb
 from orch.model.errors import UsageError
 
 
-@click.command(cls=Verb, epilog=examples("orch task publish 12", "orch task publish 12 -l bug,cli"))
+@click.command(
+    cls=Verb,
+    epilog=examples(
+        "orch task publish 12",
+        "orch task publish 12 -l bug,cli",
+        "orch task publish 12 --source thing",
+    ),
+)
 @click.argument("number")
+@click.option("--source", default="", help="At this source (default: in the vault).")
 @click.option("--labels", "-l", multiple=True, help="A,B beside the task's own (repeatable).")
 @dry
 @shared
 def publish(
-    number: str, labels: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool,
+    number: str, source: str, labels: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool,
     no_color: bool,
 ) -> None:  # fmt: skip
-    """Make an issue of an internal task at the tracker, and bind the two."""
+    """Make an issue of an internal task, in the vault or at a tracker, and bind the two."""
     from orch.api import task_verbs
     from orch.api.tasks import Tasks
     from orch.model.task_wishes import published
@@ -38,7 +46,7 @@ def publish(
             raise published(found)
         out.note(f"would make an issue of task {found.id}: {found.title}; nothing was done")
         return
-    made = task_verbs.publish(orch, found, words)
+    made = task_verbs.publish(orch, found, words, source)
     if out.json:
         out.data({**tasks.short(made), "issue": made.issue})
     else:

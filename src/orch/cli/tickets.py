@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 
 from orch.api import records
 from orch.cli.options import dry, examples, home, output, shared
 from orch.cli.words import Noun
+from orch.model.errors import Unreachable
 from orch.model.ticket import STATES
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def filters(function: F) -> F:
         click.option("--limit", type=click.IntRange(0), default=0, help="At most so many."),
         click.option("--text", default="", help="Only those that say this, in title or body."),
         click.option("--repo", default="", help="Only those of one repository."),
-        click.option("--label", "labels", multiple=True, help="Only with this label (or another)."),
+        click.option("--label", "labels", multiple=True, help="Only with this label (and others)."),
         click.option(
             "--state", "states", multiple=True, type=click.Choice(STATES),
             help="Only in this state (or another).",
@@ -42,49 +44,90 @@ def filters(function: F) -> F:
 
 @click.group(cls=Noun)
 def tickets() -> None:
-    """List, show, link and unlink tickets."""
+    """Read, list, show, link and unlink tickets."""
 
 
 @tickets.command(
     "list",
     epilog=examples(
-        "orch tickets list --state open --label bug", "orch tickets list --text crash --json"
+        "orch tickets list --state open --label bug", "orch tickets list --source thing --json"
     ),
 )
 @filters
+@click.option("--source", default="", help="Only those of one source (vault is one).")
 @shared
-def list_(as_json: bool, quiet: bool, no_color: bool, **wanted: Any) -> None:
+def list_(source: str, as_json: bool, quiet: bool, no_color: bool, **wanted: Any) -> None:
     """List tickets, newest first. Files that cannot be read are named and kept."""
-    tell_list(output(as_json, quiet, no_color), wanted)
+    tell_list(output(as_json, quiet, no_color), wanted, source)
 
 
-def tell_list(out: Output, wanted: dict[str, Any]) -> None:
+def tell_list(out: Output, wanted: dict[str, Any], source: str) -> None:
     """The tickets that the filters let through."""
-    from orch.api.tickets import find
+    from orch.api.tracked_tickets import listing
 
-    found, broken = find(home(), **wanted)
+    found, broken = listing(home(), source=source, **wanted)
     if out.json:
-        out.data([records.ticket_record(item) for item in found])
+        out.data(found)
     elif out.quiet:
         for item in found:
-            out.line(item.id)
+            out.line(item["id"])
     elif found:
-        rows = [[i.id, i.status, ",".join(i.labels), i.title] for i in found]
-        out.table(["id", "status", "labels", "title"], rows)
+        rows = [[i["id"], i["state"], ",".join(i["labels"]), i["title"]] for i in found]
+        out.table(["id", "state", "labels", "title"], rows)
     elif any(wanted.values()):
-        out.note("no issue is like that: orch issue list shows all")
+        out.note("no issue is like that: orch tickets list shows all")
+    elif source not in ("", "vault"):
+        out.note(f"no ticket yet; read them: orch tickets sync {source}")
     else:
         out.note('no issue yet; make one: orch issue create "TITLE"')
+        out.note("those of GitHub, Jira, ...: orch repo sources add REPO --type KIND")
     for sentence in broken:
         out.warn(f"warning: {sentence}")
 
 
-@tickets.command(epilog=examples("orch tickets show ISSUE-001", "orch tickets show 1 --json"))
+@tickets.command(epilog=examples("orch tickets show ISSUE-001", "orch tickets show thing:12 --raw"))
 @click.argument("identifier")
+@click.option("--raw", is_flag=True, help="The tracker's own answer, as it came.")
 @shared
-def show(identifier: str, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Show a ticket."""
-    tell(output(as_json, quiet, no_color), home().issue(identifier))
+def show(identifier: str, raw: bool, as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Show a ticket, and what follows from it."""
+    from orch.api import tracked_tickets as tracked
+
+    out, orch = output(as_json, quiet, no_color), home()
+    ticket = orch.issue(identifier)
+    known = orch.store.tickets.ticket(ticket.id) if ":" in ticket.id else None
+    if known is None:
+        tell(out, ticket)
+    elif raw:
+        out.line(orch.store.tickets.raw(ticket.id))
+    else:
+        tell_tracked(out, tracked.record_of(orch, known))
+
+
+def tell_tracked(out: Output, told: dict[str, Any]) -> None:
+    """One ticket of a source, whole."""
+    if out.json:
+        out.data(told)
+        return
+    if out.quiet:
+        out.line(told["id"])
+        return
+    out.line(f"{told['id']}: {told['title']}")
+    word = f" ({told['word']})" if told["word"] else ""
+    out.line(f"state: {told['state']}{word}   labels: {', '.join(told['labels']) or 'none'}")
+    lines = {
+        "by": told["author"], "assigned to": told["assignee"], "priority": told["priority"],
+        "milestone": told["milestone"], "part of": told["parent"],
+        "waits for": ", ".join(told["blocked_by"]), "pull request": told["pr_url"],
+        "at": told["url"], "read": told["synced_at"], "task": str(told["task"] or ""),
+        "why": told["why"],
+    }  # fmt: skip
+    for name, value in lines.items():
+        if value:
+            out.line(f"{name}: {value}")
+    if told["body"]:
+        out.line()
+        out.line(told["body"].rstrip("\n"))
 
 
 def tell(out: Output, found: Ticket) -> None:
@@ -151,3 +194,65 @@ def told(out: Output, ticket: Ticket, sentence: str, after: Sequence[str] = ()) 
         out.line(sentence)
         for line in after:
             out.note(line)
+
+
+@tickets.command(
+    epilog=examples(
+        "orch tickets sync", "orch tickets sync thing --full", "orch tickets sync --json"
+    )
+)
+@click.argument("names", nargs=-1, metavar="[SOURCE...]")
+@click.option("--full", is_flag=True, help="Everything anew, not only what has changed.")
+@shared
+def sync(names: tuple[str, ...], full: bool, as_json: bool, quiet: bool, no_color: bool) -> int:
+    """Read what has changed at the trackers, now. Tickets that start work become tasks (with
+    --quiet only their numbers are printed, and what went wrong)."""
+    from orch.api import ticket_sources as ts
+    from orch.compose.service import make_sourcing
+
+    out, orch = output(as_json, quiet, no_color), home()
+    for name in names:
+        ts.find(orch, name)
+    known = list(orch.rooms.config(None).sources)
+    sourcing = make_sourcing(orch, orch.rooms.person)
+    told = []
+    for name in names or known:
+        found = sourcing.look(name, whole=full)
+        told.append(found)
+        if as_json:
+            continue
+        if found.error:
+            out.warn(f"{name}: {found.error}")
+            if found.hint:
+                out.note(f"  try: {found.hint}")
+        elif quiet:
+            for task in found.tasks:
+                out.line(str(task))
+        else:
+            numbers = ", ".join(map(str, found.tasks))
+            made = f", {len(found.tasks)} became tasks: {numbers}" if found.tasks else ""
+            out.line(f"{name}: {found.news} news of {found.seen}, {found.open} open{made}")
+    if as_json:
+        out.data([msgspec.to_builtins(one) for one in told])
+    if not known and not (as_json or quiet):
+        out.note("no source yet; add one: orch repo sources add REPO --type github")
+    return Unreachable.exit_code if any(one.error for one in told) else 0
+
+
+@tickets.command(epilog=examples("orch tickets stats", "orch tickets stats --json"))
+@shared
+def stats(as_json: bool, quiet: bool, no_color: bool) -> None:
+    """Count tickets: open, closed, with tasks, done, not written back."""
+    from orch.api.ticket_sources import stats as counted
+
+    out, found = output(as_json, quiet, no_color), counted(home())
+    if as_json:
+        out.data(found)
+    elif quiet:
+        for one in found:
+            out.line(f"{one['source']} {one['open']}")
+    elif not found:
+        out.note("no source yet; add one: orch repo sources add REPO --type github")
+    else:
+        head = ["source", "open", "closed", "gone", "tasks", "done", "unwritten"]
+        out.table(head, [[str(one[name]) for name in head] for one in found])

@@ -19,7 +19,7 @@ from orch.config.explain import parsed, struct_of
 from orch.config.keys import Path, dotted
 from orch.config.kinds import Place, Wrong
 from orch.config.layers import Layer, from_file, from_text
-from orch.config.loading import FILE, load
+from orch.config.loading import FILE, Config, load
 from orch.config.reading import kinds_of
 from orch.config.service_tree import ModelMap
 from orch.config.tree import NAMED, SECTIONS
@@ -34,6 +34,11 @@ class Edit:
         self.file = home / FILE
         self.was = was
         self.text = text
+
+    def config(self, environ: Mapping[str, str]) -> Config:
+        """What will be configured with it."""
+        text = self.text.removeprefix("\ufeff")
+        return load(self.file.parent, None, {}, environ, own=from_text(text, self.file))
 
     def write(self) -> None:
         """Put it in place, or refuse: `Conflict(config_changed)`, `ToolFailed(disk_full)`."""
@@ -79,6 +84,36 @@ def setting(home: FilePath, key: str, word: str, environ: Mapping[str, str]) -> 
         inner = inner.setdefault(str(part), {})
     inner[str(path[-1])] = value
     return _checked(home, was, _edited(home, path, text, change, wanted), environ), value
+
+
+def adding(
+    home: FilePath, path: Path, table: Mapping[str, Any], environ: Mapping[str, str]
+) -> Edit:
+    """The edit that adds a named table (`("sources", "thing")`) with these plain values; whatever
+    is wrong with them is refused as in a file. `Conflict(config_set)` where there is one."""
+    was, text = _now(home, environ)
+    wanted = tomllib.loads(text)
+    inner: Any = wanted
+    for part in path[:-1]:
+        inner = inner.setdefault(str(part), {})
+    if path[-1] in inner:
+        raise Conflict(
+            f"[{dotted(path)}] is in {home / FILE} already", code="config_set",
+            hint=f"orch config unset {dotted(path)}",
+        )  # fmt: skip
+    inner[str(path[-1])] = dict(table)
+
+    def change(document: Any) -> None:
+        import tomlkit
+
+        place = document
+        for part in path[:-1]:
+            if part not in place:
+                place[part] = tomlkit.table(is_super_table=True)
+            place = place[part]
+        place[path[-1]] = dict(table)
+
+    return _checked(home, was, _edited(home, path, text, change, wanted), environ)
 
 
 def unsetting(home: FilePath, key: str, environ: Mapping[str, str]) -> Edit:

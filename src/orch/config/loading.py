@@ -33,6 +33,7 @@ from orch.config.service_tree import (
     RouterConfig,
     TimeoutConfig,
 )
+from orch.config.source_tree import ForgeConfig, SourceConfig
 from orch.config.tree import (
     LISTS,
     NAMED,
@@ -86,6 +87,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metrics: MetricsConfig
     review: ReviewConfig
     prices: dict[str, PriceConfig]
+    sources: dict[str, SourceConfig]
+    forges: dict[str, ForgeConfig]
     hooks: HookLimits
     notify: NotifyConfig
     rules: tuple[RuleConfig, ...]
@@ -157,6 +160,7 @@ def load(
     person: Flat = read(own, user_home) if own else {}
     if own:
         _check_agents(own, person)
+        _check_sources(own, person)
     repository = theirs or _repository_layer(repo_path)
     narrowed: Flat = {}
     if repository:
@@ -211,7 +215,7 @@ def _assembled(
             name: NAMED[section][0](**filled(NAMED[section][0], flat, (section, name)))
             for name in (named(own, section) if own else ())
         }
-        for section in ("budget", "prices")
+        for section in ("budget", "prices", "sources", "forges")
     }
     sections = {name: struct(**filled(struct, flat, (name,))) for name, struct in SECTIONS.items()}
     lists = {name: flat[name,].value if (name,) in flat else () for name in LISTS}
@@ -271,6 +275,16 @@ def _check_agents(layer: Layer, flat: Flat) -> None:
                 raise layer.error(
                     (*path, key), f'has no meaning with kind = "{kind}"', hint=_kinds_with(key)
                 )
+
+
+def _check_sources(layer: Layer, flat: Flat) -> None:
+    """A source is of a kind, and for a repository."""
+    for name in named(layer, "sources"):
+        values = filled(SourceConfig, flat, ("sources", name))
+        for key, example in (("kind", "github"), ("repo", "thing")):
+            if not values.get(key):
+                hint = f'{key} = "{example}" in [sources.{name}]'
+                raise layer.error(("sources", name), f"has no {key}", hint=hint)
 
 
 def _kinds_with(key: str) -> str:

@@ -41,6 +41,8 @@ _REASONS = {
     "review": "it decides what is merged",
     "timeouts": "it can raise what a run costs",
     "care": "it speaks for the whole machine",
+    "sources": "it says whose words start work, and where answers go",
+    "forges": "it decides where work is sent",
     "metrics": "it speaks for the whole machine",
 }
 _PLAIN_WORKFLOW = r"[a-z][a-z0-9_-]*"

@@ -30,6 +30,7 @@ from orch.config.kinds import (
 from orch.config.outreach_kinds import HEADER, Address, Headers, Occasions, Rows, Switch, When
 from orch.config.reading import kinds_of
 from orch.config.service_kinds import MODEL_NAME, AgentModels, Amount
+from orch.config.source_kinds import Credential, Credentials, Server, Words
 from orch.config.tokens import NAME
 from orch.config.tree import AGENT_NAME, LISTS, NAMED, SECTIONS
 
@@ -212,3 +213,30 @@ def _when(kind: When) -> dict[str, Any]:
 def _whole(pattern: str) -> str:
     """JSON Schema searches; ours match as a whole."""
     return f"^(?:{pattern})$"
+
+
+_REFERENCE = {"type": "string", "description": "env:NAME, file:PATH, cmd:WORDS, or the value."}
+
+
+@_of_kind.register
+def _credential(kind: Credential) -> dict[str, Any]:
+    return _REFERENCE
+
+
+@_of_kind.register
+def _credentials(kind: Credentials) -> dict[str, Any]:
+    return {"type": "array", "items": _REFERENCE, "maxItems": 2}
+
+
+@_of_kind.register
+def _server(kind: Server) -> dict[str, Any]:
+    return {"type": "string", "description": "https://..., or plain http on loopback."}
+
+
+@_of_kind.register
+def _words(kind: Words) -> dict[str, Any]:
+    meaning: dict[str, Any] = {"type": "string", "minLength": 1}
+    return {
+        "type": "object",
+        "additionalProperties": {"enum": list(kind.allowed)} if kind.allowed else meaning,
+    }

@@ -39,6 +39,7 @@ from orch.config.service_tree import (
     RouterConfig,
     TimeoutConfig,
 )
+from orch.config.source_tree import NAME as SOURCE_NAME, ForgeConfig, SourceConfig
 from orch.model.attempt import IoMode, ReplyMode
 
 AGENT_NAME = r"[a-z][a-z0-9_-]{0,31}"
@@ -58,22 +59,25 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     `workflow` is a template's name or a file. Empty `agent`: the only one configured. Empty
     `base_branch`: the repository's default branch. `test_command` is an argv, or words split like a
     shell would; empty: the template's own. `max_parallel` tasks of one repository are at work at
-    once; 0: as many as of all.
+    once; 0: as many as of all. `forge` `auto`: the one at which the repository's remote is, `local`
+    where that is none that Orch knows.
     """
 
     workflow: Annotated[str, Text("a workflow's name", r".+")] = "basic_pr"
     agent: Annotated[str, _AGENT] = ""
     base_branch: Annotated[str, _BRANCH] = ""
     install_dependencies: Annotated[Literal["auto", "never"], Choice(("auto", "never"))] = "auto"
-    forge: Annotated[str, _FORGE] = "local"
+    forge: Annotated[str, _FORGE] = "auto"
     test_command: Annotated[tuple[str, ...], Argv(words=True)] = ()
     max_parallel: Annotated[int, Whole(0, 10_000)] = 0
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """`[service]`: `max_parallel` tasks at work at once, of all repositories together."""
+    """`[service]`: `max_parallel` tasks at work at once, of all repositories together; `webhooks` is
+    the address (HOST:PORT) at which a service takes in what trackers deliver, empty for none."""
 
     max_parallel: Annotated[int, Whole(1, 10_000)] = 4
+    webhooks: Annotated[str, Text("an address (HOST:PORT)", r"[^\s]*")] = ""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +190,8 @@ NAMED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
     ),
     "repos": (Defaults, SLUG, "small letters, digits and -, at most 60"),
     "budget": (BudgetLimits, SCOPES, "run, task, agent, repo or day"),
+    "sources": (SourceConfig, SOURCE_NAME, "small letters, digits, _ and -, at most 40"),
+    "forges": (ForgeConfig, AGENT_NAME, "small letters, digits, _ and -, at most 32"),
     "prices": (PriceConfig, MODEL_NAME, "the name of a model"),
 }
 """Tables of named tables: what each holds, what a name matches, and that in words."""

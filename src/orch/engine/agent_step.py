@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from orch.engine import conversation, questions, unattended
+from orch.engine import conversation, outgoing, questions, unattended
 from orch.engine.programs import Judged
-from orch.engine.step_context import MENDABLE_CODES, UNKNOWN_CODES, Done, StepContext, done, failed
+from orch.engine.step_context import MENDABLE_CODES, Done, StepContext, done, failed, may_pass
 from orch.engine.unattended import Unattended
+from orch.engine.vigil import Watched
 from orch.engine.world import World
 from orch.model.attempt import (
     AgentRequest,
@@ -81,13 +82,10 @@ class AgentProgram:
         self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.fields: dict[str, Any] = {**agent_fields(effect, agent.name), "role": role}
 
-    watched = True
-
-    def idle_s(self, attempt: Attempt) -> float:
-        return self._by(attempt).idle_s
-
-    def asks(self, attempt: Attempt) -> bool:
-        return self._by(attempt).asks
+    def watched(self, attempt: Attempt) -> Watched:
+        agent = self._by(attempt)
+        complexity = self.queue.complexity if self.queue is not None else ""
+        return Watched(complexity, agent.idle_s, agent.asks)
 
     def _by(self, attempt: Attempt) -> Agent:
         """The agent of an attempt: another one may have taken over."""
@@ -108,6 +106,8 @@ class AgentProgram:
             )
         prompt = self._prompt(attempt, briefing)
         last, session = await conversation.before(ctx, agent, attempt)
+        if last is None and effect.onward:
+            session = await conversation.had_before(ctx, agent, attempt)
         trusted = ctx.world.config(ctx.repo.slug).trust.agents
         request = AgentRequest(
             worktree=effect.env, model=effect.model or attempt.model,
@@ -148,11 +148,14 @@ class AgentProgram:
     async def judge(self, attempt: Attempt, record: ExitRecord) -> Judged:
         verdict = self._planned(await self._verdict(attempt, record))
         if self._by(attempt).thread_usage:
-            used = conversation.own(verdict.usage, self._ctx.attempts[: attempt.n - 1])
+            earlier = [
+                *conversation.elsewhere(self._ctx, attempt), *self._ctx.attempts[: attempt.n - 1]
+            ]  # fmt: skip
+            used = conversation.own(verdict.usage, earlier)
             verdict = msgspec.structs.replace(verdict, usage=used)
-        if verdict.code == "timeout" and self.asks(attempt):
+        if verdict.code == "timeout" and self._by(attempt).asks:
             verdict = await self._unanswered(attempt, verdict)
-        elif not verdict.ok and class_of(verdict.code) == "agent" and self.asks(attempt):
+        elif not verdict.ok and class_of(verdict.code) == "agent" and self._by(attempt).asks:
             verdict = self._refused(attempt, verdict)
         end = AttemptEnd(
             id=attempt.id,
@@ -213,7 +216,7 @@ class AgentProgram:
         if verdict.result is None or not of_queue:
             return ()
         fact = wished(verdict.result.delegations)
-        return (fact,) if fact is not None else ()
+        return (outgoing.handed_on(self._ctx, fact),) if fact is not None else ()
 
     async def _verdict(self, attempt: Attempt, record: ExitRecord) -> Verdict:
         world, directory, agent = self._ctx.world, attempt.directory, self._by(attempt)
@@ -236,7 +239,7 @@ class AgentProgram:
         try:
             state = await world.call("git.state", world.git.state, self._ctx.repo, self._effect.env)
         except OrchError as error:
-            if error.code in UNKNOWN_CODES | MENDABLE_CODES:
+            if may_pass(error) or error.code in MENDABLE_CODES:
                 raise
             return Verdict(ok=False, code=error.code, message=error.message, retry=False)
         changed = bool(state.dirty) or state.head != self._effect.env.base_commit

@@ -162,7 +162,7 @@ async def send(ctx: StepContext, effect: fx.SendMessage) -> Done:
     terminals = ctx.world.terminals
     delivery = await ctx.world.call(
         "terminal.send", terminals.send, attempt.terminal, attempt.directory, effect.message,
-        key=ctx.key, took=ctx.world.agents.get(attempt.agent).took,
+        key=ctx.key, took=ctx.world.agents.took(attempt.agent),
     )  # fmt: skip
     size = len(effect.message.encode("utf-8", "replace"))
     await ctx.world.journal.send(NoteMessage(ctx.run.id, attempt.id, size, delivery))

@@ -40,14 +40,10 @@ class CommandProgram:
         self._argv = words(effect.command)
         self.retry = effect.retry or Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.queue: Unattended | None = None
-        self.watched = False
         self.fields: dict[str, Any] = command_fields(effect.env, effect.name or self._argv[0])
 
-    def idle_s(self, attempt: Attempt) -> float:
-        return 0.0
-
-    def asks(self, attempt: Attempt) -> bool:
-        return False
+    def watched(self, attempt: Attempt) -> None:
+        """Its own time is its limit."""
 
     async def launch(self, attempt: Attempt) -> Launch:
         return command_launch(
@@ -106,14 +102,10 @@ class InstallProgram:
         self._sentence = plan.sentence
         self.retry = Retry(lost=ctx.world.lost_attempts(ctx.repo.slug))
         self.queue: Unattended | None = None
-        self.watched = False
         self.fields = command_fields(env, plan.tool)
 
-    def idle_s(self, attempt: Attempt) -> float:
-        return 0.0
-
-    def asks(self, attempt: Attempt) -> bool:
-        return False
+    def watched(self, attempt: Attempt) -> None:
+        """Its own time is its limit."""
 
     async def launch(self, attempt: Attempt) -> Launch:
         return command_launch(self._ctx, attempt, self._env, self._argv, 900.0)

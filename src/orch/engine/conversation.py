@@ -1,7 +1,8 @@
 """Going on with an agent's conversation: when, with which one, and what it costs.
 
 Invariant: a conversation is gone on with by the agent that had it, in its worktree, and only where it
-was cut off from outside or a person wants it; one that could not be gone on with is begun anew.
+was cut off from outside, a person wants it, or the step asks for it (`RunAgent.onward`); one that
+could not be gone on with is begun anew.
 """
 
 from __future__ import annotations
@@ -37,6 +38,27 @@ async def before(ctx: StepContext, agent: Agent, attempt: Attempt) -> tuple[Atte
         if known:
             return earlier[-1], known
     return None, ""
+
+
+async def had_before(ctx: StepContext, agent: Agent, attempt: Attempt) -> str:
+    """The conversation that this agent had last in this worktree, in another step of the run that was
+    the author's work; empty where it had none, or has lost it."""
+    if not agent.resumes or any(one.code == GONE for one in ctx.attempts):
+        return ""
+    others = [
+        one for one in elsewhere(ctx, attempt)
+        if (one.role, one.agent, one.worktree) == ("work", attempt.agent, attempt.worktree)
+    ]  # fmt: skip
+    for one in sorted(others, key=lambda other: other.started_at, reverse=True):
+        known = str(one.usage.get("session_id") or "") or await _said(ctx, agent, one)
+        if known:
+            return known
+    return ""
+
+
+def elsewhere(ctx: StepContext, attempt: Attempt) -> list[Attempt]:
+    """The attempts of the run's other steps."""
+    return [one for one in ctx.world.store.attempts(ctx.run.id) if one.path != attempt.path]
 
 
 def _goes_on(ctx: StepContext, one: Attempt, attempt: Attempt) -> bool:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from orch.engine.waiting import rest
 from orch.engine.world import World
 from orch.model.breakers import Tripped
 from orch.model.command import CreateRun, NoteTask, RefuseTask
@@ -157,10 +158,4 @@ class Dispatcher:
             if task.wake_at > now
         ]  # fmt: skip
         longest = ROOM_S if self._short else LONGEST_S
-        timer = asyncio.ensure_future(self._world.clock.sleep(min([*later, longest])))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
+        await rest(self._woken, self._world.clock, min([*later, longest]))

@@ -40,6 +40,8 @@ from orch.workflow.driver import Request
 
 PROGRAMS = (fx.Route, fx.RunAgent, fx.SpawnAgent, fx.RunCommand, fx.InstallDependencies)
 Post = Callable[[str, Any], None]
+LONG_S = 5.0
+"""Seconds of a limit for which a queued task's run gives its place up."""
 
 
 class Flights:
@@ -179,19 +181,21 @@ class Flights:
     async def _outcome(self, request: Request, ctx: StepContext) -> tuple[str, Any]:
         """Carry it out, looking again while its outcome is unknown: a few times, in a queued task's
         run until it is known, as nobody is there to resume it."""
-        limits = self._world.limits
-        reason = ""
+        limits, now = self._world.limits, self._world.clock.now
+        reason, due = "", 0.0
         for look in itertools.count():
-            if look >= limits.look_attempts:
+            long = self._run.unattended and due - now() > LONG_S
+            if look >= limits.look_attempts or long:
                 if not self._run.unattended or ctx.interrupted is not None:
                     break
-                await unattended.unreachable(ctx, request.kind, reason)
+                await unattended.unreachable(ctx, request.kind, reason, due)
             elif look:
-                await self._pause(ctx, limits.look_base_s * 2.0 ** (look - 1))
+                pause = limits.look_base_s * 2.0 ** (look - 1)
+                await self._pause(ctx, max(pause, min(due - now(), LONG_S)))
             try:
                 return "done", (request.path, await handlers.carry_out(ctx, request.effect))
             except Unknown as unknown:
-                reason = str(unknown)
+                reason, due = str(unknown), unknown.due
             except GivenUp as spent:
                 return "given_up", (request.path, request.kind, spent.error)
             except Mendable as broken:

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from orch.engine import beside, programs, pull_steps, route_step
+from orch.engine import beside, outgoing, programs, pull_steps, reviews, route_step
 from orch.engine.agent_step import agent_program
 from orch.engine.command_step import CommandProgram, InstallProgram
 from orch.engine.step_context import (
     MENDABLE_CODES,
-    UNKNOWN_CODES,
     Done,
     Mendable,
     StepContext,
     Unknown,
     done,
     failed,
+    may_pass,
 )
+from orch.engine.waiting import due_of
 from orch.model import effect as fx
 from orch.model.attempt import FINAL
 from orch.model.command import AttemptEnd, Fact, Noted, PullOpened, WorktreeGone, WorktreeMade
@@ -34,14 +35,13 @@ from orch.model.worktree import Risk, Saved, Worktree
 async def carry_out(ctx: StepContext, effect: fx.Effect[Any]) -> Done:
     """The step's outcome. `Unknown` when only another look can tell, `Interrupted` when asked to
     end, any other `OrchError` of a port becomes the step's failure."""
-    handler = HANDLERS[type(effect)]
     try:
-        return await handler(ctx, effect)
+        return await HANDLERS[type(effect)](ctx, effect)
     except StepError as error:
         return failed(error, end=_unfinished(ctx, error))
     except OrchError as error:
-        if error.code in UNKNOWN_CODES:
-            raise Unknown(error.message) from error
+        if may_pass(error):
+            raise Unknown(error.message, due_of(error)) from error
         if error.code in MENDABLE_CODES:
             raise Mendable(error) from error
         if error.code == "disk_full":
@@ -109,10 +109,9 @@ async def _run_command(ctx: StepContext, effect: fx.RunCommand) -> Done:
 
 async def _commit(ctx: StepContext, effect: fx.Commit) -> Done:
     git = ctx.world.git
-    tip = await ctx.world.call(
-        "git.commit", git.commit, ctx.repo, effect.env, effect.message, key=ctx.key
-    )
-    return done(tip)
+    message, told = outgoing.commit_message(ctx, effect.message)
+    tip = await ctx.world.call("git.commit", git.commit, ctx.repo, effect.env, message, key=ctx.key)
+    return done(tip, *told)
 
 
 async def _merge(ctx: StepContext, effect: fx.Merge) -> Done:
@@ -149,11 +148,12 @@ def _pushed_before(ctx: StepContext, branch: str) -> str:
 async def _create_issue(ctx: StepContext, effect: fx.CreateIssue) -> Done:
     """Look: an issue with the step's key. Both under the vault's lock."""
     tracker, now = ctx.world.tracker, ctx.world.clock.now()
+    effect, told = outgoing.ticket(ctx, effect)
     ticket = await ctx.world.call(
         "tracker.create", tracker.create, effect.title, body=effect.body, labels=effect.labels,
         repo=ctx.repo.slug, created=moment(now), key=ctx.key,
     )  # fmt: skip
-    return done(ticket)
+    return done(ticket, *told)
 
 
 async def _list_issues(ctx: StepContext, effect: fx.ListIssues) -> Done:
@@ -193,18 +193,24 @@ async def _sleep(ctx: StepContext, effect: fx.Sleep) -> Done:
 
 async def _open_pr(ctx: StepContext, effect: fx.OpenPR) -> Done:
     forge = ctx.world.forge
+    effect, told = outgoing.pull(ctx, effect)
     pull = await ctx.world.call(
         "forge.open_pr", forge.open_pr, ctx.repo, head=effect.env.branch,
         base=effect.target or effect.env.base_branch, head_sha=effect.head_sha,
         title=effect.title, body=effect.body, draft=effect.draft, labels=effect.labels,
         key=ctx.key,
     )  # fmt: skip
-    return done(pull, PullOpened(pull))
+    facts: list[Fact] = [PullOpened(pull), *told]
+    if pull.state == "open" and not pull.draft:
+        owners = ctx.world.config(ctx.repo.slug).review.owner
+        facts += await reviews.asked(ctx, pull, owners)
+    return done(pull, *facts)
 
 
 async def _merge_pr(ctx: StepContext, effect: fx.MergePR) -> Done:
     """Look and act are the forge's (see `Forge.merge_pr`): the key lands once."""
     forge, pr = ctx.world.forge, effect.pr
+    await reviews.refuse_unwanted(ctx, pr)
     pull = await ctx.world.call(
         "forge.merge_pr", forge.merge_pr, ctx.repo, pr.number, strategy=effect.strategy,
         expected_head=pr.head_sha, key=ctx.key,
@@ -284,5 +290,7 @@ HANDLERS: dict[type, Callable[[StepContext, Any], Awaitable[Done]]] = {
     fx.LookAtPR: pull_steps.look,
     fx.SetCheck: pull_steps.set_check,
     fx.Rebase: pull_steps.rebase,
+    fx.JudgePR: reviews.judge,
+    fx.TellReviewers: reviews.tell,
     fx.WaitForPR: pull_steps.wait,
 }

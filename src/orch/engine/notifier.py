@@ -20,6 +20,7 @@ from orch.config.outreach_tree import NotifyConfig, NotifyHook
 from orch.config.secret import resolve
 from orch.engine.posting import post
 from orch.engine.told_program import tell
+from orch.engine.waiting import rest
 from orch.engine.world import World
 from orch.model.errors import OrchError
 from orch.model.occasion import Occasion, wanted
@@ -102,7 +103,8 @@ class Notifier:
             self._woken.clear()
             await self.send_due()
             now, waiting = self._world.clock.now(), books.open_notices(limit=1)
-            await self._rest(min(LONGEST_S, waiting[0].due - now) if waiting else None)
+            due = min(LONGEST_S, waiting[0].due - now) if waiting else None
+            await rest(self._woken, self._world.clock, due)
 
     async def send_due(self) -> None:
         """Send what is due now."""
@@ -113,18 +115,6 @@ class Notifier:
             if not due:
                 return
             await asyncio.gather(*(self._send(notice) for notice in due))
-
-    async def _rest(self, pause: float | None) -> None:
-        if pause is None:
-            await self._woken.wait()
-            return
-        timer = asyncio.ensure_future(self._world.clock.sleep(pause))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
 
     async def _send(self, notice: Notice) -> None:
         books = self._world.store.outreach

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from orch.engine import questions, vigil
 from orch.engine.step_context import Done, Interrupted, StepContext, Unknown, failed
 from orch.engine.unattended import Unattended
+from orch.engine.vigil import Watched
 from orch.model.attempt import FINAL, Attempt, ExitRecord, Launch
 from orch.model.command import AttemptEnd
 from orch.model.effect import Retry
@@ -29,14 +30,8 @@ class Program(Protocol):
     queue: Unattended | None
     """The rules of the queue, for a task of it; None: `retry` alone decides."""
 
-    watched: bool
-    """Whether it is ended when it shows no sign of life."""
-
-    def idle_s(self, attempt: Attempt) -> float:
-        """After so many seconds of silence, 0 for the general rule."""
-
-    def asks(self, attempt: Attempt) -> bool:
-        """Whether its program asks a person before it acts."""
+    def watched(self, attempt: Attempt) -> Watched | None:
+        """How it is watched while it works; None: it is waited for, however silent it is."""
 
     async def launch(self, attempt: Attempt) -> Launch:
         """The command line; made only if the program never started."""
@@ -195,15 +190,13 @@ async def _run_once(
 
 async def _until_end(ctx: StepContext, program: Program, attempt: Attempt) -> AttemptEnd | None:
     end = ctx.world.terminals.ended(attempt.terminal, attempt.directory)
-    asking = program.asks(attempt)
-    heard = asyncio.ensure_future(questions.heard(ctx, attempt)) if asking else None
+    watched = program.watched(attempt)
+    if watched is None:
+        await ctx.wait(end)
+        return None
+    heard = asyncio.ensure_future(questions.heard(ctx, attempt)) if watched.asking else None
     try:
-        if not program.watched:
-            await ctx.wait(end)
-            return None
-        complexity = program.queue.complexity if program.queue is not None else ""
-        idle_s = program.idle_s(attempt)
-        return await vigil.ended(ctx, attempt, complexity, end, asking=asking, idle_s=idle_s)
+        return await vigil.ended(ctx, attempt, watched, end)
     finally:
         if heard is not None:
             heard.cancel()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orch.engine.step_context import UNKNOWN_CODES, Done, PutAway, StepContext, done
+from orch.engine import outgoing, reviews
+from orch.engine.step_context import Done, PutAway, StepContext, done, may_pass
 from orch.model import effect as fx
 from orch.model.command import PullOpened, RecordPull
 from orch.model.errors import Conflict, MergeConflict, OrchError
-from orch.model.pull import FileChange, PullRequest
-from orch.model.pull_rules import news_of, reason_of
+from orch.model.pull import Check, FileChange, PullRequest, Verdict
+from orch.model.pull_rules import asks_checks, asks_people, news_of, reason_of
 
 
 async def policy(ctx: StepContext, effect: fx.TaskPolicy) -> Done:
@@ -21,14 +22,17 @@ async def policy(ctx: StepContext, effect: fx.TaskPolicy) -> Done:
     config = world.config(run.repo).review
     task = world.store.task(run.task)
     author = task.agent if task is not None else ""
+    reviewer = _reviewer(config.agent, author, world.agents.startable(run.repo))
+    people = reviews.forge_of(world, ctx.repo) is not None
     issue = run.issue
     title = issue.title if issue is not None else task.title if task is not None else run.workflow
     body = issue.body if issue is not None else task.body if task is not None else ""
     return done(
         fx.ReviewPolicy(
             repo=run.repo, title=title, text=f"{title}\n\n{body}".strip(), author=author,
-            reviewer=_reviewer(config.agent, author, world.agents.startable(run.repo)),
-            checks=list(config.checks), max_cycles=config.max_cycles,
+            reviewer=reviewer, people=people, begin_s=config.begin_s if people else 0.0,
+            approval=people and bool(config.owner) and not reviewer, checks=list(config.checks),
+            max_cycles=config.max_cycles,
             conflict_cap=config.conflict_cap, auto_merge=config.auto_merge,
             strategy=config.strategy, delete_branch=config.delete_branch, drafts=config.drafts,
             timeout_s=config.timeout_s, clean_up=config.clean_up,
@@ -65,7 +69,7 @@ async def _pushed(ctx: StepContext, branch: str) -> str:
     try:
         return await world.call("git.remote_tip", world.git.remote_tip, ctx.repo, branch)
     except OrchError as error:
-        if error.code in UNKNOWN_CODES:
+        if may_pass(error):
             return ""
         raise
 
@@ -88,6 +92,7 @@ async def look(ctx: StepContext, effect: fx.LookAtPR) -> Done:
     found = fx.PullLook(
         pull=pull, checks=list(checks), files=[change.path for change in changed],
         base_tip=seen.base_tip, conflicts=await _conflicts(ctx, pull, effect.strategy),
+        verdicts=list(await reviews.verdicts(world, repo, pull.number)),
     )  # fmt: skip
     return done(found, PullOpened(pull))
 
@@ -114,6 +119,7 @@ async def _conflicts(ctx: StepContext, pull: PullRequest, strategy: fx.Strategy)
 
 async def set_check(ctx: StepContext, effect: fx.SetCheck) -> Done:
     forge, pull = ctx.world.forge, effect.pr
+    effect = outgoing.check(ctx, effect)
     known = await ctx.world.call("forge.checks", forge.checks, ctx.repo, pull.head_sha)
     for check in known:
         said = (check.name, check.state, check.summary)
@@ -139,11 +145,18 @@ async def wait(ctx: StepContext, effect: fx.WaitForPR) -> Done:
     """One look; without news the run is put away, and `orch.engine.pulls` has it taken up again."""
     world = ctx.world
     pull = await _refreshed(ctx, effect.pr)
-    checks = await world.call("forge.checks", world.forge.checks, ctx.repo, pull.head_sha)
+    checks: Sequence[Check] = ()
+    if asks_checks(effect):
+        checks = await world.call("forge.checks", world.forge.checks, ctx.repo, pull.head_sha)
     step, now = world.store.step(ctx.run.id, ctx.path), world.clock.now()
     since = step.planned_at if step is not None else now
     run = world.store.run(ctx.run.id) or ctx.run
-    what = news_of(effect, pull, checks, since=since, now=now, asked=run.resumed_at > since)
+    said: Sequence[Verdict] = ()
+    if asks_people(effect):
+        said = await reviews.verdicts(world, ctx.repo, pull.number)
+    what = news_of(
+        effect, pull, checks, since=since, now=now, asked=run.resumed_at > since, verdicts=said
+    )
     if what is None and await _conflicts(ctx, pull, "squash") and effect.until != "person":
         what = "conflict"
     if what is None:

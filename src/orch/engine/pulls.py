@@ -9,16 +9,19 @@ nothing; the remote itself is asked only every `[review] refresh_s`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from orch.engine import reviews
 from orch.engine.dispatcher import FAULTS
+from orch.engine.waiting import rest
 from orch.engine.world import ENGINE, World
 from orch.model import effect as fx
 from orch.model.command import RecordPull, TakeRun
 from orch.model.errors import OrchError
 from orch.model.event import PullRecorded
-from orch.model.pull import PullRequest
-from orch.model.pull_rules import KIND, news_of
+from orch.model.heard import HELD
+from orch.model.pull import Check, PullRequest, Verdict
+from orch.model.pull_rules import KIND, asks_checks, asks_people, news_of
 from orch.model.run import Owner, Run
 from orch.model.step import Step
 
@@ -39,6 +42,11 @@ class PullWatch:
         self._asked: dict[tuple[str, int], float] = {}
         self._moved: set[tuple[str, str]] = set()
         self._crowded = False
+
+    def hint(self) -> None:
+        """Somebody says that something became of a pull request: it is looked up now."""
+        self._looked = float("-inf")
+        self._woken.set()
 
     def wake(self) -> None:
         self._woken.set()
@@ -79,10 +87,9 @@ class PullWatch:
         world = self._world
         now = world.clock.monotonic()
         for task in (*world.store.tasks("in_review"), *world.store.tasks("needs_review")):
-            for run in world.store.runs_of_task(task.id):
-                for pull in world.store.pulls(run.id):
-                    if pull.state == "open":
-                        await self._look_at(pull, now)
+            for pull in world.store.pulls_of_task(task.id):
+                if pull.state == "open":
+                    await self._look_at(pull, now)
 
     async def _look_at(self, pull: PullRequest, now: float) -> None:
         """Its record; every `refresh_s` what the remote shows."""
@@ -101,14 +108,14 @@ class PullWatch:
             if error.code in FAULTS:
                 raise
             return
-        if found != pull:
+        if found != pull and found.head == pull.head:  # another forge counts for itself
             await world.journal.send(RecordPull(found))
 
     async def _wake_runs(self) -> None:
         """Have every run taken up whose pull request has news, while there are free places."""
         world, self._crowded = self._world, False
         for run in world.store.live_runs():
-            if run.status != "blocked" or not run.unattended:
+            if run.status != "blocked" or not run.unattended or _put_aside(run):
                 continue
             step = self._waiting(run)
             if step is None or not await self._has_news(run, step):
@@ -145,17 +152,26 @@ class PullWatch:
             return False
         if (pull.repo, pull.base) in self._moved and wait.until != "person":
             return True  # its base has moved: it may conflict now
-        checks = await world.call("forge.checks", world.forge.checks, repo, pull.head_sha)
+        said: Sequence[Verdict] = ()
+        checks: Sequence[Check] = ()
+        try:
+            if asks_checks(wait):
+                checks = await world.call("forge.checks", world.forge.checks, repo, pull.head_sha)
+            if asks_people(wait):
+                said = await reviews.verdicts(world, repo, pull.number)
+        except OrchError as error:  # as above
+            if error.code in FAULTS:
+                raise
+            return False
         now = world.clock.now()
         return news_of(
-            wait, pull, checks, since=step.planned_at, now=now, asked=False
+            wait, pull, checks, since=step.planned_at, now=now, asked=False, verdicts=said
         ) is not None  # fmt: skip
 
     async def _wait(self) -> None:
-        timer = asyncio.ensure_future(self._world.clock.sleep(self._pace()))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
+        await rest(self._woken, self._world.clock, self._pace())
+
+
+def _put_aside(run: Run) -> bool:
+    """A person has put it aside: only a person lets it go on."""
+    return run.reason is not None and run.reason.code == HELD

@@ -22,6 +22,7 @@ from orch.model.attempt import Attempt
 from orch.model.command import Advance, Finish
 from orch.model.effect import COMPOSITE_KINDS
 from orch.model.errors import Failure, NonDeterminism, OrchError, failure_of
+from orch.model.heard import HELD
 from orch.model.plain import plain_data
 from orch.model.repo import Repo
 from orch.model.run import Reason, Run, Unresolved
@@ -276,6 +277,11 @@ class Runner:
     async def _left(self) -> None:
         if self._leaving == "stop":
             await beside.end_all(self._world, self._run, self._epoch, frozenset())
+            run = self._world.store.run(self._run.id)
+            if run is not None and run.stop_why:  # no news wakes what a person has put aside
+                again = f"orch task retry {run.task}"
+                await self._block(Reason("human", HELD, run.stop_why, again))
+                return
             hint = f"orch resume {self._run.id}"
             await self._block(Reason("stopped", "stopped", "stopped by a person", hint))
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from orch.engine.firing import Firings
+from orch.engine.waiting import rest
 from orch.model.errors import OrchError
 from orch.model.job import Job, Told
 from orch.ports import Clock
@@ -50,7 +51,7 @@ class Scheduler:
         try:
             while True:
                 self._changed.clear()
-                await self._pause(await self._look())
+                await rest(self._changed, self._clock, await self._look())
         finally:
             for task in self._flying.values():
                 task.cancel()
@@ -86,23 +87,3 @@ class Scheduler:
         self._flying.pop((job, slot), None)
         if not done.cancelled() and (error := done.exception()) is not None:
             log.error("job %s: a fault in orch", job, exc_info=error)
-
-    async def _pause(self, seconds: float | None) -> None:
-        """Until that time is over or something has changed."""
-        loop = asyncio.get_running_loop()
-        waits = [loop.create_task(_told(self._changed))]
-        if seconds is not None:
-            waits.append(loop.create_task(_slept(self._clock, seconds)))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-
-
-async def _told(changed: asyncio.Event) -> None:
-    await changed.wait()
-
-
-async def _slept(clock: Clock, seconds: float) -> None:
-    await clock.sleep(seconds)

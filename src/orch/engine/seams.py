@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from orch.model.errors import UsageError
 from orch.ports import Failpoints
@@ -87,3 +88,30 @@ def failpoints_from(environ: Mapping[str, str]) -> Failpoints:
     if wanted and not count.isdigit():
         raise UsageError(f"ORCH_FAILPOINT={wanted} is not of the form word@n")
     return KillAt(word, int(count or 0), Path(log) if log else None, group=group)
+
+
+class ReportWaits(NamedTuple):
+    """Seconds that `orch.engine.reporter` waits: `grace_s` until a tracker's lists surely show what
+    was written (longer than a request may take), `sweep_s` after the last words on a task until they
+    are counted, `settle_s` for a state to last (what passes at once is no news to anybody)."""
+
+    grace_s: float = 20.0
+    sweep_s: float = 60.0
+    settle_s: float = 1.0
+
+
+FOR_PEOPLE = ReportWaits()
+
+
+def report_waits_from(environ: Mapping[str, str]) -> ReportWaits:
+    """What `ORCH_REPORT_WAITS=GRACE:SWEEP:SETTLE` asks for, so that a test need not wait for minutes;
+    what holds for people by default."""
+    wanted = environ.get("ORCH_REPORT_WAITS", "")
+    if not wanted:
+        return FOR_PEOPLE
+    try:
+        waits = ReportWaits(*(float(part) for part in wanted.split(":")))
+    except (TypeError, ValueError) as error:
+        told = f"ORCH_REPORT_WAITS={wanted} is not of the form GRACE:SWEEP:SETTLE (seconds)"
+        raise UsageError(told) from error
+    return waits

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from orch.engine.waiting import due_of
 from orch.engine.world import World
 from orch.model.attempt import FINAL, Attempt
 from orch.model.command import AttemptEnd, EndAttempt, Fact, NextAttempt, NoteAttempt
@@ -24,9 +25,10 @@ from orch.model.run import Reason, Run
 from orch.model.step import Outcome
 
 Mode = Literal["cancel", "stop", "leave", "end"]
-UNKNOWN_CODES = frozenset(
-    {"base_moved", "network", "git_timeout", "remote_missing", "repository_busy"}
-)
+UNKNOWN_CODES = frozenset({
+    "base_moved", "network", "git_timeout", "remote_missing", "repository_busy",
+    "outcome_unknown", "host_unreachable", "host_limit", "host_pace", "host_reserve",
+})  # fmt: skip
 """What may be well in a moment: it is looked at again, then the run waits; nothing is lost."""
 MENDABLE_CODES = frozenset({
     "branch_moved", "embedded_repository", "history_replaced", "issue_broken", "needs_filter",
@@ -46,8 +48,18 @@ class Interrupted(Exception):  # not an error: somebody wants the step no more
         self.end = end
 
 
+def may_pass(error: OrchError) -> bool:
+    """Whether it may be well in a moment, or at a time that it names: a step is not over by it."""
+    return error.code in UNKNOWN_CODES or bool(due_of(error))
+
+
 class Unknown(Exception):
-    """The outcome of an act is not known (no answer, network): look again later."""
+    """The outcome of an act is not known (no answer, network): look again later, not before `due`
+    (seconds since the epoch) where a limit names a time."""
+
+    def __init__(self, message: str, due: float = 0.0) -> None:
+        super().__init__(message)
+        self.due = due
 
 
 class Mendable(Exception):

@@ -29,6 +29,8 @@ from orch.model.task import Task
 
 LOOK_S = 30.0
 """Seconds after which a wait is thought over: a cooldown may have been cleared, a limit raised."""
+LONGEST_S = 300.0
+"""Seconds that a limit is believed at most: the clock may have been set, a limit raised."""
 
 
 class Chosen(Protocol):
@@ -144,13 +146,16 @@ class Unattended:
         return task
 
 
-async def unreachable(ctx: StepContext, kind: str, why: str) -> None:
-    """What is outside does not answer: say so, give the place up, and come back for another look."""
+async def unreachable(ctx: StepContext, kind: str, why: str, due: float = 0.0) -> None:
+    """What is outside does not answer, or takes nothing before `due`: say so, give the place up, and
+    come back for another look."""
     world = ctx.world
+    now = world.clock.now()
+    until = due if due > now else now + LOOK_S
     told = f"waits: step {ctx.path} ({kind}) cannot go on: {why}"
-    await world.journal.send(HoldTask(ctx.run.task, told, world.clock.now() + LOOK_S))
+    await world.journal.send(HoldTask(ctx.run.task, told, until))
     world.places.leave(ctx.run.id)
-    await ctx.wait(world.clock.sleep(LOOK_S))
+    await ctx.wait(world.clock.sleep(min(until - now, LONGEST_S)))
     await ctx.enter()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from orch.engine import questions
 from orch.engine.step_context import StepContext
@@ -28,16 +28,23 @@ OVERSPENT = "budget"
 """The code of an attempt that was ended because a limit was reached: no failure of anybody."""
 
 
+class Watched(NamedTuple):
+    """How an agent is watched: the complexity of its task (empty: none is known), its own limit of
+    silence in seconds (0: the one of the complexity), and whether it asks a person before it acts."""
+
+    complexity: str
+    idle_s: float
+    asking: bool
+
+
 async def ended(
-    ctx: StepContext, attempt: Attempt, complexity: str, end: Coroutine[Any, Any, None],
-    *, asking: bool = False, idle_s: float = 0.0,
-) -> AttemptEnd | None:  # fmt: skip
+    ctx: StepContext, attempt: Attempt, watched: Watched, end: Coroutine[Any, Any, None]
+) -> AttemptEnd | None:
     """Wait for the agent's end. None: it has ended or is gone; else why it has to be ended now. One
-    that waits for a person's answer is not stuck. `idle_s` is the agent's own limit of silence, 0 for
-    the one of the task's complexity. Only a queued task's agent is ended for what it has spent."""
+    that waits for a person's answer is not stuck. Only a queued task's agent is ended for what it
+    has spent."""
     timeouts: stuck.Timeouts = ctx.world.config(ctx.run.repo).timeouts
-    timeouts = _Own(idle_s) if idle_s else timeouts
-    grace = stuck.timeout_s(complexity, _Silences(timeouts), 0.0)
+    grace = watched.idle_s or stuck.grace_s(watched.complexity, timeouts)
     pause = min(LONGEST_S, grace / PARTS) if grace else LONGEST_S
     gone = asyncio.ensure_future(end)
     watch: stuck.Watch | None = None
@@ -50,11 +57,11 @@ async def ended(
             if gone.done():
                 gone.result()
                 return None
-            if asking and await questions.waiting(ctx, attempt):
+            if watched.asking and await questions.waiting(ctx, attempt):
                 watch = found = None
             else:
                 watch = stuck.observe(watch, await _look(ctx, attempt))
-                found = stuck.judge(watch, complexity, timeouts)
+                found = stuck.judge(watch, grace)
             if found is not None:
                 return AttemptEnd(
                     id=attempt.id, status="failed", code="stuck", message=found.message
@@ -67,24 +74,6 @@ async def ended(
     finally:
         if not gone.done():
             gone.cancel()
-
-
-class _Silences:
-    """The graces of silence in the form of times an attempt may take."""
-
-    def __init__(self, timeouts: stuck.Timeouts) -> None:
-        self.simple_s = timeouts.stuck_simple_s
-        self.medium_s = timeouts.stuck_medium_s
-        self.complex_s = timeouts.stuck_complex_s
-        self.stuck_simple_s = self.stuck_medium_s = self.stuck_complex_s = 0.0
-
-
-class _Own:
-    """The same limit of silence, whatever the task."""
-
-    def __init__(self, idle_s: float) -> None:
-        self.simple_s = self.medium_s = self.complex_s = 0.0
-        self.stuck_simple_s = self.stuck_medium_s = self.stuck_complex_s = idle_s
 
 
 async def _either(gone: asyncio.Future[None], seconds: float) -> None:

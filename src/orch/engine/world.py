@@ -7,7 +7,7 @@ off the loop with a failpoint on either side: the places at which the crash test
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from orch.config import Config
 from orch.config.tree import WorktreeFiles
 from orch.engine.slots import Places
+from orch.model import marks
 from orch.model.briefing import Section
 from orch.model.budget import Exceeded
 from orch.model.command import Command
@@ -30,6 +31,7 @@ from orch.ports import (
     Ids,
     Store,
     Terminals,
+    Took,
     Tracker,
 )
 
@@ -59,6 +61,10 @@ class Agents(Protocol):
         one. `repo` is a slug."""
 
     def get(self, name: str) -> Agent: ...
+    def took(self, name: str) -> Took | None:
+        """How an agent shows that it took a message; None for one that does not, and for one that is
+        not configured any more."""
+
     def startable(self, repo: str) -> list[str]:
         """Those that are configured and can be started here, in the configuration's order."""
 
@@ -84,10 +90,12 @@ class World:
     own code (which may hang: it gets a thread of its own); `environ` is what programs may inherit
     from; `alive` tells whether an owner's process still lives; `lost_attempts` gives a repository's
     limit of tries when terminals go away; `briefing` gives what an attempt is told about its task;
+    `mark` gives the key of what is called so at a place (`orch.model.marks`);
     `config` what is configured now for a repository; `may_spend` what forbids one more attempt of
     an agent, `overspent` what those at work have reached, `seconds_left` how long they may go on
     before a limit of time is; `beginning` is held from the first question to the attempt in the
-    books, so that no two take the same room in a budget."""
+    books, so that no two take the same room in a budget; `secrets` gives the values that nothing
+    written outward may hold."""
 
     home: Path
     store: Store
@@ -115,6 +123,8 @@ class World:
     overspent: Callable[[Run, str, float], Exceeded | None] = lambda run, agent, now: None
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     seconds_left: Callable[[Run, str, float], float] = lambda run, agent, now: float("inf")
+    secrets: Callable[[str], Sequence[str]] = lambda slug: ()
+    mark: Callable[[str, str], str] = lambda place, name: marks.key_of(b"", place, name)
     places: Places = field(default_factory=lambda: Places(lambda: Slots(2**31)))
 
     async def call(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from orch.model import typed
 from orch.model.errors import UsageError
 from orch.model.pull import Check
 from orch.shelf import Content, Shelf, Unreadable
 
 _LARGEST = 64 * 1024
-_decoder = msgspec.json.Decoder(Check)
+_decoder = typed.decoder(Check)
 
 
 def shelf_of(directory: str, commit: str) -> Shelf:

@@ -6,7 +6,7 @@ each forge in use, and shows of it what is its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orch.model.effect import Strategy
@@ -16,21 +16,22 @@ from orch.ports import Forge
 
 
 class ChosenForges:
-    """`orch.ports.Forge` over several. `chosen` are the forges' names by repository, for those that
-    have another one than `default`; `make` gives the forge of a name."""
+    """`orch.ports.Forge` over several. `choose` gives the name of the forge of a repository (by its
+    slug), `names` those that are in use, `make` the forge of a name."""
 
     def __init__(
-        self, default: str, chosen: Mapping[str, str], make: Callable[[str], Forge]
-    ) -> None:
-        self._default = default
-        self._chosen = dict(chosen)
+        self, choose: Callable[[str], str], names: Callable[[], Iterable[str]],
+        make: Callable[[str], Forge], name: str = "chosen",
+    ) -> None:  # fmt: skip
+        self._choose = choose
+        self._names = names
         self._make = make
         self._made: dict[str, Forge] = {}
-        self.name = default
+        self.name = name
 
     def of(self, repo: Repo) -> Forge:
         """The forge of this repository; made when it is first needed."""
-        return self._named(self._chosen.get(repo.slug, self._default))
+        return self._named(self._choose(repo.slug))
 
     def open_pr(
         self, repo: Repo, *, head: str, base: str, head_sha: str, title: str, body: str,
@@ -51,7 +52,7 @@ class ChosenForges:
             pull
             for name in self._in_use()
             for pull in self._named(name).list_prs()
-            if self._chosen.get(pull.repo, self._default) == name
+            if self._choose(pull.repo) == name
         ]
         found.sort(key=lambda pull: (pull.created, pull.repo, pull.number), reverse=True)
         return tuple(found)
@@ -98,7 +99,7 @@ class ChosenForges:
         return tuple(told)
 
     def _in_use(self) -> list[str]:
-        return sorted({self._default, *self._chosen.values()})
+        return sorted(set(self._names()))
 
     def _named(self, name: str) -> Forge:
         if name not in self._made:

@@ -25,6 +25,7 @@ import msgspec
 
 from orch.forges import checks, rules
 from orch.forges.merging import Merging
+from orch.model import typed
 from orch.model.effect import Strategy
 from orch.model.errors import ToolFailed, UsageError
 from orch.model.pull import Check, CheckState, PullRequest
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from orch.ports import Clock, Git
 
 PLUGIN_API = 1
-_decoder = msgspec.json.Decoder(PullRequest)
+_decoder = typed.decoder(PullRequest)
 _HEAD = re.compile(rb'"head"\s*:\s*("(?:[^"\\]|\\.)*")')
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
@@ -317,7 +318,7 @@ def _head(data: bytes) -> str:
     if match is None:
         return ""
     try:
-        return msgspec.json.decode(match[1], type=str)
+        return typed.decode(match[1], str)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 

@@ -20,8 +20,7 @@ from msgspec.structs import replace
 
 from orch.forges import rules
 from orch.model.effect import Strategy
-from orch.model.errors import Conflict
-from orch.model.pull import Check, PullRequest, spelled
+from orch.model.pull import Check, PullRequest
 from orch.model.repo import Repo
 
 if TYPE_CHECKING:
@@ -68,9 +67,9 @@ class Merging:
             if pull.state == "merged":
                 return pull if trial else self._recorded(repo, pull)
             if pull.state == "closed":
-                raise _closed(pull)
+                raise rules.closed(pull)
             if not ignore_checks:
-                _refuse_unready(pull, self._records.checks(repo, pull.head_sha))
+                rules.refuse_unready(pull, self._records.checks(repo, pull.head_sha))
             return self._land(repo, pull, strategy, key, message, trial=trial)
 
     def close(self, repo: Repo, number: int, *, trial: bool) -> PullRequest:
@@ -79,34 +78,25 @@ class Merging:
         if not trial:
             pull = self._records.change(repo, number, state="closed")
         if pull.state == "merged":
-            raise _merged(pull, "closed")
+            raise rules.merged(pull, "closed")
         return pull
 
     def reopen(self, repo: Repo, number: int, *, trial: bool) -> PullRequest:
         """See `orch.ports.Forge.reopen_pr`."""
         pull = self._looked(repo, number)
         if pull.state == "merged":
-            raise _merged(pull, "opened again")
+            raise rules.merged(pull, "opened again")
         if pull.state == "open":
             return pull
         if not self._git.remote_tip(repo, pull.head):
-            raise Conflict(
-                f"The branch {pull.head} of pull request {spelled(pull)} is not at the remote"
-                " any more.",
-                code="head_gone",
-                hint=f"Push it again with: git push origin {pull.head_sha}:refs/heads/{pull.head}",
-            )
+            raise rules.head_gone(pull)
         return pull if trial else self._recorded(repo, replace(pull, state="open"), state="open")
 
     def delete_head(self, repo: Repo, number: int) -> bool:
         """See `orch.ports.Forge.delete_head`."""
         pull = self._records.get_pr(repo, number)
         if pull.state != "merged":
-            raise Conflict(
-                f"Pull request {spelled(pull)} is {pull.state}, so its branch is kept.",
-                code="pr_not_merged",
-                hint=f"orch pr merge {spelled(pull)} --delete-branch",
-            )
+            raise rules.not_merged(pull)
         return self._git.delete_at_remote(repo, pull.head, expected=pull.head_sha)
 
     def _looked(self, repo: Repo, number: int) -> PullRequest:
@@ -150,42 +140,3 @@ class Merging:
 
     def _now(self) -> str:
         return rules.timestamp(self._clock.now())
-
-
-def _refuse_unready(pull: PullRequest, checks: Sequence[Check]) -> None:
-    """Draft, failing and pending stand in the way, in this order."""
-    name = spelled(pull)
-    if pull.draft:
-        raise Conflict(
-            f"Pull request {name} is a draft.",
-            code="pr_draft",
-            hint=f"orch pr merge {name} --force",
-        )
-    for state, word in (("failure", "failed"), ("pending", "pending")):
-        names = [check.name for check in checks if check.state == state]
-        if names:
-            counted = "check has" if len(names) == 1 else "checks have"
-            what = f"{counted} failed" if word == "failed" else f"{counted} not ended"
-            raise Conflict(
-                f"Pull request {name} is not merged: {len(names)} {what} on"
-                f" {pull.head_sha[:12]}: {', '.join(names)}.",
-                code=f"checks_{word}",
-                hint=f"orch pr checks {name} (orch pr merge {name} --force merges all the same)",
-                checks=names,
-            )
-
-
-def _closed(pull: PullRequest) -> Conflict:
-    name = spelled(pull)
-    return Conflict(
-        f"Pull request {name} is closed.", code="pr_closed", hint=f"orch pr reopen {name}"
-    )
-
-
-def _merged(pull: PullRequest, what: str) -> Conflict:
-    name = spelled(pull)
-    return Conflict(
-        f"Pull request {name} is merged; it cannot be {what}.",
-        code="pr_merged",
-        hint=f"orch pr show {name}",
-    )

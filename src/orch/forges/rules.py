@@ -1,16 +1,17 @@
-"""What our own forges agree on: the marker in a PR's body, its texts, and where a slug may lead.
+"""What all forges agree on: the marker in a PR's body, its texts, what stands in the way of a merge.
 
-Invariant: pure, and the same for the local forge and its double.
+Invariant: pure, and the same for every forge.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 
 from orch.model.effect import Strategy
 from orch.model.errors import Conflict, NotFound, UsageError
-from orch.model.pull import CHECK_STATES, PullRequest, said, spelled
+from orch.model.pull import CHECK_STATES, Check, PullRequest, said, spelled
 from orch.model.repo import Repo
 
 STATES = ("open", "merged", "closed")
@@ -129,3 +130,58 @@ def check_words(name: str, state: str) -> None:
             code="bad_check",
             hint="orch pr check 3 unit-tests success",
         )
+
+
+def refuse_unready(pull: PullRequest, checks: Sequence[Check]) -> None:
+    """Draft, failing and pending stand in the way, in this order."""
+    name = spelled(pull)
+    if pull.draft:
+        raise Conflict(
+            f"Pull request {name} is a draft.",
+            code="pr_draft",
+            hint=f"orch pr merge {name} --force",
+        )
+    for state, word in (("failure", "failed"), ("pending", "pending")):
+        names = [check.name for check in checks if check.state == state]
+        if names:
+            counted = "check has" if len(names) == 1 else "checks have"
+            what = f"{counted} failed" if word == "failed" else f"{counted} not ended"
+            raise Conflict(
+                f"Pull request {name} is not merged: {len(names)} {what} on"
+                f" {pull.head_sha[:12]}: {', '.join(names)}.",
+                code=f"checks_{word}",
+                hint=f"orch pr checks {name} (orch pr merge {name} --force merges all the same)",
+                checks=names,
+            )
+
+
+def closed(pull: PullRequest) -> Conflict:
+    name = spelled(pull)
+    return Conflict(
+        f"Pull request {name} is closed.", code="pr_closed", hint=f"orch pr reopen {name}"
+    )
+
+
+def merged(pull: PullRequest, what: str) -> Conflict:
+    name = spelled(pull)
+    return Conflict(
+        f"Pull request {name} is merged; it cannot be {what}.",
+        code="pr_merged",
+        hint=f"orch pr show {name}",
+    )
+
+
+def head_gone(pull: PullRequest) -> Conflict:
+    return Conflict(
+        f"The branch {pull.head} of pull request {spelled(pull)} is not at the remote any more.",
+        code="head_gone",
+        hint=f"Push it again with: git push origin {pull.head_sha}:refs/heads/{pull.head}",
+    )
+
+
+def not_merged(pull: PullRequest) -> Conflict:
+    return Conflict(
+        f"Pull request {spelled(pull)} is {pull.state}, so its branch is kept.",
+        code="pr_not_merged",
+        hint=f"orch pr merge {spelled(pull)} --delete-branch",
+    )

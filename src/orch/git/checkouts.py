@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import msgspec
 
 from orch.git import disposal, failures, moved, names, refs, refusals
-from orch.git.gateway import Gateway, Place
+from orch.git.gateway import Gateway, Place, reach_of
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.repo import Checkout
 
@@ -99,7 +99,7 @@ def _clone_into(gateway: Gateway, url: str, directory: str) -> None:
     words = ["clone", "--quiet", "--no-checkout", "--template=", "--origin", "origin"]
     gateway.run(
         [*words, "--no-recurse-submodules", "--end-of-options", url, directory],
-        reach="near" if names.is_local_url(url) else "far",
+        reach=reach_of(url),
         timeout=gateway.limits.transfer_s,
     )
     git_dir = os.path.join(directory, ".git")
@@ -261,7 +261,7 @@ def _ask(gateway: Gateway, url: str) -> str:
         names.check_url(url, gateway.protocols)
         listing = gateway.run(
             ["ls-remote", "--quiet", "--symref", "--end-of-options", url, "HEAD"],
-            reach="near" if names.is_local_url(url) else "far",
+            reach=reach_of(url),
             timeout=_ASK_S,
         )
     except OrchError:

@@ -25,13 +25,13 @@ from typing import Literal
 
 import msgspec
 
-from orch.git import failures, locks
+from orch.git import failures, locks, names
 
 # `none`: our environment, no configuration but the pinned one. `near`: the same, for repositories on
 # this machine; one that belongs to another user is tried again with the person's configuration,
 # which may say that it is safe. `person`: our environment, the person's configuration, for looking
 # only. `far`: the person's environment and configuration, for the network.
-Reach = Literal["none", "near", "person", "far"]
+Reach = Literal["none", "near", "person", "far", "plain"]
 
 _SLICE_S = 1.0
 # A transaction that was killed leaves a lock for each of its refs.
@@ -167,6 +167,7 @@ class Gateway:
             "near": _small_environment(environ) | _NO_CONFIGURATION | forced,
             "person": _small_environment(environ) | forced,
             "far": _persons_environment(environ) | forced,
+            "plain": _persons_environment(environ) | _forced(protocols | {"http"}),
         }
         self._locks = locks.Locks(wait_s=self.limits.lock_s, settle_s=self.limits.settle_s)
 
@@ -203,7 +204,9 @@ class Gateway:
         # git does not always say why a write failed.
         full = failures.is_disk_full((place.common_dir, place.work_tree, *lock_roots))
         said = f"{output.stderr}\nNo space left on device" if full else output.stderr
-        raise failures.translated(args, output.code, said, network=reach in ("near", "far"))
+        raise failures.translated(
+            args, output.code, said, network=reach in ("near", "far", "plain")
+        )
 
     def read_capped(self, args: Sequence[str], place: Place, limit: int) -> tuple[bytes, bool]:
         """The first `limit` bytes of what `git <args>` prints, and whether there was more. The
@@ -286,7 +289,7 @@ class Gateway:
         try:
             stdout, stderr = _communicate(process, stdin, seconds)
         except subprocess.TimeoutExpired as error:
-            raise failures.too_slow(args, seconds, network=reach == "far") from error
+            raise failures.too_slow(args, seconds, network=reach in ("far", "plain")) from error
         finally:
             _end(process)
         return Output(process.returncode, stdout, failures.readable(stderr))
@@ -330,6 +333,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def reach_of(url: str) -> Reach:
+    """How far a command goes that speaks to `url` (checked by `names.check_url`)."""
+    if names.is_local_url(url):
+        return "near"
+    return "plain" if names.is_plain_url(url) else "far"
 
 
 def _forced(protocols: frozenset[str]) -> dict[str, str]:

@@ -167,7 +167,7 @@ def _has(gateway: Gateway, place: Place, wanted: Sequence[str]) -> bool:
     without its files. What a ref of the repository holds is whole."""
     if not all(map(names.is_commit_id, wanted)):
         return False
-    words = ["rev-list", "--quiet", "--objects", "--stdin", "--not", "--all"]
+    words = ["rev-list", "--single-worktree", "--quiet", "--objects", "--stdin", "--not", "--all"]
     said = gateway.run(words, place, stdin="\n".join([*wanted, ""]).encode(), accept=(0, 1, 128))
     return said.code == 0
 

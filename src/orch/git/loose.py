@@ -57,9 +57,9 @@ def loose_ends(
     if not there:
         return []
     wanted = "".join(f"{c}\n" for c in [*there, *(f"^{k}" for k in kept if k)]).encode()
-    listing = gateway.run(
-        ["rev-list", "--parents", "--stdin", "--not", "--all"], place, stdin=wanted
-    ).text()
+    # Of this working tree only: the HEAD of one that is just being made leads nowhere, and git fails.
+    words = ["rev-list", "--single-worktree", "--parents", "--stdin", "--not", "--all"]
+    listing = gateway.run(words, place, stdin=wanted).text()
     lost, parents = set(), set()
     for line in listing.splitlines():
         commit, *others = line.split(" ")

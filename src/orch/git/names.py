@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import re
+from urllib.parse import urlsplit
 
 from orch.model.errors import UsageError
+from orch.model.loopback import is_loopback
 
 # A file name has 255 bytes on every file system we know, and git puts ".lock" beside each ref.
 MAX_COMPONENT_BYTES = 200
@@ -60,6 +62,15 @@ def check_url(url: str, protocols: frozenset[str]) -> str:
             hint="Use https://host/path, ssh://host/path, user@host:path or an absolute path.",
         )
     return url
+
+
+def is_plain_url(url: str) -> bool:
+    """Plain http on loopback: the only place where it may be spoken, as no network hears it."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and is_loopback(parts.hostname or "")
+    except ValueError:
+        return False
 
 
 def check_worktree_path(path: str, name: str) -> str:
@@ -195,7 +206,7 @@ def _url_fault(url: str, protocols: frozenset[str]) -> str:
     scheme = _SCHEME.fullmatch(url)
     if scheme is not None:
         word, rest = scheme.groups()
-        if word.lower() not in protocols:
+        if word.lower() not in protocols and not is_plain_url(url):
             return f"the protocol {word!r} is not allowed"
         # ssh://-oProxyCommand=… (CVE-2017-1000117): a host is never an option.
         if not rest or rest.startswith("-") or "@-" in rest.split("/")[0]:

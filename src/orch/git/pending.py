@@ -18,6 +18,7 @@ import msgspec
 from orch.git import failures, names, pinned, refs, refusals, status
 from orch.git.gateway import Gateway
 from orch.git.places import Tree
+from orch.model import typed
 from orch.model.errors import ToolFailed
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
@@ -59,7 +60,7 @@ def settle(gateway: Gateway, repo: Repo, worktree: Worktree, tree: Tree) -> None
     """Complete what a note says, if there is one."""
     try:
         with open(_file(repo, worktree), "rb") as stream:
-            note = msgspec.json.decode(stream.read(), type=Note)
+            note = typed.decode(stream.read(), Note)
     except FileNotFoundError:
         return
     ref = names.branch_ref(note.branch)

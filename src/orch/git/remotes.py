@@ -19,7 +19,7 @@ import re
 from collections.abc import Sequence
 
 from orch.git import names, pinned, refs, refusals
-from orch.git.gateway import Gateway, Output, Reach
+from orch.git.gateway import Gateway, Output, Reach, reach_of
 from orch.model.errors import Conflict, OrchError, PushRejected
 from orch.model.repo import Repo
 from orch.model.worktree import Worktree
@@ -184,7 +184,7 @@ def _url(repo: Repo, target: str) -> str:
 
 
 def _reach(repo: Repo, target: str) -> Reach:
-    return "near" if names.is_local_url(_url(repo, target)) else "far"
+    return reach_of(_url(repo, target))
 
 
 def _own_tip(gateway: Gateway, repo: Repo, worktree: Worktree) -> str:

@@ -21,12 +21,13 @@ from orch.git import commits, loose, names, pinned, refs, snapshots, standing
 from orch.git.gateway import Gateway
 from orch.git.places import Tree
 from orch.git.snapshots import Snapshot
+from orch.model import typed
 from orch.model.naming import slug
 from orch.model.repo import Repo
 from orch.model.worktree import Saved, Worktree
 
 PREFIX = "refs/orch/trash/"
-_DECODER = msgspec.json.Decoder(Saved)
+_DECODER = typed.decoder(Saved)
 
 
 def rescue(

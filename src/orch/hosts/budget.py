@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -69,6 +69,8 @@ class Budget:
         self._spent = 0
         self._held_until = 0.0
         self._hold_s = 0.0
+        self.heard: Callable[[], None] | None = None
+        """Who is told after each request."""
 
     def knows(self, resource: str, now: float) -> bool:
         """Whether what is left is known. It is not before the first answer, nor after a reset: the
@@ -84,9 +86,10 @@ class Budget:
             if now < self._held_until:
                 raise self._limited("secondary", self._held_until, "asked us to slow down")
             self._spare(resource, cost, now)
-            for pace, went in self._paces:
+            paces = () if self._unlimited else self._paces
+            for pace, went in paces:
                 self._keep_pace(pace, went, weights.get(pace.kind, 0), now)
-            for pace, went in self._paces:
+            for pace, went in paces:
                 if weight := weights.get(pace.kind, 0):
                     went.append((now, weight))
             self._flying[resource] = self._flying.get(resource, 0) + cost
@@ -107,6 +110,8 @@ class Budget:
         with self._lock:
             self._requests[kind] = self._requests.get(kind, 0) + 1
             self._spent += cost
+        if self.heard is not None:
+            self.heard()
 
     def told(self, resource: str, allowance: Allowance) -> None:
         """What an answer said is left. Answers overtake one another: in one window less is newer."""
@@ -121,7 +126,8 @@ class Budget:
                 self._allowances[resource] = allowance
 
     def unlimited(self) -> None:
-        """The service counts nothing (a server of one's own may not)."""
+        """The service counts nothing (a server of one's own may not): nothing is kept back for it,
+        until it says itself that it was asked too fast."""
         with self._lock:
             self._unlimited = True
 

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from orch.model.loopback import is_loopback
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -27,7 +29,6 @@ LARGEST = 32 * 1024 * 1024
 """Bytes of one answer, unpacked."""
 _POOL = 8
 _CHUNK = 64 * 1024
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class NotSent(Exception):
@@ -119,17 +120,6 @@ class Wire:
             if self._monotonic() > deadline:
                 raise NoAnswer(f"the answer took more than {self._answer_s:.0f} s")
         return b"".join(parts)
-
-
-def is_loopback(host: str) -> bool:
-    """This machine by a name or address that cannot lead elsewhere (RFC 6761, RFC 1122)."""
-    name = host.lower().rstrip(".")
-    return name in LOOPBACK or name.endswith(".localhost") or _is_127(name)
-
-
-def _is_127(name: str) -> bool:
-    parts = name.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(p.isascii() and p.isdigit() for p in parts)
 
 
 def proxy_for(origin: str, environ: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from orch.model.delivery import Delivery
 from orch.model.errors import Failure
 from orch.model.event import TaskRouted
 from orch.model.gate import GateAnswer
+from orch.model.heard import Heard
 from orch.model.job import Job
 from orch.model.pull import PullRequest
 from orch.model.question import Answer, Question
@@ -339,7 +340,8 @@ class SettleFiring(Command, frozen=True, kw_only=True):
 
 
 class AddTask(Command, frozen=True, kw_only=True):
-    """Somebody wants something done: into the queue with it. Fields as in `orch.model.task.Task`."""
+    """Somebody wants something done: into the queue with it. Fields as in `orch.model.task.Task`.
+    `once`: nothing where its ticket ever had a task. `held`: what it waits for, from the start."""
 
     title: str
     body: str = ""
@@ -351,6 +353,8 @@ class AddTask(Command, frozen=True, kw_only=True):
     parent: int = 0
     priority: int = 0
     source: str = ""
+    once: bool = False
+    held: str = ""
 
 
 class QueueTask(Command, frozen=True):
@@ -429,6 +433,26 @@ class SetTaskNote(Command, frozen=True):
     value: Any = None
 
 
+class BlockTask(Command, frozen=True):
+    """A person puts a task aside; `run` is its run, where that is not over."""
+
+    task: int
+    why: str
+    run: str = ""
+
+
+class Hear(Command, frozen=True):
+    """Somebody who may has said something: it counts once, with all that it asks for."""
+
+    heard: Heard
+    wishes: tuple[Command, ...] = ()
+
+    @property
+    def run(self) -> str:
+        """The run that the wishes are about."""
+        return next(filter(None, (str(getattr(one, "run", "")) for one in self.wishes)), "")
+
+
 class MoveTask(Command, frozen=True):
     """A task becomes part of another one, or (0) of none."""
 
@@ -449,5 +473,5 @@ Any_ = (
     | AddJob | RemoveJob | EnableJob | DisableJob | FireJob | SettleFiring
     | AddTask | QueueTask | CloseTask | NoteTask | RefuseTask | NoteService
     | RerouteTask | LinkTask | SetTaskNote | MoveTask
-    | HoldTask | ClearCooldown
+    | HoldTask | ClearCooldown | BlockTask | Hear
 )  # fmt: skip

@@ -15,6 +15,7 @@ from orch.model import (
     command as cmd,
     delegating,
     event as ev,
+    hearing,
     job_rules,
     session_rules,
     standing_rules,
@@ -478,5 +479,9 @@ _DECIDE: dict[type, Callable[[Reader, Any], Decision]] = {
     cmd.SetTaskNote: task_wishes.keep_note,
     cmd.MoveTask: task_wishes.move,
     cmd.HoldTask: task_rules.hold,
+    cmd.BlockTask: hearing.block,
+    cmd.Hear: lambda state, command: hearing.hear(
+        state, command, lambda wish: _DECIDE[type(wish)](state, wish)
+    ),
     cmd.ClearCooldown: standing_rules.clear,
 }

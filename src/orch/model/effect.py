@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import msgspec
 
+from orch.model import typed
 from orch.model.attempt import AgentResult, AttemptStatus, ReplyMode
 from orch.model.delivery import Delivery
 from orch.model.errors import EffectMisuse, UsageError
@@ -21,6 +22,7 @@ from orch.model.profile import Profile
 from orch.model.pull import PullRequest
 from orch.model.pull_effects import (
     FindWork as FindWork,
+    JudgePR as JudgePR,
     LookAtPR as LookAtPR,
     PullLook as PullLook,
     PullNews as PullNews,
@@ -28,6 +30,7 @@ from orch.model.pull_effects import (
     ReviewPolicy as ReviewPolicy,
     SetCheck as SetCheck,
     TaskPolicy as TaskPolicy,
+    TellReviewers as TellReviewers,
     WaitForPR as WaitForPR,
     Work as Work,
 )
@@ -91,7 +94,8 @@ class RunAgent(Effect[str | AgentResult], frozen=True, tag="RunAgent/1", omit_de
     `text`, `result`) overrides the agent's reply mode. Or it is a shape (a msgspec Struct, a
     dataclass, a pydantic model, a JSON Schema): then the agent is asked for JSON of that shape, told
     what was wrong when it does not fit (three tries in all), and the result is an instance of it.
-    `type` and `agent_type` mean `agent`. `role` is what its attempts are recorded as.
+    `type` and `agent_type` mean `agent`. `role` is what its attempts are recorded as. `onward`: it
+    goes on with the conversation that it had last in this worktree, where it can.
     """
 
     env: Worktree
@@ -105,6 +109,7 @@ class RunAgent(Effect[str | AgentResult], frozen=True, tag="RunAgent/1", omit_de
     type: str | None = None
     agent_type: str | None = None
     role: Literal["work", "review"] = "work"
+    onward: bool = False
 
     def __post_init__(self) -> None:
         _take_format(self)
@@ -422,11 +427,12 @@ Any_ = (
     | DeleteWorktree | MergePR | CreateIssue | ListIssues | GetIssue | ResolveIssue
     | MergeBranches | Merge | Commit | Push | CreatePR | OpenPR | Gate | Log | Now | Random | Sleep
     | Route | OpenFolder
-    | TaskPolicy | FindWork | LookAtPR | SetCheck | Rebase | WaitForPR
+    | TaskPolicy | FindWork | LookAtPR | SetCheck | Rebase | WaitForPR | JudgePR
+    | TellReviewers
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()
-_effect_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any_)
+_effect_decoder: msgspec.json.Decoder[Any] = typed.decoder(Any_)
 
 
 _KNOWN: frozenset[type[Effect[Any]]] = frozenset(get_args(Any_))

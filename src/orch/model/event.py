@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from orch.model import typed
 from orch.model.attempt import Attempt, AttemptStatus
 from orch.model.errors import Failure
 from orch.model.gate import GateAnswer
+from orch.model.heard import Heard
 from orch.model.job import Job
 from orch.model.profile import Profile
 from orch.model.pull import PullRequest
@@ -115,6 +117,17 @@ class TaskPlaced(Data, frozen=True):
     depth: int
 
 
+class RemarkHeard(Data, frozen=True):
+    """What somebody said below a ticket counts, or cannot be done (`heard.refused`)."""
+
+    heard: Heard
+
+    @property
+    def id(self) -> int:
+        """The task that it is about, 0 for none."""
+        return self.heard.task
+
+
 class RunCreated(Data, frozen=True, kw_only=True):
     id: str
     workflow: str
@@ -154,7 +167,10 @@ class RunFinished(Data, frozen=True):
 
 
 class StopRequested(Data, frozen=True):
+    """`why` are the words of a person who puts the task aside."""
+
     mode: Literal["stop", "abort"]
+    why: str = ""
 
 
 class StepPlanned(Data, frozen=True):
@@ -344,6 +360,7 @@ EventData = (
     | JobAdded | JobRemoved | JobEnabled | JobDisabled | JobFired | JobSkipped | JobRan
     | TaskNoted | TaskRouted | AgentStood | ServiceNoted
     | AttemptOver | TaskRerouted | TaskLinked | TaskNoteSet | TaskPlaced
+    | RemarkHeard
 )  # fmt: skip
 
 
@@ -374,4 +391,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DATA_ENCODER = msgspec.json.Encoder()
-DATA_DECODER: msgspec.json.Decoder[EventData] = msgspec.json.Decoder(EventData)
+DATA_DECODER: msgspec.json.Decoder[EventData] = typed.decoder(EventData)

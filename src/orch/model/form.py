@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 import msgspec
 
+from orch.model import typed
+
 T = TypeVar("T")
 Strategy = Literal["merge", "rebase", "squash"]
 
@@ -44,5 +46,5 @@ def result_decoder(cls: type[Effect[Any]]) -> msgspec.json.Decoder[Any]:
     """Decodes what `cls` gives back, by the type parameter it was declared with."""
     for base in vars(cls).get("__orig_bases__", ()):  # not an inherited one: that is `Effect[T]`
         for argument in get_args(base):
-            return msgspec.json.Decoder(argument)
+            return typed.decoder(argument)
     raise TypeError(f"{cls.__name__} does not say what it gives: class X(Effect[Result], ...)")

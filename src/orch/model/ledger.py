@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from orch.model import (
     event as ev,
+    hearing,
     job_rules,
     session_rules,
     standing_rules,
@@ -20,6 +21,7 @@ from orch.model import (
     task_wishes,
 )
 from orch.model.attempt import FINAL, Attempt
+from orch.model.heard import Heard
 from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
@@ -40,6 +42,7 @@ class Reader(Protocol):
     def repos(self) -> list[Repo]: ...
     def run(self, run: str) -> Run | None: ...
     def task(self, task: int) -> Task | None: ...
+    def task_of_issue(self, issue: str) -> Task | None: ...
     def children(self, task: int) -> list[Task]: ...
     def standings(self) -> list[Standing]: ...
     def step(self, run: str, path: str) -> Step | None: ...
@@ -56,6 +59,7 @@ class Reader(Protocol):
     def open_session(self) -> Session | None: ...
     def next_session(self) -> int: ...
 
+    def heard(self, source: str, remark: str) -> Heard | None: ...
     def job(self, job: str) -> Job | None: ...
     def firing(self, job: str, slot: int) -> Firing | None: ...
 
@@ -77,6 +81,7 @@ class Tables(Reader, Protocol):
     def put_routed(self, agent: str) -> None:
         """The router's last choice."""
 
+    def put_heard(self, heard: Heard) -> None: ...
     def put_session(self, session: Session) -> None: ...
     def put_job(self, job: Job) -> None: ...
     def drop_job(self, job: str) -> None:
@@ -97,7 +102,7 @@ def envelope(reader: Reader, data: ev.EventData, run: Run | None) -> tuple[str, 
             repo, task = data.repo, data.id
         case (
             ev.TaskMoved() | ev.TaskNoted() | ev.TaskRouted() | ev.TaskRerouted()
-            | ev.TaskLinked() | ev.TaskNoteSet() | ev.TaskPlaced()
+            | ev.TaskLinked() | ev.TaskNoteSet() | ev.TaskPlaced() | ev.RemarkHeard()
         ):  # fmt: skip
             known = reader.task(data.id)
             repo, task = known.repo if known is not None else repo, data.id
@@ -182,7 +187,8 @@ def _run_taken(tables: Tables, event: ev.Event, data: ev.RunTaken) -> None:
     stop = "" if data.resumed and run.stop == "stop" else run.stop
     tables.put_run(
         replace(
-            run, owner=data.owner, status=data.status, reason=None, stop=stop, updated_at=event.at,
+            run, owner=data.owner, status=data.status, reason=None, stop=stop, stop_why="",
+            updated_at=event.at,
             resumed_at=event.at if data.resumed else run.resumed_at,
             resumed=run.resumed + data.resumed,
             converses=data.converses if data.resumed else run.converses,
@@ -200,9 +206,10 @@ def _run_blocked(tables: Tables, event: ev.Event, data: ev.RunBlocked) -> None:
     stop = run.stop if run.stop == "abort" else ""  # an abort asked for meanwhile still stands
     tables.put_run(
         replace(
-            run, status="blocked", reason=data.reason, owner=None, stop=stop, updated_at=event.at
+            run, status="blocked", reason=data.reason, owner=None, stop=stop, stop_why="",
+            updated_at=event.at,
         )
-    )
+    )  # fmt: skip
 
 
 def _run_finished(tables: Tables, event: ev.Event, data: ev.RunFinished) -> None:
@@ -210,13 +217,15 @@ def _run_finished(tables: Tables, event: ev.Event, data: ev.RunFinished) -> None
     tables.put_run(
         replace(
             run, status=data.status, result=data.result, error=data.error, reason=None, stop="",
-            owner=None, unresolved=data.unresolved, updated_at=event.at, ended_at=event.at,
+            stop_why="", owner=None, unresolved=data.unresolved, updated_at=event.at,
+            ended_at=event.at,
         )
     )  # fmt: skip
 
 
 def _stop_requested(tables: Tables, event: ev.Event, data: ev.StopRequested) -> None:
-    tables.put_run(replace(_run(tables, event), stop=data.mode, updated_at=event.at))
+    run = _run(tables, event)
+    tables.put_run(replace(run, stop=data.mode, stop_why=data.why, updated_at=event.at))
 
 
 def _step_planned(tables: Tables, event: ev.Event, data: ev.StepPlanned) -> None:
@@ -334,6 +343,7 @@ _APPLY: dict[type, Callable[[Tables, ev.Event, Any], None]] = {
     ev.TaskLinked: task_wishes.linked,
     ev.TaskNoteSet: task_wishes.note_kept,
     ev.TaskPlaced: task_wishes.placed,
+    ev.RemarkHeard: hearing.kept,
     ev.RunCreated: _run_created,
     ev.RunTaken: _run_taken,
     ev.RunCancelling: _run_cancelling,

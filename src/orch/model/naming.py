@@ -46,6 +46,17 @@ def run_worktree(subject: str, title: str, suffix: str, run_short: str, nth: int
     return "-".join(part for part in parts if part)
 
 
+def milestone_base(title: str) -> str | None:
+    """The base branch that a milestone of that title stands for, where the remote has it: `1.2` ->
+    `release/1.2`. None for a title that has anything but letters, digits, `.`, `-` and `_`, or that
+    git would not take as a part of a name."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", title):
+        return None
+    if ".." in title or title.endswith((".", ".lock")):
+        return None
+    return f"release/{title}"
+
+
 def run_branch(name: str) -> str:
     return f"orch/{name}"
 

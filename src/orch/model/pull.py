@@ -66,6 +66,28 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     at: str = ""
 
 
+class LineRemark(msgspec.Struct, frozen=True):
+    """What a reviewer said about a line; 0 where it is about the whole file."""
+
+    path: str
+    line: int
+    body: str
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A reviewer's newest word on a pull request. `commit` is the head that was looked at. `trusted`:
+    the reviewer may write to the repository."""
+
+    id: str
+    reviewer: str
+    state: Literal["approved", "changes"]
+    body: str = ""
+    commit: str = ""
+    at: str = ""
+    trusted: bool = False
+    remarks: tuple[LineRemark, ...] = ()
+
+
 class FileChange(msgspec.Struct, frozen=True):
     """Lines that a change adds to and takes from a file; both None where it is not text."""
 

@@ -25,6 +25,14 @@ class Repo(msgspec.Struct, frozen=True, kw_only=True):
     remote_url: str = ""
 
 
+def shown_url(url: str) -> str:
+    """`url` without a user's password or token; a name alone (`git@host`) is no secret."""
+    scheme, mark, rest = url.partition("://")
+    person, at, place = rest.partition("@")
+    secret = at and "/" not in person and (":" in person or scheme in ("http", "https"))
+    return f"{scheme}{mark}***@{place}" if secret else url
+
+
 def name_taken(known: Repo, location: str) -> Conflict:
     """The name belongs to another repository, which is where it was."""
     return Conflict(

@@ -67,6 +67,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     owner: Owner | None = None
     stop: Literal["", "stop", "abort"] = ""
+    stop_why: str = ""
     unattended: bool = False
     resumed_at: float = 0.0
     resumed: int = 0

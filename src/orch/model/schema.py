@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from orch.model import typed
 from orch.model.errors import UsageError
 
 
@@ -47,7 +48,7 @@ def shaped(value: Any, schema: Schema) -> Any:
     if schema.shape is None:
         return value
     validate = getattr(schema.shape, "model_validate", None)
-    return validate(value) if validate is not None else msgspec.convert(value, schema.shape)
+    return validate(value) if validate is not None else typed.convert(value, schema.shape)
 
 
 def asked(prompt: str, schema: Mapping[str, Any], complaint: str = "") -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from orch.model import typed
 from orch.model.errors import Failure
 from orch.model.gate import GateAnswer
 
@@ -50,4 +51,4 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ENCODER = msgspec.json.Encoder()
-OUTCOME_DECODER: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
+OUTCOME_DECODER: msgspec.json.Decoder[Outcome] = typed.decoder(Outcome)

@@ -86,10 +86,14 @@ def observe(watch: Watch | None, look: Look) -> Watch:
     return Watch(last=_kept(before, look), silent_s=watch.silent_s + min(awake, LONGEST_LOOK_S))
 
 
-def judge(watch: Watch, complexity: str, timeouts: Timeouts) -> Stuck | None:
-    """Whether the attempt is to be ended as stuck. Collect its exit file first: it may have ended
-    a moment ago (H23)."""
-    grace = _by_complexity(timeouts, "stuck_", complexity)
+def grace_s(complexity: str, timeouts: Timeouts) -> float:
+    """After how many seconds of silence an attempt of that complexity is stuck; 0 for never."""
+    return _by_complexity(timeouts, "stuck_", complexity)
+
+
+def judge(watch: Watch, grace: float) -> Stuck | None:
+    """Whether the attempt is to be ended as stuck: silent for `grace` seconds (0: never). Collect its
+    exit file first: it may have ended a moment ago (H23)."""
     seen = watch.last
     spoken = (seen.events, seen.output) != (None, None)
     readable = seen.cpu_s is not None and seen.files is not None and spoken

@@ -15,6 +15,7 @@ from orch.model.profile import Profile
 
 if TYPE_CHECKING:
     from orch.model.attempt import Attempt
+    from orch.model.pull import PullRequest
     from orch.model.run import Run
     from orch.model.standing import Standing
 
@@ -25,6 +26,8 @@ STATES: tuple[TaskState, ...] = (
     "new", "routed", "in_progress", "in_review", "done", "blocked", "needs_review", "cancelled",
 )  # fmt: skip
 CLOSED: frozenset[str] = frozenset({"done", "cancelled"})
+MENTION = "mention"
+"""The source of a task that was asked for in a comment: `mention:SOURCE:ID`."""
 AT_WORK: frozenset[str] = frozenset({"routed", "in_progress"})
 
 
@@ -67,8 +70,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def by_person(self) -> bool:
-        """A person asked for it."""
-        return self.source.startswith("person:")
+        """A person asked for it: here, or by a label or words at a ticket (who that was, the tracker
+        was asked)."""
+        return self.source.startswith(("person:", "ticket:"))
+
+
+def place_of(task: Task) -> str:
+    """`SOURCE:ID` of the ticket below which people read how a task stands: its own, or the one where
+    it was asked for; empty for none."""
+    if ":" in task.issue:
+        return task.issue
+    word, _, place = task.source.partition(":")
+    return place if word == MENTION and ":" in place else ""
 
 
 class TaskViews(Protocol):
@@ -81,6 +94,13 @@ class TaskViews(Protocol):
     def waiting_tasks(self, limit: int = 100) -> list[Task]:
         """New ones of the queue, at most `limit` of each repository, the most urgent first."""
 
+    def task_of_issue(self, issue: str) -> Task | None:
+        """The newest one for that ticket."""
+
+    def tasks_of_sources(self) -> list[Task]:
+        """Those for a ticket that lives elsewhere (`SOURCE:ID`), or asked for below one, oldest
+        first."""
+
     def children(self, task: int) -> list[Task]: ...
     def task_counts(self) -> dict[str, int]: ...
     def runs_of_source(self, source: str, since: float) -> int: ...
@@ -92,3 +112,6 @@ class TaskViews(Protocol):
     def last_routed(self) -> str: ...
     def runs_of_task(self, task: int) -> list[Run]:
         """Oldest first."""
+
+    def pulls_of_task(self, task: int) -> list[PullRequest]:
+        """Of all its runs, oldest first."""

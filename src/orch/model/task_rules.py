@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from orch.model import command as cmd, event as ev
+from orch.model import command as cmd, event as ev, typed
 from orch.model.attempt import Attempt
 from orch.model.errors import Conflict, NotFound, OrchError, UsageError
 from orch.model.pull import PullRequest, spelled
@@ -40,6 +40,8 @@ def add(state: Reader, command: cmd.AddTask) -> list[ev.EventData] | OrchError:
     refusal = _unfit(state, title, command)
     if refusal is not None:
         return refusal
+    if command.once and command.issue and state.task_of_issue(command.issue) is not None:
+        return []
     depth = 0
     if command.parent:
         parent = state.task(command.parent)
@@ -48,14 +50,18 @@ def add(state: Reader, command: cmd.AddTask) -> list[ev.EventData] | OrchError:
             return refusal
         assert parent is not None
         depth = parent.depth + 1
-    return [
+    task = state.next_task()
+    made: list[ev.EventData] = [
         ev.TaskCreated(
-            id=state.next_task(), title=title, repo=command.repo, issue=command.issue,
+            id=task, title=title, repo=command.repo, issue=command.issue,
             body=command.body, labels=command.labels, workflow=command.workflow, pin=command.pin,
             parent=command.parent, depth=depth, priority=command.priority, source=command.source,
             queued=True,
         )
     ]  # fmt: skip
+    if command.held:
+        made.append(ev.TaskMoved(task, "blocked", command.held, f"orch task retry {task}"))
+    return made
 
 
 def _unfit(state: Reader, title: str, command: cmd.AddTask) -> OrchError | None:
@@ -284,7 +290,7 @@ class _Asked(msgspec.Struct):
     agent: str | None = None
 
 
-_asked = msgspec.json.Decoder(_Asked)
+_asked = typed.decoder(_Asked)
 
 
 def task_state_of(reason: Reason) -> TaskState:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from orch.model import event as ev
+from orch.model import event as ev, typed
 from orch.model.attempt import Attempt
 from orch.model.occasion import Occasion
 from orch.model.pull import PullRequest
@@ -131,7 +131,7 @@ def _step_told(step: Step | None, run: str) -> _Told | None:
     if step is None or step.outcome is None:
         return None
     if step.kind.startswith("OpenPR/"):  # records of it follow whenever it is looked at
-        return _pull_told("pr.opened", msgspec.json.decode(step.outcome.value, type=PullRequest))
+        return _pull_told("pr.opened", typed.decode(step.outcome.value, PullRequest))
     if not step.kind.startswith("Push/"):
         return None
     branch = str(msgspec.json.decode(step.request).get("env", {}).get("branch", ""))

@@ -17,12 +17,15 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
+from orch.model.deliveries import HasDeliveries
 from orch.model.figures import CareViews
+from orch.model.heard import HasHearing
 from orch.model.history import CommitViews
 from orch.model.job import JobViews
 from orch.model.outreach import HasOutreach
 from orch.model.spending import Accounts
 from orch.model.task import TaskViews
+from orch.model.ticket_books import HasTickets
 from orch.ports.agents import (
     Acts as Acts,
     Agent as Agent,
@@ -31,6 +34,8 @@ from orch.ports.agents import (
     AttemptFacts as AttemptFacts,
     Took as Took,
 )
+from orch.ports.reviews import Reviewed as Reviewed
+from orch.ports.tickets import TicketSource as TicketSource
 
 if TYPE_CHECKING:
     from orch.model.attempt import Activity, Attempt, ExitRecord, Launch
@@ -422,7 +427,10 @@ class Tracker(Protocol):
         else that a person wrote in the file stays to the byte."""
 
 
-class Store(JobViews, TaskViews, CareViews, Accounts, HasOutreach, Protocol):
+class Store(
+    JobViews, TaskViews, CareViews, Accounts, HasOutreach, HasTickets, HasDeliveries, HasHearing,
+    Protocol,
+):  # fmt: skip
     """The books: commands in, events out, in one transaction; views (`store_contract.py`)."""
 
     @property

@@ -11,11 +11,13 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from orch._version import __version__
-from orch.compose import ServiceParts, own_thread, serve_parts
+from orch.compose import own_thread
+from orch.compose.service import ServiceParts, serve_parts
 from orch.engine.world import in_thread
 from orch.model.command import NoteService
 from orch.model.errors import Conflict
@@ -24,6 +26,7 @@ from orch.service import logs
 from orch.service.front import Front
 from orch.service.metrics import Metrics
 from orch.service.reload import Reload
+from orch.service.webhooks import Webhooks, address_of, listening
 
 if TYPE_CHECKING:
     from orch.api import Orch
@@ -35,9 +38,10 @@ LAST_WORDS_S = 10.0
 """Seconds for telling hooks and people what happened last; the rest waits for the next start."""
 
 
-def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
+def serve(orch: Orch, ready: Callable[[ServiceParts], None], *, webhooks: str = "") -> None:
     """Until a signal. `ready` is called when the lock is ours, the first look was made, and the
-    socket answers. Refused with the name of the process that holds the lock."""
+    socket answers. Refused with the name of the process that holds the lock. `webhooks` is the
+    address at which deliveries come in; empty for none."""
     parts = serve_parts(orch)
     if not parts.lock.take():
         holder = parts.lock.holder() or "another process"
@@ -48,14 +52,17 @@ def serve(orch: Orch, ready: Callable[[ServiceParts], None]) -> None:
     log_mb = orch.rooms.config(None).care.keep_log_mb
     log = logs.begin(orch.home, size=log_mb * 2**20 // (logs.KEPT + 1))
     try:
-        asyncio.run(_serve(parts, ready))
+        with listening(webhooks) as intake:
+            asyncio.run(_serve(parts, ready, intake))
     finally:
         parts.journal.close()
         parts.lock.release()
         logs.end(log)
 
 
-async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> None:
+async def _serve(
+    parts: ServiceParts, ready: Callable[[ServiceParts], None], intake: socket.socket | None
+) -> None:
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,7 +84,8 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
         )  # fmt: skip
         ear = front.ear.others(parts.world.store.changes)
         await parts.world.journal.send(NoteService("started", parts.orch.me.pid))
-        await parts.engine.serve(leave, [*parts.loops, reload, metrics, front], ear)
+        loops = [*parts.loops, reload, metrics, front, *_intake(parts, intake)]
+        await parts.engine.serve(leave, loops, ear)
         await parts.world.journal.send(NoteService("stopped", parts.orch.me.pid))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(parts.last_words(), LAST_WORDS_S)
@@ -87,6 +95,17 @@ async def _serve(parts: ServiceParts, ready: Callable[[ServiceParts], None]) -> 
     finally:
         told.cancel()
     _log.info("the service ends", extra={"left": len(parts.world.store.live_attempts())})
+
+
+def _intake(parts: ServiceParts, intake: socket.socket | None) -> list[Webhooks]:
+    if intake is None:
+        return []
+    rooms, feed = parts.orch.rooms, parts.deliveries
+    parts.webhooks = address_of(intake)
+    return [Webhooks(
+        intake, rooms.store.deliveries, lambda: rooms.config(None), parts.world.environ, rooms.clock,
+        rooms.path / "run", feed.wake,
+    )]  # fmt: skip
 
 
 async def _announced(

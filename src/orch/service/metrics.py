@@ -57,7 +57,8 @@ class Metrics:
                     self._woken.clear()
                     retry = AGAIN_S if port and server is None else None
                     try:
-                        await asyncio.wait_for(self._woken.wait(), retry)
+                        async with asyncio.timeout(retry):  # not `wait_for`: see `reload`
+                            await self._woken.wait()
                     except TimeoutError:
                         break
             finally:

@@ -61,7 +61,10 @@ class Reload:
                     await self._read_again()
                 heard.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(heard.wait(), LOOK_S)
+                    # Not `wait_for`: that of Python 3.11 swallows a cancel that comes with a word,
+                    # and the service, which writes at its end, would never end.
+                    async with asyncio.timeout(LOOK_S):
+                        await heard.wait()
                     await asyncio.sleep(STILL_S)  # the books lie there too, and are written often
 
     async def _watched(self) -> Sequence[str]:

@@ -174,17 +174,11 @@ def _migrate(connection: apsw.Connection, path: str) -> None:
     if check_version(connection, path) == migrations()[-1][0]:
         return
     for version, text in migrations():
-        connection.execute("begin immediate")
-        try:
+        with transaction(connection):
             if check_version(connection, path) < version:
                 connection.execute(text)
                 connection.pragma("application_id", APPLICATION_ID)
                 connection.pragma("user_version", version)
-            connection.execute("commit")
-        except BaseException:
-            if connection.in_transaction:  # SQLite itself rolls back when the disk is full
-                connection.execute("rollback")
-            raise
 
 
 def value(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> Any:
@@ -192,3 +186,16 @@ def value(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ())
     for row in connection.execute(sql, bindings):
         return row[0]
     return None
+
+
+@contextlib.contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """All that is written within it, or nothing."""
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself rolls back when the disk is full
+            connection.execute("rollback")
+        raise

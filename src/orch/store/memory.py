@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from orch.model import typed
 from orch.model.attempt import FINAL, Attempt
 from orch.model.command import Command, CreateRun
 from orch.model.decide import decide
 from orch.model.errors import OrchError
 from orch.model.event import Actor, Event, EventData
 from orch.model.figures import AttemptFigures, BookFigures
+from orch.model.heard import Heard
 from orch.model.job import Firing, Job
 from orch.model.ledger import apply, envelope
 from orch.model.pull import PullRequest
@@ -28,9 +30,12 @@ from orch.model.session import Session
 from orch.model.spending import AgentStats, Spending, Spent, spent_by, stats_of
 from orch.model.standing import Standing
 from orch.model.step import SETTLED, Step
-from orch.model.task import Task
+from orch.model.task import Task, place_of
 from orch.model.worktree import Worktree
+from orch.store.deliveries import MemoryDeliveries
+from orch.store.hearing import MemoryHearing
 from orch.store.outreach import MemoryOutreach
+from orch.store.ticket_books import MemoryTickets
 
 Sent = list[Event] | OrchError
 
@@ -50,6 +55,7 @@ class MemoryTables:
         self.session_rows: dict[int, Session] = {}
         self.standing_rows: dict[str, Standing] = {}
         self.routed = ""
+        self.heard_rows: dict[tuple[str, str], Heard] = {}
         self.job_rows: dict[str, Job] = {}
         self.firing_rows: dict[tuple[str, int], Firing] = {}
         self.source_rows: dict[str, tuple[Source, ...]] = {}
@@ -78,8 +84,18 @@ class MemoryTables:
     def task(self, task: int) -> Task | None:
         return self.task_rows.get(task)
 
+    def task_of_issue(self, issue: str) -> Task | None:
+        found = [task for task in self.task_rows.values() if task.issue == issue]
+        return max(found, key=lambda task: task.id, default=None)
+
     def children(self, task: int) -> list[Task]:
         return [one for one in self.task_rows.values() if one.parent == task and task]
+
+    def heard(self, source: str, remark: str) -> Heard | None:
+        return self.heard_rows.get((source, remark))
+
+    def put_heard(self, heard: Heard) -> None:
+        self.heard_rows.setdefault((heard.source, heard.remark), heard)
 
     def standings(self) -> list[Standing]:
         return [self.standing_rows[subject] for subject in sorted(self.standing_rows)]
@@ -154,7 +170,7 @@ class MemoryTables:
 
     def put_run(self, run: Run) -> None:
         # What a disk keeps is what the encoding keeps.
-        self.run_rows[run.id] = msgspec.json.decode(msgspec.json.encode(run), type=Run)
+        self.run_rows[run.id] = typed.decode(msgspec.json.encode(run), Run)
 
     def put_task(self, task: Task) -> None:
         self.task_rows[task.id] = task
@@ -191,6 +207,9 @@ class MemoryStore:
         self._tables = MemoryTables()
         self._events: list[Event] = []
         self.outreach = MemoryOutreach()
+        self.deliveries = MemoryDeliveries()
+        self.tickets = MemoryTickets()
+        self.hearing = MemoryHearing(lambda: self._tables.heard_rows)
         self._floor = 0
 
     def close(self) -> None:
@@ -343,6 +362,13 @@ class MemoryStore:
         found = [t for t in self._tables.task_rows.values() if not state or t.state == state]
         return sorted(found, key=lambda task: -task.id)[:limit]
 
+    def task_of_issue(self, issue: str) -> Task | None:
+        return self._tables.task_of_issue(issue)
+
+    def tasks_of_sources(self) -> list[Task]:
+        found = [task for task in self._tables.task_rows.values() if place_of(task)]
+        return sorted(found, key=lambda task: task.id)
+
     def waiting_tasks(self, limit: int = 100) -> list[Task]:
         found = [t for t in self._tables.task_rows.values() if t.state == "new" and t.queued]
         found.sort(key=lambda task: (-task.priority, task.id))
@@ -383,6 +409,9 @@ class MemoryStore:
 
     def runs_of_task(self, task: int) -> list[Run]:
         return [run for run in self._tables.run_rows.values() if run.task == task and task]
+
+    def pulls_of_task(self, task: int) -> list[PullRequest]:
+        return [pull for run in self.runs_of_task(task) for pull in self.pulls(run.id)]
 
     def events(self, since: int, *, run: str = "", task: int = 0, limit: int = 1000) -> list[Event]:
         found = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orch.model import typed
 from orch.model.outreach import Notice
 from orch.store.statements import statement
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _CURSOR = "cursor:"
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Notice)
+_decoder = typed.decoder(Notice)
 OPEN = ("waiting", "sending")
 
 

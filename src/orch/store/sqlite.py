@@ -31,6 +31,7 @@ from orch.store.connection import (
     DatabaseCorrupt,
     check_version,
     open_database,
+    transaction,
     translated,
     value,
 )
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
     from orch.model.event import Actor, Event
     from orch.model.figures import BookFigures
     from orch.model.spending import AgentStats, Spending, Spent
+    from orch.store.deliveries import SqliteDeliveries
+    from orch.store.hearing import SqliteHearing
     from orch.store.outreach import SqliteOutreach
+    from orch.store.ticket_books import SqliteTickets
 
 
 class Facts(NamedTuple):
@@ -82,6 +86,27 @@ class SqliteStore:
 
         return SqliteOutreach(self._db, self._guarded)
 
+    @property
+    def deliveries(self) -> SqliteDeliveries:
+        """What webhooks delivered."""
+        from orch.store.deliveries import SqliteDeliveries
+
+        return SqliteDeliveries(self._db, self._guarded)
+
+    @property
+    def hearing(self) -> SqliteHearing:
+        """What people said below tickets."""
+        from orch.store.hearing import SqliteHearing
+
+        return SqliteHearing(self._db, self._guarded)
+
+    @property
+    def tickets(self) -> SqliteTickets:
+        """What is remembered of tickets that live elsewhere."""
+        from orch.store.ticket_books import SqliteTickets
+
+        return SqliteTickets(self._db, self._guarded)
+
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
         with self._lock, translated(self._path):
@@ -113,25 +138,12 @@ class SqliteStore:
         stands in its place; a fault undoes all and is raised."""
         from orch.store.writing import carry_out
 
-        with self._lock, translated(self._path):
-            self._db.execute("begin immediate")
-            try:
-                check_version(self._db, self._path)
-                answers = [
-                    carry_out(self._db, self._tables, command, actor, self._now)
-                    for command, actor in commands
-                ]
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
-            try:
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
-            return answers
+        with self._lock, translated(self._path), transaction(self._db):
+            check_version(self._db, self._path)
+            return [
+                carry_out(self._db, self._tables, command, actor, self._now)
+                for command, actor in commands
+            ]
 
     # --- reading
 
@@ -181,6 +193,15 @@ class SqliteStore:
             return self._all(Task, "tasks_in_state", state, limit)
         return self._all(Task, "list_tasks", limit)
 
+    def task_of_issue(self, issue: str) -> Task | None:
+        """The newest one for that ticket."""
+        found: Task | None = self._first(Task, "task_of_issue", issue)
+        return found
+
+    def tasks_of_sources(self) -> list[Task]:
+        """Those for a ticket that lives elsewhere, or asked for below one, oldest first."""
+        return self._all(Task, "tasks_of_issues")
+
     def waiting_tasks(self, limit: int = 100) -> list[Task]:
         """New ones of the queue, at most `limit` of each repository, the most urgent first, then in
         the order they were asked for."""
@@ -219,6 +240,9 @@ class SqliteStore:
     def runs_of_task(self, task: int) -> list[Run]:
         """Oldest first."""
         return self._all(Run, "runs_of_task", task)
+
+    def pulls_of_task(self, task: int) -> list[PullRequest]:
+        return self._all(PullRequest, "pulls_of_task", task)
 
     def steps(self, run: str) -> list[Step]:
         """In the order in which they were planned."""
@@ -339,17 +363,9 @@ class SqliteStore:
         """See `orch.ports.Store`."""
         from orch.store import forgetting
 
-        with self._lock, translated(self._path):
-            self._db.execute("begin immediate")
-            try:
-                check_version(self._db, self._path)
-                gone = forgetting.forget(self._db, after, upto, before)
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
-            return gone
+        with self._lock, translated(self._path), transaction(self._db):
+            check_version(self._db, self._path)
+            return forgetting.forget(self._db, after, upto, before)
 
     def events_floor(self) -> int:
         """See `orch.ports.Store`."""

@@ -5,14 +5,15 @@ Invariant: used only inside the transaction of the connection it was made for.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, TypeVar
 
 import apsw
 import msgspec
 
+from orch.model import typed
 from orch.model.attempt import Attempt
 from orch.model.gate import GateAnswer
+from orch.model.heard import Heard
 from orch.model.job import Firing, Job
 from orch.model.pull import PullRequest
 from orch.model.repo import Repo
@@ -29,17 +30,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 
 
-@functools.cache
-def _decoder(cls: type) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(cls)
-
-
 def encoded(struct: msgspec.Struct) -> str:
     return _encode(struct).decode()
 
 
 def decoded(cls: type[S], body: object) -> S:
-    result: S = _decoder(cls).decode(text_of(body))
+    result: S = typed.decode(text_of(body), cls)
     return result
 
 
@@ -99,9 +95,18 @@ class SqliteTables:
     def task(self, task: int) -> Task | None:
         return self._one(Task, "get_task", task)
 
+    def task_of_issue(self, issue: str) -> Task | None:
+        return self._one(Task, "task_of_issue", issue)
+
     def children(self, task: int) -> list[Task]:
         rows = self._db.execute(statement("children_of_task"), (task,))
         return [decoded(Task, row[0]) for row in rows]
+
+    def heard(self, source: str, remark: str) -> Heard | None:
+        return self._one(Heard, "get_heard", source, remark)
+
+    def put_heard(self, heard: Heard) -> None:
+        self._db.execute(statement("put_heard"), (heard.source, heard.remark, encoded(heard)))
 
     def standings(self) -> list[Standing]:
         return [decoded(Standing, row[0]) for row in self._db.execute(statement("list_standings"))]

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from orch.model import typed
 from orch.model.attempt import ExitRecord, IoMode, Launch
 from orch.model.delivery import Delivery
 from orch.model.errors import ToolFailed, UsageError
@@ -27,9 +28,9 @@ from orch.model.run import Owner
 from orch.terminals.inside import record as inside
 from orch.terminals.names import RESERVED, checked_file
 
-_exit = msgspec.json.Decoder(ExitRecord)
-_owner = msgspec.json.Decoder(Owner)
-_delivery = msgspec.json.Decoder(Delivery)
+_exit = typed.decoder(ExitRecord)
+_owner = typed.decoder(Owner)
+_delivery = typed.decoder(Delivery)
 NOBODY = Owner(0, 0, "")
 
 
@@ -147,7 +148,7 @@ class Prepared(msgspec.Struct, frozen=True):
     io: IoMode = "pipes"
 
 
-_prepared = msgspec.json.Decoder(Prepared)
+_prepared = typed.decoder(Prepared)
 
 
 def prepared(directory: Path) -> Prepared | None:

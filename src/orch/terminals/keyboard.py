@@ -12,11 +12,12 @@ import re
 import time
 
 from orch.model.delivery import Undeliverable
-from orch.terminals.server import Refused, Server
+from orch.terminals.server import NoServer, NoSession, Refused, Server
 
 _TURN = 16 * 1024  # bytes that tmux writes to a terminal in one turn of its loop (libevent's limit)
 _WRITES_OUT = (3, 7)  # from here on a paste is made printable, unless that is refused
-_PANE = "#{pane_pid} #{pane_id} #{pane_input_off} #{version} #{pane_tty}"
+_GONE = "The program's terminal is gone."
+_PANE = "#{pane_pid} #{window_id}.#{pane_id} #{pane_input_off} #{version} #{pane_tty}"
 
 
 class Keyboard:
@@ -29,8 +30,10 @@ class Keyboard:
         rows = [row.split(" ", 4) for row in listed.splitlines()]
         found = next((row for row in rows if int(row[0]) == leader), None)
         if found is None:
-            raise Undeliverable("not_running", "The program's terminal is gone.")
-        _, self._pane, off, version, self.device = found
+            raise Undeliverable("not_running", _GONE)
+        _, pane, off, version, self.device = found
+        # In full: a server that was started anew in between gives the same ids to others.
+        self._pane = f"={name}:{pane}"
         if off == "1":
             raise Undeliverable("input_off", "A person has switched the input of the pane off.")
         numbers = re.search(r"(\d+)\.(\d+)", version)
@@ -67,6 +70,8 @@ class Keyboard:
     def _ask(self, *words: str, stdin: str = "") -> str:
         try:
             return self._server.ask(*words, stdin=stdin)
+        except (NoServer, NoSession) as error:
+            raise Undeliverable("not_running", _GONE) from error
         except Refused as error:
             raise Undeliverable("terminal_failed", f"tmux refused: {error!s:.200}.") from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from orch.model import typed
 from orch.model.question import Answer, Question
 from orch.terminals import files
 
@@ -21,8 +22,8 @@ WORDS = 500
 """Characters of a question that are kept."""
 MOST = 1000
 """Questions of one attempt that are looked at."""
-_question = msgspec.json.Decoder(Question)
-_answer = msgspec.json.Decoder(Answer)
+_question = typed.decoder(Question)
+_answer = typed.decoder(Answer)
 
 
 def open_questions(directory: Path) -> list[Question]:

@@ -40,7 +40,9 @@ _NO_SERVER = re.compile(
     r"|^error connecting to .* \((No such file or directory|Connection refused)\)$",
     re.DOTALL,
 )
-_NO_SESSION = re.compile(r"^(can't find session|no sessions|no current target|session not found)")
+_NO_SESSION = re.compile(
+    r"^(can't find (session|pane)|no sessions|no current target|session not found)"
+)
 
 
 class Silent(ToolFailed):

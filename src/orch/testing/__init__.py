@@ -10,6 +10,8 @@ pytest.register_assert_rewrite(
     "orch.testing.agents",
     "orch.testing.forges",
     "orch.testing.merging",
+    "orch.testing.reviews",
+    "orch.testing.sources",
     "orch.testing.trackers",
     "orch.testing.workflows",
 )

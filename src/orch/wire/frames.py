@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from orch.model import typed
 from orch.model.errors import (
     Conflict,
     Interrupted,
@@ -92,9 +93,9 @@ class _Named(msgspec.Struct):
     id: int | str | None = None
 
 
-_request = msgspec.json.Decoder(Request)
-_answer = msgspec.json.Decoder(Answer)
-_named = msgspec.json.Decoder(_Named)
+_request = typed.decoder(Request)
+_answer = typed.decoder(Answer)
+_named = typed.decoder(_Named)
 
 
 def depth(data: bytes) -> int:

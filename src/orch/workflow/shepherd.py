@@ -2,9 +2,11 @@
 like its own workflow.
 
 Invariant: only effects, no clocks and no IO. Every loop is bounded: the author is asked to mend at
-most `max_cycles` times, a conflict is repaired at most `conflict_cap` times; then a person is asked,
-who is told what is wrong. What was found out about a commit hangs on that very commit: the same head
-is never reviewed twice (H77), a new one never passes for an old one.
+most `max_cycles` times, a conflict is repaired at most `conflict_cap` times, checks of others are
+looked into at most `FAILURES` times; then a person is asked, who is told what is wrong. What people
+say of it at the forge comes before what agents say, and what they do not let pass is not merged.
+What was found out about a commit hangs on that very commit: the same head is never reviewed twice
+(H77), a new one never passes for an old one.
 """
 
 import posixpath
@@ -12,12 +14,14 @@ from typing import Any
 
 import msgspec
 
+from orch.model import review_rules
 from orch.model.effect import (
     AddWorktree,
     Commit,
     DeleteWorktree,
     FindWork,
     InstallDependencies,
+    JudgePR,
     Log,
     LookAtPR,
     MergePR,
@@ -28,21 +32,34 @@ from orch.model.effect import (
     RunAgent,
     RunCommand,
     SetCheck,
+    TellReviewers,
     WaitForPR,
     Work,
 )
 from orch.model.errors import MergeConflict, StepError
 from orch.model.pull import PullRequest
 from orch.model.worktree import Worktree
+from orch.workflow.complaints import (
+    CI_FAILED,
+    SAID,
+    SHOWN,
+    Complaint,
+    conflict,
+    failing,
+    fenced,
+    wished,
+)
 from orch.workflow.program import do
 from orch.workflow.templates.reviewed_pr import review
 
 REVIEW = "review"
 """The name of the check that holds a verdict."""
-AFRESH = frozenset({"head_moved", "merge_conflict", "base_moved", "checks_pending"})
+AFRESH = frozenset(
+    {"head_moved", "merge_conflict", "base_moved", "checks_pending", review_rules.CHANGES}
+)
 """Why a merge was refused that another look settles."""
-SHOWN = 4000
-"""Characters of a failed check's output that its author is shown."""
+FAILURES = 3
+"""How often failing checks of others go back to the author."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -65,18 +82,11 @@ class Judgement(msgspec.Struct, frozen=True):
     findings: list[Finding] = []
 
 
-class Complaint(msgspec.Struct, frozen=True):
-    """What is wrong with a head. `code` for the books; `told` in full, for who mends it."""
-
-    code: str
-    short: str
-    told: str
-
-
 @do
 def see_through(pull: PullRequest, policy: ReviewPolicy) -> Any:
     """The pull request as it is in the end: merged, closed by a person, or a draft."""
-    looks = rounds = repairs = 0
+    looks, left = 0, Left(policy)
+    heard: list[str] = []
     while True:
         seen = yield LookAtPR(pull, policy.strategy)
         pull, looks = seen.pull, looks + 1
@@ -85,32 +95,56 @@ def see_through(pull: PullRequest, policy: ReviewPolicy) -> Any:
         env = yield find_worktree(pull)
         complaint: Complaint | None
         try:
-            if seen.conflicts:
-                complaint = conflict(seen)
-                if env is not None and repairs < policy.conflict_cap:
-                    repairs += 1
-                    yield repair(env, seen, policy, repairs)
-                    continue
-            else:
-                complaint = yield judged(seen, env, policy, looks)
-                if complaint is not None and env is not None and rounds < policy.max_cycles:
-                    rounds += 1
-                    yield mend(env, complaint, policy, rounds)
-                    continue
+            complaint = yield wrong_with(seen, env, policy, looks, heard)
+            if complaint is not None and env is not None and left.once_more(complaint.code):
+                if seen.conflicts:
+                    yield repair(env, seen, policy, left.repaired)
+                else:
+                    yield mend(env, complaint, policy, left.mended)
+                    heard += complaint.wishes
+                    yield answer(pull, complaint)
+                continue
         except StepError as error:
             complaint = Complaint(error.code, error.message, error.message)
         if complaint is not None:
-            news = yield ask_person(pull, complaint)
+            news = yield ask_person(pull, complaint, policy, heard)
         else:
-            news = yield settle(pull, policy)
+            news = yield settle(seen, policy, heard)
         pull = news.pull
         if news.what == "asked":  # a person wants another round
-            rounds, repairs = max(0, policy.max_cycles - 1), max(0, policy.conflict_cap - 1)
+            left.ask_again()
         if news.what in ("merged", "closed"):
             break
     if pull.state == "merged":
         yield clean_up(pull)
     return pull
+
+
+class Left:
+    """How often its author may still be asked: to mend what is not accepted, to settle a conflict,
+    to look into checks that others run."""
+
+    def __init__(self, policy: ReviewPolicy) -> None:
+        self._caps = {
+            "mend": policy.max_cycles, "merge_conflict": policy.conflict_cap, CI_FAILED: FAILURES,
+        }  # fmt: skip
+        self._left = dict(self._caps)
+        self.mended = self.repaired = 0
+
+    def once_more(self, code: str) -> bool:
+        kind = code if code in self._caps else "mend"
+        if not self._left[kind]:
+            return False
+        self._left[kind] -= 1
+        if kind == "merge_conflict":
+            self.repaired += 1
+        else:
+            self.mended += 1
+        return True
+
+    def ask_again(self) -> None:
+        """A person wants another round: one more of each, where it may be asked at all."""
+        self._left = {kind: min(cap, 1) for kind, cap in self._caps.items()}
 
 
 @do
@@ -122,10 +156,23 @@ def find_worktree(pull: PullRequest) -> Any:
     return None
 
 
-def conflict(seen: PullLook) -> Complaint:
-    files = ", ".join(seen.conflicts)
-    short = f"{seen.pull.head} conflicts with {seen.pull.base} in {files}"
-    return Complaint("merge_conflict", short, short)
+@do
+def wrong_with(
+    seen: PullLook, env: Worktree | None, policy: ReviewPolicy, number: int, heard: list[str]
+) -> Any:
+    """What stands in its way, None when all is well. What people want comes before what checks and
+    agents find; of a head that conflicts nothing else is asked."""
+    if seen.conflicts:
+        return conflict(seen)
+    wishes = review_rules.unanswered(seen.verdicts, heard)
+    if wishes:
+        return wished(wishes)
+    if policy.people:
+        ours = {REVIEW, *map(check_name, policy.checks)}
+        red = [one for one in seen.checks if one.state == "failure" and one.name not in ours]
+        if red:
+            return failing(red)
+    return (yield judged(seen, env, policy, number))
 
 
 @do
@@ -137,9 +184,16 @@ def judged(seen: PullLook, env: Worktree | None, policy: ReviewPolicy, number: i
         short = f"the worktree of {seen.pull.head} is gone: nobody can check or review it"
         return Complaint("worktree_gone", short, short)
     wrong = yield checked(seen, env, policy, number)
-    if wrong is None and policy.reviewer:
-        wrong = yield reviewed(seen, env, policy, number)
-    return wrong
+    if wrong is not None or not policy.reviewer:
+        return wrong
+    person = review_rules.approval(seen.verdicts, seen.pull.head_sha)
+    if person is None:
+        return (yield reviewed(seen, env, policy, number))
+    known = seen.check(REVIEW)
+    if known is None or known.state != "success":  # the person's word wins
+        told = f"approved by {person.reviewer}"
+        yield SetCheck(pr=seen.pull, name=REVIEW, state="success", summary=told)
+    return None
 
 
 @do
@@ -201,10 +255,12 @@ def reviewed(seen: PullLook, env: Worktree, policy: ReviewPolicy, number: int) -
         known = yield SetCheck(
             pr=pull, name=REVIEW, state="success" if approved else "failure", summary=told
         )
+        if policy.people:
+            yield JudgePR(pr=pull, approve=approved, body=fenced(told, SAID))
     if known.state == "success":
         return None
     short = f"{policy.reviewer} asks for changes: " + "; ".join(known.summary.splitlines())
-    return Complaint("changes_requested", short[:600], known.summary)
+    return Complaint(review_rules.CHANGES, short[:600], known.summary)
 
 
 def weighed(judgement: Judgement, files: list[str]) -> tuple[bool, str]:
@@ -223,14 +279,22 @@ def weighed(judgement: Judgement, files: list[str]) -> tuple[bool, str]:
 
 @do
 def mend(env: Worktree, complaint: Complaint, policy: ReviewPolicy, number: int) -> Any:
-    """Back to the author, in the same worktree; what it changes is pushed."""
+    """Back to the author, in the same worktree and the conversation it had there, where it can go on
+    with that; what it changes is pushed."""
     prompt = (
         f"The work in this directory is not accepted yet. Mend it:\n\n{complaint.told}\n\n"
         f"The task was:\n\n{policy.text}"
     )
-    yield RunAgent(env=env, prompt=prompt, name=f"mend-{number}")
+    yield RunAgent(env=env, prompt=prompt, name=f"mend-{number}", onward=True)
     yield Commit(env=env, message=f"{policy.title}: mended")
     yield Push(env=env)
+
+
+@do
+def answer(pull: PullRequest, complaint: Complaint) -> Any:
+    """Whoever asked for changes is told to look at them: nobody merges before that."""
+    if complaint.wishes:
+        yield TellReviewers(pull, complaint.people, complaint.wishes)
 
 
 @do
@@ -259,32 +323,61 @@ def repair(env: Worktree, seen: PullLook, policy: ReviewPolicy, number: int) -> 
 
 
 @do
-def ask_person(pull: PullRequest, complaint: Complaint) -> Any:
-    """A person has to see to it; the news, when one has."""
-    return (yield WaitForPR(pull, until="person", why=complaint.short, code=complaint.code))
+def ask_person(
+    pull: PullRequest, complaint: Complaint, policy: ReviewPolicy, heard: list[str]
+) -> Any:
+    """A person has to see to it; the news, when one has. Who only wants another word than the last
+    one can say it at the forge."""
+    word = policy.people and complaint.code == review_rules.CHANGES
+    return (
+        yield WaitForPR(
+            pull, until="person", why=complaint.short, code=complaint.code, reviews=word,
+            answered=heard if word else [],
+        )
+    )  # fmt: skip
 
 
 @do
-def settle(pull: PullRequest, policy: ReviewPolicy) -> Any:
-    """Merge it when its checks are green, if that is wanted; else wait for whoever does."""
+def settle(seen: PullLook, policy: ReviewPolicy, heard: list[str]) -> Any:
+    """Merge it when people let it be and its checks are green, if that is wanted; else wait for
+    whoever does. Meanwhile it comes back where people want changes, or others' checks fail."""
+    pull, open_to = seen.pull, policy.people
+    back: Any = {"reviews": open_to, "failing": open_to, "answered": heard if open_to else []}
     if not policy.auto_merge:
-        return (yield WaitForPR(pull))
-    news = yield WaitForPR(pull, until="green", timeout=policy.timeout_s)
+        return (yield WaitForPR(pull, **back))
+    if open_to and not review_rules.settled(
+        seen.verdicts, pull.head_sha, approved=policy.approval
+    ):  # fmt: skip
+        why = awaited(seen)
+        return (
+            yield WaitForPR(pull, until="review", why=why, approval=policy.approval, **back)
+        )  # fmt: skip
+    news = yield WaitForPR(
+        pull, until="green", timeout=policy.timeout_s,
+        begin=min(policy.begin_s, policy.timeout_s), **back,
+    )  # fmt: skip
     if news.what == "late":
         short = f"its checks have not ended within {policy.timeout_s:g} s"
-        return (yield ask_person(pull, Complaint("checks_late", short, short)))
-    if news.what == "failing":
+        return (yield ask_person(pull, Complaint("checks_late", short, short), policy, heard))
+    if news.what == "failing" and not open_to:
         short = "a check fails that is not one of [review] checks"
-        return (yield ask_person(pull, Complaint("checks_failed", short, short)))
+        return (yield ask_person(pull, Complaint("checks_failed", short, short), policy, heard))
     if news.what != "green":
         return news
     try:
         merged = yield MergePR(pull, policy.strategy, policy.delete_branch)
     except StepError as error:
         if error.code not in AFRESH:
-            return (yield ask_person(pull, Complaint(error.code, error.message, error.message)))
+            complaint = Complaint(error.code, error.message, error.message)
+            return (yield ask_person(pull, complaint, policy, heard))
         return news
     return msgspec.structs.replace(news, what="merged", pull=merged)
+
+
+def awaited(seen: PullLook) -> str:
+    """Whose word it waits for."""
+    names = ", ".join(one.reviewer for one in review_rules.standing(seen.verdicts))
+    return f"{names} asked for changes and may look again" if names else "nobody has approved it"
 
 
 @do

@@ -29,6 +29,7 @@ BUILTIN = "orch.workflow.templates."
 COMPOSITES = "orch.workflow.composites"
 ENVELOPE = "orch.workflow.envelope"
 SHEPHERD = "orch.workflow.shepherd"
+COMPLAINTS = "orch.workflow.complaints"
 ENTRY_NAMES = ("workflow", "main")
 
 
@@ -145,7 +146,7 @@ def _syntax(source: Source) -> Iterator[None]:
 
 
 def _locate(name: str, root: Path | None) -> Path | None:
-    if name in (COMPOSITES, ENVELOPE, SHEPHERD) or name.startswith(BUILTIN):
+    if name in (COMPOSITES, ENVELOPE, SHEPHERD, COMPLAINTS) or name.startswith(BUILTIN):
         path = _builtin_path(name)
         return path if path.is_file() else None
     if root is None or not name or name.split(".")[0] == "orch":

@@ -178,6 +178,7 @@ class Root:
         self.viewer = nodes.actor(nodes.viewer)
 
     def repository(self, _info: Any, owner: str, name: str, **_rest: Any) -> Any:
+        owner, name = self._world.moved.get(f"{owner}/{name}", f"{owner}/{name}").split("/")
         try:
             return self._nodes.repo(self._world.repo(self._me, owner, name))
         except Refusal as error:

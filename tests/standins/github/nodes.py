@@ -240,7 +240,17 @@ class IssueNode(Thing):
         super().__init__(nodes, issue)
         total, done = len(issue.children), sum(one.state == "closed" for one in issue.children)
         percent = 100 * done // total if total else 0
+        self.lastEditedAt, self.editor = stamp(issue.edited), nodes.actor(issue.editor)
         self.subIssuesSummary = {"total": total, "completed": done, "percentCompleted": percent}
+
+    def timelineItems(self, _info: Any, itemTypes: Any = None, **page: Any) -> Any:  # noqa: N802, N803
+        def shown(one: dict[str, Any]) -> dict[str, Any]:
+            return {"kind": "RenamedTitleEvent", "id": f"RTE_{one['id']}",
+                    "createdAt": stamp(one["at"]), "actor": self._nodes.actor(one["actor"]),
+                    "currentTitle": one["title"], "previousTitle": one["was"]}  # fmt: skip
+
+        renamed = [one for one in self._issue.events if one["event"] == "renamed"]
+        return connection(renamed, shown, None, page)
 
     def parent(self, _info: Any) -> Any:
         return self._nodes.issue(self._issue.parent)
@@ -409,6 +419,19 @@ def by(order: dict[str, str] | None) -> Callable[[Any], Any]:
     return lambda one: (sign * one.created, sign * one.id)
 
 
+def _cursor(key: tuple[float, ...]) -> str:
+    text = ":".join(repr(float(part)) for part in key)
+    return base64.b64encode(text.encode()).decode()
+
+
+def _position(after: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in base64.b64decode(after).decode().split(":"))
+    except ValueError as error:
+        words = f"`{after}` does not appear to be a valid cursor."
+        raise Refusal(422, words, kind="INVALID_CURSOR_ARGUMENTS") from error
+
+
 def connection(
     items: list[Any], show: Callable[[Any], Any], key: Callable[[Any], Any] | None,
     page: dict[str, Any],
@@ -419,14 +442,12 @@ def connection(
     ranked.sort(key=lambda pair: pair[0])
     total = len(ranked)
     if after := page.get("after"):
-        start = tuple(float(part) for part in base64.b64decode(after).decode().split(":"))
+        start = _position(after)
         ranked = [pair for pair in ranked if pair[0] > start]
     first, last = page.get("first"), page.get("last")
     more = first is not None and len(ranked) > first
     chosen = ranked[-last:] if last is not None else ranked[:first]
-    end = None
-    if chosen:
-        text = ":".join(repr(float(part)) for part in chosen[-1][0])
-        end = base64.b64encode(text.encode()).decode()
-    info = {**NO_MORE, "hasNextPage": more, "endCursor": end}
+    start_of = _cursor(chosen[0][0]) if chosen else None
+    end = _cursor(chosen[-1][0]) if chosen else None
+    info = {**NO_MORE, "hasNextPage": more, "endCursor": end, "startCursor": start_of}
     return {"totalCount": total, "nodes": [show(one) for _, one in chosen], "pageInfo": info}

@@ -59,12 +59,21 @@ def open_pull(
 
 def follow(world: World, repo: Repo) -> None:
     """What pushes made of the open PRs."""
+    bases: dict[str, str] = {}
     for issue in repo.issues.values():
         pull = issue.pull
         if pull is None or issue.state != "open" or pull.head_repo is None:
             continue
         tip = pull.head_repo.git.tip(pull.head)
-        if not tip:
+        if pull.base not in bases:
+            bases[pull.base] = repo.git.tip(pull.base)
+        base = bases[pull.base]
+        if base and base != pull.base_sha and not repo.git.ahead(base, pull.head_sha):
+            # Somebody brought its commits into the base by hand.
+            pull.merged_at, pull.merge_sha = world.clock(), base
+            pull.merged_by = issue.author
+            world.set_state(issue.author or world.add_user("ghost"), issue, "closed")
+        elif not tip:
             world.set_state(world.add_user("ghost"), issue, "closed")
         elif tip != pull.head_sha:
             if pull.head_repo is not repo:
@@ -148,11 +157,13 @@ def review(
 
 
 def line_comment(
-    world: World, actor: User, issue: Issue, body: str, path: str, line: int
-) -> Comment:
+    world: World, actor: User, issue: Issue, body: str, path: str, line: int,
+    review: Review | None = None,
+) -> Comment:  # fmt: skip
     assert issue.pull is not None
     now = world.clock()
-    made = Comment(world.new_id(), actor, body, now, now, issue, path, line, issue.pull.head_sha)
+    made = Comment(world.new_id(), actor, body, now, now, issue, path, line, issue.pull.head_sha,
+                   review)  # fmt: skip
     issue.pull.line_comments.append(made)
     world.touch(issue)
     return made

@@ -358,6 +358,13 @@ def _new_pull(rest: Rest, call: Call) -> Any:
     return Answer(rest.views.pull(made, whole=True), 201)
 
 
+@route("GET", f"{R}/pulls/comments")
+def _all_line_comments(rest: Rest, call: Call) -> Any:
+    pulled = [issue.pull for issue in rest.repo(call).issues.values() if issue.pull]
+    found = [one for pull in pulled for one in pull.line_comments]
+    return Page(_ordered(_since(rest, found, call), call.query), rest.views.comment)
+
+
 @route("GET", f"{R}/pulls/*")
 def _pull(rest: Rest, call: Call) -> Any:
     return rest.views.pull(rest.pull(call), whole=True)
@@ -428,12 +435,12 @@ def _line_comments(rest: Rest, call: Call) -> Any:
 def _request(rest: Rest, call: Call) -> Any:
     issue = rest.pull(call, "write")
     assert issue.pull is not None
-    for login in call.body.get("reviewers") or []:
-        user = rest.world.users.get(login)
+    users = [rest.world.users.get(login) for login in call.body.get("reviewers") or []]
+    for user in users:
         if user is None or not rest.world.may(user, issue.repo, "read") or user is issue.author:
             raise Refusal(422, "Reviews may only be requested from collaborators.")
-        if user not in issue.pull.reviewers:
-            issue.pull.reviewers.append(user)
+    asked = issue.pull.reviewers
+    asked += [user for user in users if user is not None and user not in asked]
     return Answer(rest.views.pull(issue), 201)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 import traceback
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.standins.github import graph, pulls
+from tests.standins.github import graph, hook_routes as hook_routes, pulls
 from tests.standins.github.apps import Apps
 from tests.standins.github.audit import Audit
 from tests.standins.github.faults import Fault, Faults
@@ -58,7 +59,7 @@ class GitHubStandIn:
         self.log: list[Asked] = []
         self.crashes: list[str] = []
         self.tokens: dict[str, tuple[str, str | None]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.standin = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -309,6 +310,13 @@ def _refused(refusal: Refusal, path: str) -> Raw:
     raw = _json(refusal.status, told)
     raw.headers.update(refusal.headers)
     return raw
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who asked has gone, by `kill -9` perhaps: that is no fault of anybody's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

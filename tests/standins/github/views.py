@@ -119,6 +119,7 @@ class Views:
             return shown | {
                 "pull_request_url": f"{api}/pulls/{issue.number}", "path": comment.path,
                 "line": comment.line, "commit_id": comment.commit, "diff_hunk": "",
+                "pull_request_review_id": comment.review.id if comment.review else None,
                 "url": f"{api}/pulls/comments/{comment.id}",
             }  # fmt: skip
         return shown | {
@@ -134,6 +135,8 @@ class Views:
         }  # fmt: skip
         if label := event.get("label"):
             shown["label"] = {"name": label.name, "color": label.color}
+        if event["event"] == "renamed":
+            shown["rename"] = {"from": event["was"], "to": event["title"]}
         return shown
 
     def pull(self, issue: Issue, *, whole: bool = False) -> dict[str, Any]:
@@ -161,6 +164,9 @@ class Views:
         }  # fmt: skip
         if whole:
             able = pulls.mergeable(issue)
+            if self.world.undecided and able is not None:
+                self.world.undecided -= 1
+                able = None
             shown |= {
                 "merged": pull.merged_at is not None, "merged_by": self.user(pull.merged_by),
                 "mergeable": able, "rebaseable": able, "comments": len(issue.comments),

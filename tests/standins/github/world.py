@@ -89,6 +89,7 @@ class Comment:
     path: str = ""
     line: int = 0
     commit: str = ""
+    review: Review | None = None
 
 
 @dataclass
@@ -143,6 +144,8 @@ class Issue:
     children: list[Issue] = field(default_factory=list)
     blocked_by: list[Issue] = field(default_factory=list)
     pull: Pull | None = None
+    edited: float | None = None
+    editor: User | None = None
 
     @property
     def node(self) -> str:
@@ -222,8 +225,11 @@ class World:
         self.boards: list[Board] = []
         self.nodes: dict[str, Any] = {}
         self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
+        self.hooks: dict[str, list[Any]] = {}
         self.deaf_to_head = False
         """Whether lists of PRs pass over `head`, as GitHub does with one it does not understand."""
+        self.undecided = 0
+        """How many more looks at open PRs find that nobody knows yet whether they can be merged."""
         self.moved: dict[str, str] = {}
         """Old paths below `/repos/`, and what they are now: renamed repositories, moved issues."""
         self.gone: set[str] = set()
@@ -264,6 +270,9 @@ class World:
         repo.owner = self.add_user(owner)
         self.repos[full_name.lower()] = repo
         self.moved[old] = full_name
+        for issue in repo.issues.values():
+            if issue.pull and issue.pull.head_repo is repo:
+                issue.pull.head_owner = owner
 
     def remove_issue(self, issue: Issue) -> None:
         del issue.repo.issues[issue.number]
@@ -349,10 +358,11 @@ class World:
 
     def edit_issue(self, actor: User, issue: Issue, **fields: Any) -> None:
         before = issue.state
-        if fields.get("title") is not None:
+        if fields.get("title") not in (None, issue.title):
+            self.happen(issue, actor, "renamed", was=issue.title, title=fields["title"])
             issue.title = fields["title"]
-        if fields.get("body") is not None:
-            issue.body = fields["body"]
+        if fields.get("body") not in (None, issue.body):
+            issue.body, issue.edited, issue.editor = fields["body"], self.clock(), actor
         if fields.get("assignees") is not None:
             issue.assignees = [self.user(login) for login in fields["assignees"]]
         if "milestone" in fields and fields["milestone"] is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -79,6 +81,14 @@ def test_a_tool_can_be_forbidden_as_a_whole_and_by_its_name() -> None:
     tracker = {"kind": "other", "title": "mcp__tracker__close"}
     assert consent.forbidden(tracker, ("mcp__tracker__close",), HERE)
     assert consent.forbidden(shell("npm publish --now"), ("Bash(npm publish:*)",), HERE)
+
+
+def test_what_runs_beside_an_agent_reads_rules_with_the_standard_library() -> None:
+    source = "import sys; import orch.agents.inside.consent; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+    assert not {"msgspec", "orch.model", "asyncio"} & set(done.stdout.split())
 
 
 def test_what_is_asked_for_is_one_sentence() -> None:

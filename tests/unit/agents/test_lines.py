@@ -35,6 +35,7 @@ def launch(tmp_path: Path, kind: str, more: str = "", **asked: Any) -> Launch:
         ("Bash(npm run:*)", ("Bash", "npm run*")),
         ("Edit(//m/**)", ("Edit", "/m/**")),
         ("Read(./.env)", ("Read", ".env")),
+        ("Read(/.env)", ("Read", ".env")),
         ("WebFetch", ("WebFetch", "")),
         ("Bash(a (b))", ("Bash", "a (b)")),
     ],
@@ -50,6 +51,21 @@ def test_options_and_sessions_become_words(tmp_path: Path, kind: str) -> None:
     assert words[-1] == "--more"
     assert "m-1" in words
     assert kind == "minimax" or "s-1" in words  # Claude Code's line is Claude Code's
+
+
+def test_copilot_is_forbidden_whole_words_and_no_more(tmp_path: Path) -> None:
+    """As the real one holds them: `shell(npm publish:*)` leaves `npm run` alone."""
+    deny = [
+        "Bash(npm publish*)", "Bash(git push --force:*)", "Bash(git clean -*)", "Bash(make)",
+        "Bash(echo * > x)", "WebFetch",
+    ]  # fmt: skip
+    words = launch(tmp_path, "copilot", f"deny = {deny}").argv
+    denied = [words[at + 1] for at, word in enumerate(words) if word == "--deny-tool"]
+    assert denied == [
+        "shell(rm:*)", "shell(npm publish:*)", "shell(git push --force:*)", "shell(git clean:*)",
+        "shell(make:*)",
+    ]  # fmt: skip
+    assert launch(tmp_path, "copilot", "deny = ['Bash']").argv.count("shell") == 1
 
 
 def test_opencodes_rules_stand_behind_a_persons_own(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from orch import plugins
 from orch.agents.command import CommandAgent
-from orch.agents.registry import Registry
+from orch.agents.registry import Configured, Registry
 from orch.agents.scripted_agent import ScriptedAgent
 from orch.config import load
 from orch.config.loading import PROGRAMS
@@ -53,6 +55,17 @@ def test_the_effects_then_the_runs_then_the_default_then_the_only_one(
     tmp_path: Path, asked: str | None, run: str, text: str, chosen: str
 ) -> None:
     assert registry(tmp_path, text).choose(asked, run) == chosen
+
+
+def test_who_was_taken_out_shows_nothing_and_may_still_be_written_to(tmp_path: Path) -> None:
+    """A run's agent can be at work when its entry goes."""
+    text = "[agents.one]\nkind = 'claude'\n"
+    config = load(tmp_path, None, {}, {})
+    (tmp_path / "config.toml").write_text(text)
+    home: Any = SimpleNamespace(config=lambda repo: load(tmp_path, None, {}, {}))
+    assert Configured(home).took("one") is not None
+    home.config = lambda repo: config
+    assert Configured(home).took("one") is None
 
 
 def test_nothing_is_guessed(tmp_path: Path) -> None:

@@ -130,4 +130,4 @@ def test_every_command_is_one_of_ours() -> None:
         command = cli.get_command(context, name)
         assert isinstance(command, Verb | Noun), name
         if isinstance(command, Noun):
-            assert all(isinstance(inner, Verb) for inner in command.commands.values())
+            assert all(isinstance(inner, Verb | Noun) for inner in command.commands.values())

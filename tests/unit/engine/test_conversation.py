@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 
-from orch.engine.conversation import onward, own
+from orch.engine.conversation import GONE, had_before, onward, own
 from orch.model.attempt import Attempt
 
 
@@ -46,3 +49,49 @@ def test_who_goes_on_is_told_why_and_what() -> None:
     told = onward("Write it.", attempt())
     assert "it was killed" in told
     assert told.endswith("Write it.")
+
+
+def had(*others: Attempt, mine: tuple[Attempt, ...] = (), resumes: bool = True) -> str:
+    """What the third step's attempt, in the worktree /w, goes on with."""
+    now = one(path="3", n=len(mine) + 1)
+    ctx: Any = SimpleNamespace(
+        attempts=[*mine, now], run=SimpleNamespace(id="r"),
+        world=SimpleNamespace(store=SimpleNamespace(attempts=lambda run: [*others, *mine, now])),
+    )  # fmt: skip
+    agent: Any = SimpleNamespace(resumes=resumes)
+    return asyncio.run(had_before(ctx, agent, now))
+
+
+def one(path: str = "1", n: int = 1, at: float = 0.0, **changed: Any) -> Attempt:
+    words = {
+        "role": "work", "agent": "codex", "worktree": "/w", "status": "succeeded", "code": "",
+        "usage": {"session_id": f"of-{path}"}, **changed,
+    }  # fmt: skip
+    return Attempt(
+        id=f"{path}-{n}", run="r", path=path, n=n, terminal="t", directory="/d", started_at=at,
+        **words,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("others", "session"),
+    [
+        ((), ""),
+        ((one(),), "of-1"),
+        ((one(path="2", at=5), one(path="1", at=9)), "of-1"),
+        ((one(), one(path="2", at=5, role="review")), "of-1"),
+        ((one(), one(path="2", at=5, worktree="/other")), "of-1"),
+        ((one(), one(path="2", at=5, agent="claude")), "of-1"),
+    ],
+)
+def test_the_work_that_it_did_there_last_is_gone_on_with(
+    others: tuple[Attempt, ...], session: str
+) -> None:
+    assert had(*others) == session
+
+
+def test_a_conversation_that_is_gone_or_cannot_be_is_begun_anew() -> None:
+    lost = one(path="3", status="failed", code=GONE, usage={})
+    assert had(one(), mine=(lost,)) == ""
+    assert had(one(), mine=(one(path="3", status="failed", code="killed", usage={}),)) == "of-1"
+    assert had(one(), resumes=False) == ""

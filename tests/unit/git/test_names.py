@@ -95,8 +95,15 @@ def test_h67_urls_that_could_run_something_are_refused(url: str) -> None:
 
 def test_a_protocol_can_be_allowed() -> None:
     with pytest.raises(UsageError):
-        names.check_url("http://127.0.0.1/x", DEFAULT_PROTOCOLS)
-    assert names.check_url("http://127.0.0.1/x", DEFAULT_PROTOCOLS | {"http"})
+        names.check_url("http://10.0.0.1/x", DEFAULT_PROTOCOLS)
+    assert names.check_url("http://10.0.0.1/x", DEFAULT_PROTOCOLS | {"http"})
+
+
+def test_plain_http_is_spoken_on_loopback_only() -> None:
+    assert names.check_url("http://127.0.0.1:8080/o/r.git", DEFAULT_PROTOCOLS)
+    for url in ("http://127.0.0.1.example.org/x", "http://localhost@example.org/x", "http:///x"):
+        with pytest.raises(UsageError):
+            names.check_url(url, DEFAULT_PROTOCOLS)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orch.hosts.github.address import address, repository
-from orch.hosts.wire import is_loopback, proxy_for
+from orch.hosts.wire import proxy_for
 from orch.model.errors import ConfigError, UsageError
+from orch.model.loopback import is_loopback
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,16 @@ def test_a_pace_is_kept_before_the_host_has_to_say_so() -> None:
     budget.admit("core", 1, NOW + 60, weights={"content": 1})
 
 
+def test_a_server_that_counts_nothing_has_no_pace_until_it_says_so() -> None:
+    budget = Budget("host", paces=[Pace("content", 1, 60.0)])
+    budget.unlimited()
+    for _ in range(5):
+        budget.admit("core", 1, NOW, weights={"content": 1})
+    budget.hold(NOW, NOW + 10)
+    with pytest.raises(Limited, match="slow down"):
+        budget.admit("core", 1, NOW, weights={"content": 1})
+
+
 def test_who_is_too_fast_twice_waits_longer_and_an_answer_makes_it_short_again() -> None:
     budget = Budget("github.com", reserve=0)
     assert budget.hold(NOW, None) == NOW + 60

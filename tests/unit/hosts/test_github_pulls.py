@@ -174,11 +174,10 @@ def test_checks_and_statuses_are_one_list(repo: Repo, github: GitHub, pull: Pull
             ("gate", "completed", "action_required"), ("odd", "completed", "brand_new")]  # fmt: skip
     for number, (name, status, conclusion) in enumerate(runs):
         repo.checks.append(CheckRun(number, name, sha, status, conclusion))
-    assert github.checks.set_status(R, sha, Check(name="orch", state="pending")) is None
-    assert (
-        github.checks.set_status(R, sha, Check(name="orch", state="success", url="https://x"))
-        is None
-    )
+    made = github.checks.set_status(R, sha, Check(name="orch", state="pending"))
+    assert isinstance(made, Check)
+    assert (made.name, made.state) == ("orch", "pending")
+    github.checks.set_status(R, sha, Check(name="orch", state="success", url="https://x"))
     found = {check.name: check.state for check in github.checks.of(R, sha)}
     assert found == {"unit": "success", "lint": "neutral", "slow": "pending", "gate": "pending",
                      "odd": "pending", "orch": "success"}  # fmt: skip

@@ -111,7 +111,7 @@ def test_an_issue_is_read_changed_and_closed(
     assert isinstance(closed, Issue)
     assert (closed.state, closed.reason) == ("closed", "not_planned")
     kinds = [(one.kind, one.actor.login) for one in github.issues.happenings(R, 1)]
-    assert kinds == [("labeled", "octo"), ("closed", "octo")]
+    assert kinds == [("labeled", "octo"), ("renamed", "octo"), ("closed", "octo")]
 
 
 def test_rest_and_graphql_tell_the_same_of_an_issue(issue: Issue, github: GitHub) -> None:

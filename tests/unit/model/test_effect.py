@@ -83,7 +83,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "RunAgent": {
         **ENV, "prompt": TEXT, "agent": maybe(TEXT), "model": maybe(TEXT), "name": maybe(TEXT),
         "timeout": maybe(SECONDS), "output_format": REPLIES | SHAPES, "retry": maybe(RETRIES),
-        "role": st.sampled_from(["work", "review"]),
+        "role": st.sampled_from(["work", "review"]), "onward": st.booleans(),
     },
     "SpawnAgent": {
         **ENV, "prompt": TEXT, "agent": maybe(TEXT), "model": maybe(TEXT), "name": maybe(TEXT),
@@ -118,9 +118,12 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "summary": TEXT,
     },
     "Rebase": {**ENV, "onto": TEXT},
+    "JudgePR": {"pr": PULLS, "approve": st.booleans(), "body": TEXT},
+    "TellReviewers": {"pr": PULLS, "names": LABELS, "verdicts": LABELS},
     "WaitForPR": {
-        "pr": PULLS, "until": st.sampled_from(["merge", "green", "person"]), "why": TEXT,
-        "code": TEXT, "timeout": SECONDS,
+        "pr": PULLS, "until": st.sampled_from(["merge", "green", "review", "person"]), "why": TEXT,
+        "code": TEXT, "timeout": SECONDS, "begin": SECONDS, "reviews": st.booleans(),
+        "approval": st.booleans(), "failing": st.booleans(), "answered": LABELS,
     },
     "RunCommand": {
         **ENV, "command": TEXT | LABELS, "name": maybe(TEXT), "timeout": maybe(SECONDS),
@@ -278,6 +281,8 @@ RESULTS: dict[str, list[Any]] = {
         PullLook(pull=a_pull(), checks=[Check(name="x", state="success")], conflicts=["a.txt"]),
     ],
     "SetCheck": [Check(name="x", state="failure", summary="no")],
+    "JudgePR": [None],
+    "TellReviewers": [None],
     "Rebase": ["d" * 40],
     "WaitForPR": [PullNews(what="merged", pull=a_pull(state="merged"))],
     "RunCommand": [CommandResult(exit_code=1, stderr="no"), CommandResult(exit_code=0)],

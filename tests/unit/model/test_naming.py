@@ -9,6 +9,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from orch.model.naming import (
     SLUG_LENGTH,
+    milestone_base,
     nearest,
     person_branch,
     repo_slug,
@@ -199,3 +200,16 @@ def test_h17_a_tickets_name_is_cut_to_forty_characters() -> None:
     name = ticket_worktree("ISSUE-007", "a very long title " * 9, ())
     assert len(name) <= 40
     assert person_branch(name)[0] == name
+
+
+@pytest.mark.parametrize("title", ["1.2", "v2.0-rc.1", "next_big", "2026"])
+def test_a_milestone_stands_for_its_release_branch(title: str) -> None:
+    assert milestone_base(title) == f"release/{title}"
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["", " 1.2", "1 2", "1/2", "a..b", ".x", "x.", "x.lock", "1.2\n", "é", "x" * 101, "a@{b", "~1"],
+)
+def test_a_title_that_is_no_part_of_a_branch_is_ignored(title: str) -> None:
+    assert milestone_base(title) is None

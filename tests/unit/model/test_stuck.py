@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from orch.config.service_tree import TimeoutConfig
 from orch.model.pacing import Said, due_again, worth_saying
-from orch.model.stuck import Look, Stuck, Watch, judge, observe, timeout_s
+from orch.model.stuck import Look, Stuck, Watch, grace_s, judge, observe, timeout_s
 
 TIMES = TimeoutConfig(stuck_simple_s=300, stuck_medium_s=600, stuck_complex_s=1200, simple_s=50)
 
@@ -32,7 +32,7 @@ def seen(looks: Sequence[Look]) -> Watch:
 
 
 def verdict(looks: Sequence[Look], complexity: str = "medium") -> Stuck | None:
-    return judge(seen(looks), complexity, TIMES)
+    return judge(seen(looks), grace_s(complexity, TIMES))
 
 
 STILL = range(0, 661, 60)
@@ -95,7 +95,7 @@ def test_a_retried_session_is_judged_by_its_own_generation() -> None:
     looks.append(look(600, generation="a2"))
     watch = seen(looks)
     assert watch.silent_s == 0
-    assert judge(watch, "medium", TIMES) is None
+    assert judge(watch, grace_s("medium", TIMES)) is None
 
 
 def test_sleep_is_not_silence() -> None:
@@ -117,7 +117,7 @@ def test_a_stopped_service_did_not_look() -> None:
 
 def test_never_means_never() -> None:
     times = TimeoutConfig(stuck_medium_s=0)
-    assert judge(seen([look(at) for at in range(0, 90_001, 60)]), "medium", times) is None
+    assert judge(seen([look(at) for at in range(0, 90_001, 60)]), grace_s("medium", times)) is None
 
 
 @given(st.lists(st.tuples(st.floats(0, 4_000), st.floats(-9_000, 9_000)), max_size=40))

@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orch.agents import rules
+
 ALLOW = ("allow_once", "allow_always")
 REJECT = ("reject_once", "reject_always")
-_RULE = re.compile(r"(?P<tool>[\w-]+)(?:\((?P<pattern>.*)\))?", re.DOTALL)
 _KINDS = {
     "Bash": ("execute",), "Read": ("read", "search"), "Grep": ("search",), "Glob": ("search",),
     "Write": ("edit", "delete", "move"), "Edit": ("edit", "delete", "move"),
@@ -75,9 +76,9 @@ def paths(call: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(path for path in found if isinstance(path, str) and path))
 
 
-def forbidden(call: Mapping[str, Any], rules: Sequence[str], folder: str) -> str:
+def forbidden(call: Mapping[str, Any], deny: Sequence[str], folder: str) -> str:
     """The first rule `Tool(pattern)` that holds against a call in `folder`; empty for none."""
-    return next((rule for rule in rules if _holds(rule, call, folder)), "")
+    return next((one for one in deny if _holds(rules.read(one.strip()), call, folder)), "")
 
 
 def sentence(agent: str, call: Mapping[str, Any]) -> str:
@@ -110,11 +111,10 @@ def _texts(call: Mapping[str, Any]) -> Iterator[str]:
             yield text
 
 
-def _holds(rule: str, call: Mapping[str, Any], folder: str) -> bool:
-    match = _RULE.fullmatch(rule.strip())
-    if match is None:
+def _holds(rule: rules.Rule, call: Mapping[str, Any], folder: str) -> bool:
+    tool, pattern = rule
+    if not tool:
         return False
-    tool, pattern = match["tool"], match["pattern"]
     kinds = _KINDS.get(tool)
     kind = call.get("kind") if isinstance(call.get("kind"), str) else None
     title = str(call.get("title") or "")
@@ -122,7 +122,7 @@ def _holds(rule: str, call: Mapping[str, Any], folder: str) -> bool:
         return title.casefold().startswith(tool.casefold()) and _any(pattern, [title])
     if kind in _KNOWN and kind not in kinds and not (tool == "Bash" and command(call)):
         return False
-    if pattern is None or pattern in ("", "*"):
+    if pattern in ("", "*"):
         return kind in kinds or title.casefold().startswith(tool.casefold())
     if tool == "Bash":
         run = command(call)
@@ -135,12 +135,8 @@ def _holds(rule: str, call: Mapping[str, Any], folder: str) -> bool:
     return _any(pattern, [str(value) for value in given(call).values()] or [title])
 
 
-def _any(pattern: str | None, texts: Sequence[str]) -> bool:
-    if pattern is None:
-        return True
-    if pattern.endswith(":*"):
-        pattern = pattern[:-2] + "*"
-    return any(fnmatch.fnmatchcase(text, pattern) for text in texts)
+def _any(pattern: str, texts: Sequence[str]) -> bool:
+    return not pattern or any(fnmatch.fnmatchcase(text, pattern) for text in texts)
 
 
 def _parts(run: str) -> list[str]:
@@ -151,15 +147,13 @@ def _parts(run: str) -> list[str]:
 
 def _within(pattern: str, text: str) -> bool:
     """Whether it stands anywhere in words about a call, after the beginning of a word."""
-    if pattern.endswith(":*"):
-        pattern = pattern[:-2] + "*"
     body = fnmatch.translate(pattern).removesuffix(r"\Z").removesuffix(r"\z")
     return re.search(rf"(?:^|[\s;&|`(:\"']){body}", text) is not None
 
 
 def _below(pattern: str, path: str, folder: str) -> bool:
-    """A pattern with two slashes is from the file system's root, another one from `folder`."""
-    root = pattern[1:] if pattern.startswith("//") else os.path.join(folder, pattern.lstrip("/"))
+    """A pattern that begins with a slash is the file system's, another one `folder`'s."""
+    root = os.path.join(folder, pattern)
     whole = os.path.normpath(os.path.join(folder, path))
     if root.endswith("/**"):
         return f"{whole}/".startswith(f"{os.path.normpath(root[:-3])}/")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from orch.hosts.wire import is_loopback
 from orch.model.errors import ConfigError, UsageError
+from orch.model.loopback import is_loopback
 
 VARIABLE = "GITHUB_API_URL"
 _PUBLIC = "https://api.github.com"

@@ -21,6 +21,7 @@ from orch.hosts.failures import (
     Unreadable,
 )
 from orch.hosts.wire import Reply
+from orch.model import typed
 from orch.model.errors import OrchError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Complaint(msgspec.Struct, frozen=True):
 def complaint(reply: Reply) -> Complaint:
     """What it says; nothing where it is no JSON (a proxy's page)."""
     try:
-        return msgspec.json.decode(reply.body, type=Complaint)
+        return typed.decode(reply.body, Complaint)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Complaint()
 

@@ -23,6 +23,7 @@ from orch.hosts.failures import Missing, NoCredential, Unanswered, Unreadable
 from orch.hosts.github.address import Address
 from orch.hosts.github.answers import HEADERS, refusal
 from orch.hosts.wire import NoAnswer, NotSent, Reply, Wire
+from orch.model import typed
 from orch.model.errors import ConfigError
 
 _EARLY_S = 300.0
@@ -177,6 +178,6 @@ def from_environment(
 
 def _decoded(reply: Reply, shape: type[T], request: str) -> T:
     try:
-        return msgspec.json.decode(reply.body, type=shape)
+        return typed.decode(reply.body, shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"The answer to {request} cannot be read: {error}.") from error

@@ -27,6 +27,7 @@ from orch.hosts.github.credentials import Credential
 from orch.hosts.github.graph import Asked, faults
 from orch.hosts.kept import Keeper, Kept
 from orch.hosts.wire import NoAnswer, NotSent, Reply, Wire
+from orch.model import typed
 from orch.model.errors import OrchError
 
 T = TypeVar("T")
@@ -327,7 +328,7 @@ class Caller:
         if shape is type(None) or reply.status == 204:
             return None  # type: ignore[return-value]
         try:
-            return msgspec.json.decode(reply.body, type=shape)
+            return typed.decode(reply.body, shape)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreadable(
                 f"{self.address.name} answered {request} with something else ({error}).",

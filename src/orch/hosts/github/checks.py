@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from orch.hosts.failures import Unknown
+from orch.hosts.failures import Forbidden, Unknown
 from orch.hosts.github.address import repository
 from orch.hosts.github.shapes import RunShape, StatusShape
 from orch.model.pull import Check, CheckState
@@ -24,6 +24,8 @@ _OF_RUN: dict[str, CheckState] = {
 }  # fmt: skip
 _OF_STATUS: dict[str, CheckState] = {"success": "success", "failure": "failure", "error": "failure"}
 _TO_STATUS = {"success": "success", "neutral": "success", "failure": "failure"}
+LONGEST = 140
+"""Characters of what a status says."""
 _WORST: tuple[CheckState, ...] = ("failure", "pending", "neutral", "success")
 
 
@@ -34,9 +36,13 @@ class Checks:
     def of(self, repo: str, sha: str) -> list[Check]:
         """By name; the newest of each check run and of each status."""
         commit = f"/repos/{repository(repo)}/commits/{sha}"
-        runs = self._caller.pages(
-            f"{commit}/check-runs", RunShape, {"filter": "latest"}, inside="check_runs"
-        )
+        try:
+            runs = self._caller.pages(
+                f"{commit}/check-runs", RunShape, {"filter": "latest"}, inside="check_runs"
+            )
+        except Forbidden as error:  # no fine-grained token has this right in a private repository
+            error.hint = "gh auth login, a classic token (repo), or a GitHub App (Checks: read)"
+            raise
         statuses = self._caller.pages(f"{commit}/status", StatusShape, inside="statuses")
         newest = {shape.context: shape for shape in sorted(statuses, key=lambda one: one.id)}
         latest: dict[tuple[str, str], RunShape] = {}
@@ -48,17 +54,19 @@ class Checks:
 
     def set_status(
         self, repo: str, sha: str, check: Check, *, description: str = ""
-    ) -> Unknown | None:
-        """Say of a commit what we found, as a status; GitHub keeps all and shows the newest."""
+    ) -> Check | Unknown:
+        """Say of a commit what we found, as a status; GitHub keeps all and shows the newest. Gives
+        it as GitHub shows it: with no more than `LONGEST` characters, and good where it is
+        neutral."""
         wanted = {
             "context": check.name,
             "state": _TO_STATUS.get(check.state, "pending"),
             "target_url": check.url or None,
-            "description": (description or check.summary)[:140],
+            "description": (description or check.summary)[:LONGEST],
         }
         path = f"/repos/{repository(repo)}/statuses/{sha}"
         made = self._caller.write("POST", path, StatusShape, wanted)
-        return made if isinstance(made, Unknown) else None
+        return made if isinstance(made, Unknown) else _of_status(made)
 
 
 def rollup(checks: Iterable[Check]) -> Rollup:

@@ -17,6 +17,7 @@ from orch.hosts.github.boards import Boards
 from orch.hosts.github.calls import PACES, Caller
 from orch.hosts.github.checks import Checks
 from orch.hosts.github.credentials import Credential, find
+from orch.hosts.github.hooks import Hooks
 from orch.hosts.github.issues import Comments, Issues
 from orch.hosts.github.labels import Labels
 from orch.hosts.github.pulls import Pulls, Reviews
@@ -28,7 +29,7 @@ from orch.hosts.wire import Wire
 
 class GitHub:
     """`connect` makes one. Its rooms: `issues`, `comments`, `labels`, `related`, `pulls`, `reviews`,
-    `checks`, `repositories`, `boards`."""
+    `checks`, `repositories`, `boards`, `hooks`."""
 
     def __init__(
         self, caller: Caller, wire: Wire, *, sleep: Callable[[float], None] = time.sleep
@@ -43,6 +44,7 @@ class GitHub:
         self.checks = Checks(caller)
         self.repositories = Repositories(caller)
         self.boards = Boards(caller)
+        self.hooks = Hooks(caller)
 
     @property
     def address(self) -> Address:
@@ -51,6 +53,10 @@ class GitHub:
     @property
     def credential(self) -> Credential:
         return self._caller.credential
+
+    @property
+    def budget(self) -> Budget:
+        return self._caller.budget
 
     def figures(self) -> Figures:
         """What was spent here and what is left."""

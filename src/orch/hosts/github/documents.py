@@ -15,32 +15,64 @@ SYNC_PAGE = 100
 BATCH = 40
 """Issues whose relations are asked for at once."""
 
-_WHO = "author{__typename login ...on User{databaseId} ...on Bot{databaseId}}"
+_ACTOR = "{__typename login ...on User{databaseId} ...on Bot{databaseId}}"
+_WHO = f"author{_ACTOR}"
 _OTHER = "{number state repository{nameWithOwner}}"
 _BLOCKED = f"blockedBy(first:50){{totalCount nodes{_OTHER}}}"
 _RELATED = f"parent{_OTHER} subIssues(first:100){{totalCount nodes{_OTHER}}}"
 
 
-def sync(*, blocked: bool) -> Asked:
-    """One page of the issues that changed, with all that a ticket needs."""
-    fields = (
+def _fields(*, blocked: bool) -> str:
+    """All that a ticket needs of an issue. `lastEditedAt` is of the body; a new title is an event."""
+    return (
         "id fullDatabaseId number url title body state stateReason createdAt updatedAt closedAt"
-        f" locked authorAssociation {_WHO}"
+        f" locked authorAssociation lastEditedAt {_WHO} editor{_ACTOR}"
         " assignees(first:20){totalCount nodes{login databaseId}}"
         " labels(first:100){totalCount nodes{name}}"
         " milestone{number title state dueOn}"
+        " timelineItems(last:1,itemTypes:[RENAMED_TITLE_EVENT]){nodes{"
+        f"...on RenamedTitleEvent{{createdAt actor{_ACTOR}}}}}}}"
         f" comments{{totalCount}} {_RELATED} {_BLOCKED if blocked else ''}"
     )
+
+
+def sync(*, blocked: bool, open_only: bool = False) -> Asked:
+    """One page of the issues that changed, or of those that are open."""
+    states = ",states:[OPEN]" if open_only else ""
     return Asked(
         name="Sync",
         text=(
             "query Sync($owner:String!,$name:String!,$since:DateTime,$after:String,$first:Int!){"
             "repository(owner:$owner,name:$name){nameWithOwner"
             " issues(first:$first,after:$after,orderBy:{field:UPDATED_AT,direction:ASC},"
-            "filterBy:{since:$since}){"
-            f"pageInfo{{hasNextPage endCursor}} nodes{{{fields}}}}}}}}}"
+            f"filterBy:{{since:$since{states}}}){{"
+            f"pageInfo{{hasNextPage endCursor}} nodes{{{_fields(blocked=blocked)}}}}}}}}}"
         ),
-        cost=5,
+        cost=6,
+    )
+
+
+TAIL = Asked(
+    name="Tail",
+    text=(
+        "query Tail($owner:String!,$name:String!,$last:Int!){repository(owner:$owner,name:$name){"
+        "issues(last:$last,orderBy:{field:UPDATED_AT,direction:ASC}){"
+        "pageInfo{startCursor} nodes{updatedAt}}}}"
+    ),
+)
+"""The newest changes, whatever their state: where a later sync may begin."""
+
+
+def one(*, blocked: bool) -> Asked:
+    """One issue as a sync shows it, and where it lives now."""
+    return Asked(
+        name="One",
+        text=(
+            "query One($owner:String!,$name:String!,$number:Int!){"
+            "repository(owner:$owner,name:$name){nameWithOwner issue(number:$number){"
+            f"repository{{nameWithOwner}} {_fields(blocked=blocked)}}}}}}}"
+        ),
+        tolerates=frozenset({"NOT_FOUND"}),
     )
 
 

@@ -47,8 +47,9 @@ class Link(msgspec.Struct, frozen=True, order=True):
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
     """`state` is `open` or `closed`. `node` is its GraphQL id, `id` the numeric one.
 
-    `parent`, `children`, `blocked_by` are known only where GraphQL was asked (`related`). `raw` is
-    the answer it was made of, for reference.
+    `parent`, `children`, `blocked_by`, `edited` and `editor` (of the last change of title or body)
+    are known only where GraphQL was asked (`related`). `raw` is the answer it was made of, for
+    reference.
     """
 
     repo: str
@@ -74,6 +75,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     parent: Link | None = None
     children: tuple[Link, ...] = ()
     blocked_by: tuple[Link, ...] = ()
+    edited: str = ""
+    editor: Person = Person()
     raw: bytes = b""
 
 
@@ -95,6 +98,8 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     answers: int = 0
     """The comment that it answers, 0 for none."""
+    review: int = 0
+    """The review that it is a part of, 0 for none."""
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +116,8 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     """`state` is `open`, `merged` or `closed`. `head_repo` is empty where the fork is gone; then only
     `head_owner` may still say whose it was. `mergeable` is None while GitHub is finding out.
 
-    What lists leave out (`mergeable`, `merged_by`, counts) is in `get` only.
+    `reviewers` are asked and have not answered. What lists leave out (`mergeable`, `merged_by`,
+    counts) is in `get` only.
     """
 
     repo: str
@@ -137,6 +143,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     merged_by: Person = Person()
     mergeable: bool | None = None
     mergeable_state: str = ""
+    reviewers: tuple[Person, ...] = ()
     created: str = ""
     updated: str = ""
     closed: str = ""

@@ -11,6 +11,7 @@ import msgspec
 
 from orch.hosts.failures import Forbidden, Invalid, Limited, Missing, Unanswered, Unreadable
 from orch.hosts.github.answers import plain
+from orch.model import typed
 from orch.model.errors import OrchError
 
 if TYPE_CHECKING:
@@ -42,14 +43,16 @@ class _Fault(msgspec.Struct, frozen=True):
 _MISSING = {"NOT_FOUND"}
 _FORBIDDEN = {"FORBIDDEN", "INSUFFICIENT_SCOPES", "SAML_FAILURE"}
 _LIMIT = {"RATE_LIMITED", "RATE_LIMIT"}
-_INVALID = {"UNPROCESSABLE", "BAD_USER_INPUT", "ARGUMENT_LIMIT", "VALIDATION", "STALE_DATA"}
+_INVALID = {"UNPROCESSABLE", "BAD_USER_INPUT", "ARGUMENT_LIMIT", "VALIDATION", "STALE_DATA"} | {
+    "INVALID_CURSOR_ARGUMENTS"
+}
 UNDEFINED = "undefinedField"
 
 
 def faults(raw: bytes, asked: Asked, host: str, credential: Credential) -> OrchError | None:
     """The error that an answer's `errors` are, None where nothing is wrong with it."""
     try:
-        found = msgspec.json.decode(raw, type=list[_Fault] | None) or []
+        found = typed.decode(raw, list[_Fault] | None) or []
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Unreadable(f"{host} answered {asked.name} with unreadable errors: {error}.")
     left = [fault for fault in found if fault.kind() not in asked.tolerates]

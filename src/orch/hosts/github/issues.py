@@ -15,6 +15,7 @@ from orch.hosts.failures import Unknown, Unreadable
 from orch.hosts.github.address import repository
 from orch.hosts.github.facts import Comment, Happening, Issue
 from orch.hosts.github.shapes import CommentShape, EventShape, IssueShape
+from orch.model import typed
 
 if TYPE_CHECKING:
     from orch.hosts.github.calls import Caller
@@ -120,6 +121,13 @@ class Comments:
         path = f"/repos/{repository(repo)}/issues/comments"
         return self._all(path, {"since": since or None, "sort": "created", "direction": "asc"})
 
+    def newest_change(self, repo: str) -> str:
+        """When a comment of the repository was last written or edited; empty where there is none."""
+        path = f"/repos/{repository(repo)}/issues/comments"
+        query = "sort=updated&direction=desc&per_page=1"
+        found = self._caller.read(f"{path}?{query}", list[CommentShape])
+        return max((shape.updated_at for shape in found), default="")
+
     def get(self, repo: str, comment: int) -> Comment:
         path = f"/repos/{repository(repo)}/issues/comments/{comment}"
         return self._caller.read(path, CommentShape).fact()
@@ -151,7 +159,7 @@ def once(facts: list[Fact]) -> list[Fact]:
 
 def _shape(raw: msgspec.Raw, path: str) -> IssueShape:
     try:
-        return msgspec.json.decode(raw, type=IssueShape)
+        return typed.decode(raw, IssueShape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"GET {path} has an issue that cannot be read: {error}.") from error
 

@@ -128,6 +128,12 @@ class Pulls:
         query = {"since": since or None, "sort": "created", "direction": "asc"}
         return once([shape.fact() for shape in self._caller.pages(path, CommentShape, query)])
 
+    def line_comments_of_repository(self, repo: str, *, since: str) -> list[Comment]:
+        """The same of all its PRs in one list."""
+        path = f"/repos/{repository(repo)}/pulls/comments"
+        query = {"since": since or None, "sort": "created", "direction": "asc"}
+        return once([shape.fact() for shape in self._caller.pages(path, CommentShape, query)])
+
     def request_reviewers(self, repo: str, number: int, logins: Sequence[str]) -> Pull | Unknown:
         path = f"/repos/{repository(repo)}/pulls/{number}/requested_reviewers"
         made = self._caller.write("POST", path, PullShape, {"reviewers": list(logins)})

@@ -10,7 +10,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from orch.hosts.github.address import repository
 from orch.hosts.github.facts import GHOST, Issue, Link, Milestone, Person
 from orch.hosts.github.graph import Asked, lacks
 from orch.hosts.github.shapes import LabelShape
+from orch.model import typed
 
 if TYPE_CHECKING:
     from orch.hosts.github.calls import Caller
@@ -86,6 +87,15 @@ class _Related(Shape, frozen=True, kw_only=True):
     blocked_by: _Others | None = None
 
 
+class _Renaming(Shape, frozen=True, kw_only=True):
+    created_at: str = ""
+    actor: _Actor | None = None
+
+
+class _Renamings(Shape, frozen=True, kw_only=True):
+    nodes: list[_Renaming | None] | None = None
+
+
 class _Issue(_Related, frozen=True, kw_only=True):
     id: str
     url: str
@@ -104,6 +114,18 @@ class _Issue(_Related, frozen=True, kw_only=True):
     updated_at: str = ""
     closed_at: str | None = None
     locked: bool = False
+    last_edited_at: str | None = None
+    editor: _Actor | None = None
+    timeline_items: _Renamings = _Renamings()
+    repository: _Repo | None = None
+
+    def last_edit(self) -> tuple[str, Person]:
+        """When title or body was last changed, and by whom; empty for never."""
+        titles = self.timeline_items.nodes or ()
+        edits = [(one.created_at, _person(one.actor)) for one in titles if one]
+        if self.last_edited_at:
+            edits.append((self.last_edited_at, _person(self.editor)))
+        return max(edits, key=lambda edit: edit[0], default=("", Person()))
 
 
 class _PageInfo(Shape, frozen=True, kw_only=True):
@@ -123,6 +145,36 @@ class _SyncRepo(Shape, frozen=True, kw_only=True):
 
 class _Sync(Shape, frozen=True, kw_only=True):
     repository: _SyncRepo | None = None
+
+
+class _TailInfo(Shape, frozen=True, kw_only=True):
+    start_cursor: str | None = None
+
+
+class _Updated(Shape, frozen=True, kw_only=True):
+    updated_at: str = ""
+
+
+class _TailPage(Shape, frozen=True, kw_only=True):
+    page_info: _TailInfo
+    nodes: list[_Updated | None] | None = None
+
+
+class _TailRepo(Shape, frozen=True, kw_only=True):
+    issues: _TailPage
+
+
+class _Tail(Shape, frozen=True, kw_only=True):
+    repository: _TailRepo | None = None
+
+
+class _OneRepo(Shape, frozen=True, kw_only=True):
+    name_with_owner: str
+    issue: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _One(Shape, frozen=True, kw_only=True):
+    repository: _OneRepo | None = None
 
 
 class _Batch(Shape, frozen=True, kw_only=True):
@@ -149,6 +201,14 @@ class Relations(msgspec.Struct, frozen=True, kw_only=True):
     blocked_by: tuple[Link, ...] = ()
 
 
+class Changed(NamedTuple):
+    """Issues in the order of their last change; `ends` are the positions, over (updated, id), at
+    which each page ended, and where a later reading may go on."""
+
+    issues: list[Issue]
+    ends: list[str]
+
+
 class Related:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -156,16 +216,28 @@ class Related:
 
     def changed(self, repo: str, *, since: str = "") -> list[Issue]:
         """The issues that changed at `since` (RFC 3339) or later, all without, with everything that a
-        ticket needs: the one query of a sync. Oldest change first."""
+        ticket needs: the one query of a sync. Oldest change first. Of a repository that was renamed
+        they bear the new name, by which other issues name them, too."""
+        return self.window(repo, since=since).issues
+
+    def window(
+        self, repo: str, *, since: str = "", after: str = "", open_only: bool = False
+    ) -> Changed:
+        """The same from the position `after` on (one of `Changed.ends`). `Invalid` where GitHub does
+        not know that position any more."""
         owner, name = repository(repo).split("/")
         found: dict[int, Issue] = {}
-        after: str | None = None
+        ends: list[str] = []
+        at = after or None
         first = documents.SYNC_PAGE
         while True:
-            variables = {"owner": owner, "name": name, "since": since or None, "after": after,
+            variables = {"owner": owner, "name": name, "since": since or None, "after": at,
                          "first": first}  # fmt: skip
             try:
-                answer = self._asked_sync(variables)
+                answer = self._asked(
+                    lambda blocked: documents.sync(blocked=blocked, open_only=open_only),
+                    _Sync, variables,
+                )  # fmt: skip
             except Unanswered as error:
                 # GitHub gives up on a page that takes it more than ten seconds.
                 if first <= _LEAST_PAGE or not error.data.get("status"):
@@ -174,16 +246,47 @@ class Related:
                 continue
             if answer.repository is None:
                 raise Missing(f"{self._caller.address.name} shows no repository {repo}.")
-            page = answer.repository.issues
+            page, home = answer.repository.issues, answer.repository.name_with_owner
             for raw in page.nodes or ():
-                issue = self._issue(repo, raw)
+                issue = self._issue(home, raw)
                 found.pop(issue.number, None)
                 found[issue.number] = issue
+            if page.nodes and page.page_info.end_cursor:
+                ends.append(page.page_info.end_cursor)
             if not page.page_info.has_next_page:
-                return list(found.values())
-            if page.page_info.end_cursor in (None, after):
+                return Changed(list(found.values()), ends)
+            if page.page_info.end_cursor in (None, at):
                 raise Unreadable(f"The pages of the issues of {repo} do not go on.")
-            after = page.page_info.end_cursor
+            at = page.page_info.end_cursor
+
+    def tail(self, repo: str) -> tuple[str, str]:
+        """When an issue changed last (empty where there is none), and a position a page before."""
+        owner, name = repository(repo).split("/")
+        variables = {"owner": owner, "name": name, "last": documents.SYNC_PAGE}
+        home = self._caller.ask(documents.TAIL, _Tail, variables).repository
+        if home is None:
+            raise Missing(f"{self._caller.address.name} shows no repository {repo}.")
+        changes = [one.updated_at for one in home.issues.nodes or () if one]
+        return max(changes, default=""), home.issues.page_info.start_cursor or ""
+
+    def one(self, repo: str, number: int) -> Issue:
+        """One issue as `changed` shows it. `Missing`: never there, gone, moved to another repository,
+        a pull request, or not ours to see."""
+        owner, name = repository(repo).split("/")
+        variables = {"owner": owner, "name": name, "number": number}
+        home = self._asked(
+            lambda blocked: documents.one(blocked=blocked), _One, variables
+        ).repository
+        if home is None or home.issue == msgspec.Raw(b"null"):
+            raise Missing(f"{self._caller.address.name} shows no issue {number} in {repo}.")
+        where = typed.decode(home.issue, _Issue).repository
+        if where is not None and where.name_with_owner != home.name_with_owner:
+            raise Missing(
+                f"The issue {number} of {repo} has moved to {where.name_with_owner}.",
+                code="host_gone",
+                moved=where.name_with_owner,
+            )
+        return self._issue(home.name_with_owner, home.issue)
 
     def of(self, repo: str, numbers: Sequence[int]) -> dict[int, Relations]:
         """The relations of many issues in few questions; a number that is no issue is left out."""
@@ -221,9 +324,6 @@ class Related:
         done = self._caller.tell(asked, dict[str, Any], {"input": given})
         return done if isinstance(done, Unknown) else None
 
-    def _asked_sync(self, variables: dict[str, Any]) -> _Sync:
-        return self._asked(lambda blocked: documents.sync(blocked=blocked), _Sync, variables)
-
     def _asked(self, document: Any, shape: type[T], variables: dict[str, Any]) -> T:
         """Ask with blockers; a server that has none is asked without, from then on."""
         if self._blocked:
@@ -237,11 +337,12 @@ class Related:
 
     def _issue(self, repo: str, raw: msgspec.Raw) -> Issue:
         try:
-            node = msgspec.json.decode(raw, type=_Issue)
+            node = typed.decode(raw, _Issue)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreadable(f"An issue of {repo} cannot be read: {error}.") from error
         related = self._relations(repo, node)
         number = str(node.full_database_id or 0)
+        edited, editor = node.last_edit()
         return Issue(
             repo=repo,
             number=node.number,
@@ -266,6 +367,8 @@ class Related:
             parent=related.parent,
             children=related.children,
             blocked_by=related.blocked_by,
+            edited=edited,
+            editor=editor,
             raw=bytes(raw),
         )
 

@@ -46,6 +46,18 @@ class Repositories:
     def may_write(self, repo: str, login: str) -> bool:
         return self.permission(repo, login) in _MAY_WRITE
 
+    def may_person_write(self, repo: str, who: Person) -> bool:
+        """The same of the person with that id. A login is only what somebody is called now: where
+        somebody else bears it by now, the answer is about them and counts for nothing."""
+        path = f"/repos/{repository(repo)}/collaborators/{segment(who.login)}/permission"
+        try:
+            told = self._caller.read(path, PermissionShape)
+        except Missing:
+            return False
+        return bool(
+            who.id and told.user and told.user.id == who.id and told.permission in _MAY_WRITE
+        )
+
     def branch(self, repo: str, name: str) -> str:
         """The commit at its tip, empty where there is no such branch."""
         path = f"/repos/{repository(repo)}/branches/{segment(name)}"

@@ -127,6 +127,7 @@ class CommentShape(Shape, frozen=True, kw_only=True):
     line: int | None = None
     commit_id: str | None = None
     in_reply_to_id: int | None = None
+    pull_request_review_id: int | None = None
 
     def fact(self) -> Comment:
         tail = (self.issue_url or self.pull_request_url or "").rpartition("/")[2]
@@ -145,6 +146,7 @@ class CommentShape(Shape, frozen=True, kw_only=True):
             line=self.line or 0,
             commit=self.commit_id or "",
             answers=self.in_reply_to_id or 0,
+            review=self.pull_request_review_id or 0,
         )
 
 
@@ -195,6 +197,7 @@ class PullShape(Shape, frozen=True, kw_only=True):
     merged_by: UserShape | None = None
     mergeable: bool | None = None
     mergeable_state: str | None = None
+    requested_reviewers: list[UserShape] | None = None
     created_at: str = ""
     updated_at: str = ""
     closed_at: str | None = None
@@ -228,6 +231,7 @@ class PullShape(Shape, frozen=True, kw_only=True):
             merged_by=person(self.merged_by),
             mergeable=self.mergeable,
             mergeable_state=self.mergeable_state or "",
+            reviewers=tuple(person(one) for one in self.requested_reviewers or ()),
             created=self.created_at,
             updated=self.updated_at,
             closed=self.closed_at or "",
@@ -365,6 +369,7 @@ class _Commit(Shape, frozen=True, kw_only=True):
 class PermissionShape(Shape, frozen=True, kw_only=True):
     permission: str
     role_name: str | None = None
+    user: UserShape | None = None
 
 
 def person(user: UserShape | None) -> Person:

@@ -101,6 +101,12 @@ class Stream:
         self._size = target
 
 
+def is_full(size: int) -> bool:
+    """Whether a file of this size may be losing its middle now: all that is behind `HEAD` is moved in
+    its place, and the file is cut after that."""
+    return size + _BLOCK > LIMIT
+
+
 def show(data: bytes) -> None:
     """Onto the screen, as much as it takes now."""
     try:

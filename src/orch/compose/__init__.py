@@ -26,14 +26,15 @@ from orch.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from orch.agents.registry import Registry
     from orch.api.preflight import Preflight
+    from orch.compose.forging import Forging
+    from orch.compose.sources import HomeSources
     from orch.config.tree import WorktreeFiles
-    from orch.engine.feed import Feed
     from orch.engine.firing import Firings
-    from orch.engine.notifier import Notifier
     from orch.engine.scheduler import Scheduler
     from orch.engine.slots import Places
     from orch.engine.world import World
     from orch.git.cli import GitCli
+    from orch.hosts.accounts import Accounts
     from orch.model.event import Actor, Event
     from orch.model.job import Told
     from orch.model.report import AgentState
@@ -91,9 +92,10 @@ class Home:
 
     def close(self) -> None:
         """Hand back what was opened."""
-        opened = vars(self).get("store")
-        if opened is not None:
-            opened.close()
+        for name in ("store", "accounts"):
+            opened = vars(self).get(name)
+            if opened is not None:
+                opened.close()
 
     @cached_property
     def git(self) -> GitCli:
@@ -109,18 +111,20 @@ class Home:
 
     @cached_property
     def forge(self) -> Forge:
-        """The one forge of all repositories, or each one's own."""
-        config = self.config(None)
-        default = config.defaults.forge
-        chosen = {slug: own.forge for slug, own in config.repos.items() if own.forge != default}
-        if not chosen:
-            return self._forge(default)
+        """Each repository's own, as it is configured or told by its remote."""
+        from orch.compose.forging import Forging
         from orch.forges.chosen import ChosenForges
 
-        return ChosenForges(default, chosen, self._forge)
+        forging = Forging(lambda: self.config(None), self.store.repo, self.environ)
+        return ChosenForges(
+            forging.name_of, lambda: {forging.name_of(repo.slug) for repo in self.store.repos()},
+            lambda name: self._forge(name, forging),
+        )  # fmt: skip
 
-    def _forge(self, name: str) -> Forge:
-        made: Forge = plugins.make(plugins.FORGES, name, self._premises("forges", name))
+    def _forge(self, name: str, forging: Forging) -> Forge:
+        settings = forging.settings_of(name)
+        premises = self._premises("forges", name, settings)
+        made: Forge = plugins.make(plugins.FORGES, settings.kind or name, premises)
         return made
 
     @cached_property
@@ -128,11 +132,33 @@ class Home:
         made: Tracker = plugins.make(plugins.TRACKERS, "vault", self._premises("trackers", "vault"))
         return made
 
-    def _premises(self, room: str, name: str) -> plugins.Premises:
+    @cached_property
+    def sources(self) -> HomeSources:
+        from orch.compose.sources import HomeSources
+
+        return HomeSources(
+            self.path, lambda: self.config(None), self.store.repo, self.environ, self.clock,
+            self.accounts,
+        )  # fmt: skip
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        from orch.hosts import accounts
+
+        return accounts.Accounts(self.path / accounts.FOLDER, self.clock.now)
+
+    def mark(self, place: str, name: str) -> str:
+        from orch.compose.sources import mark_secret
+        from orch.model.marks import key_of
+
+        return key_of(mark_secret(self.path), place, name)
+
+    def _premises(self, room: str, name: str, settings: Any = None) -> plugins.Premises:
         directory = self.path / OWN_FOLDERS.get(name, f"{room}/{name}")
         return plugins.Premises(
-            name=name, directory=directory, environ=self.environ, clock=self.clock, git=self.git
-        )
+            name=name, directory=directory, environ=self.environ, clock=self.clock, git=self.git,
+            settings=settings, accounts=self.accounts,
+        )  # fmt: skip
 
     @cached_property
     def person(self) -> Actor:
@@ -244,7 +270,7 @@ def open_unchecked(
     return Orch(Home(environ, cwd, person, whole=whole))
 
 
-def _home_of(orch: Orch) -> Home:
+def home_of(orch: Orch) -> Home:
     home = orch.rooms
     assert isinstance(home, Home)
     return home
@@ -278,7 +304,7 @@ def settle(orch: Orch, runs: Sequence[str], on_events: Callable[[Sequence[Event]
     from orch.engine.seams import failpoints_from
     from orch.engine.session import Session
 
-    home = _home_of(orch)
+    home = home_of(orch)
     failpoints = failpoints_from(home.environ)
     journal = GroupJournal(home.store, failpoints)
     world = make_world(home, journal, failpoints)
@@ -297,78 +323,6 @@ def settle(orch: Orch, runs: Sequence[str], on_events: Callable[[Sequence[Event]
     return True
 
 
-class ServiceParts:
-    """What `orch serve` runs: made once, before the lock is taken; nothing has happened yet."""
-
-    def __init__(self, orch: Orch) -> None:
-        from orch.api.briefing import Briefings
-        from orch.api.planning import program_of
-        from orch.api.tasks import Tasks
-        from orch.api.upkeep import Upkeep
-        from orch.engine.breaking import Breakers
-        from orch.engine.dispatcher import Dispatcher, Loop
-        from orch.engine.engine import Engine
-        from orch.engine.journal import GroupJournal
-        from orch.engine.keeper import Keeper
-        from orch.engine.lock import EngineLock
-        from orch.engine.pulls import PullWatch
-        from orch.engine.seams import failpoints_from
-        from orch.engine.slots import Places
-
-        home, failpoints = _home_of(orch), failpoints_from(_home_of(orch).environ)
-        tasks = Tasks(orch)
-        self.orch = orch
-        self.lock = EngineLock(home.path / "run" / "engine.lock")
-        self.journal = GroupJournal(home.store, failpoints)
-        told = Briefings(orch).of
-        self.world = make_world(
-            home, self.journal, failpoints, Places(tasks.slots),
-            lambda task, attempt: told(task, before=attempt),
-        )  # fmt: skip
-        self.engine = Engine(self.world, orch.me, program_of)
-        upkeep = Upkeep(orch)
-        keeper = Keeper(self.world.clock, own_thread, upkeep.daily, upkeep.often)
-        breakers = Breakers(home.store, self.world.config)
-        self.dispatcher = Dispatcher(
-            self.world, tasks.plan_run, self.engine.look, breakers, tasks.room.shortage
-        )
-        scheduler = make_scheduler(orch, lambda told: self.engine.look())
-        self.notifier, self.feeds = make_outreach(home, self.world)
-        pulls = PullWatch(self.world, orch.me, self.engine.look)
-        outward: list[Loop] = [self.notifier, *self.feeds]
-        self.loops: list[Loop] = [self.dispatcher, scheduler, pulls, keeper, *outward]
-
-    async def last_words(self) -> None:
-        """Tell hooks and people what happened until now."""
-        for feed in self.feeds:
-            await feed.catch_up()
-            feed.acknowledge()
-        await self.notifier.send_due()
-
-
-def make_outreach(home: Home, world: World) -> tuple[Notifier, list[Feed]]:
-    """Who tells people, and the readers of events: hooks, notifications, rules."""
-    from orch.agents.environment import base_environment
-    from orch.engine.feed import Feed
-    from orch.engine.hooks import Hooks
-    from orch.engine.notifier import Notifier, named
-    from orch.engine.rules import Rules
-
-    base = base_environment(home.environ)
-    notifier = Notifier(world, lambda: home.config(None).notify, home.environ, base)
-    hooks = Hooks(world, lambda: home.config(None).hooks.timeout_s, base)
-    rules = Rules(
-        world, lambda: home.config(None).rules, notifier,
-        lambda: list(named(home.config(None).notify.hooks)),
-    )  # fmt: skip
-    dealers = {"hooks": hooks.deal, "notify": notifier.deal, "rules": rules.deal}
-    return notifier, [Feed(world, name, deal) for name, deal in dealers.items()]
-
-
-def serve_parts(orch: Orch) -> ServiceParts:
-    return ServiceParts(orch)
-
-
 def _first_event(store: SqliteStore, runs: Sequence[str]) -> int:
     """Everything about a new run is shown; of an old one only what comes now."""
     fresh = [run for run in runs if not store.steps(run)]
@@ -383,6 +337,7 @@ def make_world(
     """Everything the engine may touch, for real. `places` bound how much is at work at once."""
     from orch.agents.environment import base_environment
     from orch.agents.registry import Configured
+    from orch.config.held_values import held_values
     from orch.config.tree import WorktreeFiles
     from orch.engine.seams import SystemClock, SystemIds
     from orch.engine.spending import Spending
@@ -417,6 +372,8 @@ def make_world(
         worktree_files=worktree_files, briefing=briefing,
         config=configured, may_spend=spending.may_spend, overspent=spending.overspent,
         seconds_left=spending.seconds_left,
+        secrets=lambda slug: held_values(configured(slug), home.environ),
+        mark=home.mark,
         limits=Limits(
             cancel_deadline_s=config.run.cancel_deadline_s,
             advance_deadline_s=config.run.advance_deadline_s,
@@ -431,7 +388,7 @@ def make_firings(orch: Orch, actor: Actor) -> Firings:
     from orch.agents.environment import base_environment
     from orch.engine.firing import Firings
 
-    home = _home_of(orch)
+    home = home_of(orch)
     environ = {**base_environment(home.environ), "ORCH_HOME": str(home.path)}
     return Firings(
         store=home.store, actor=actor, owner=home.me, alive=home.alive, environ=environ,
@@ -451,7 +408,7 @@ def make_scheduler(orch: Orch, on_fired: Callable[[Told], None]) -> Scheduler:
 
 def back_up(orch: Orch, target: Path) -> None:
     """A consistent, checked copy of the books, while runs go on."""
-    _home_of(orch).store.backup(target)
+    home_of(orch).store.backup(target)
 
 
 def _root_files(folder: Path, names: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,3 @@
+select count(*) from tickets
+where source = ? and coalesce(json_extract(body, '$.gone'), 0) = 0
+  and coalesce(json_extract(body, '$.ticket.state'), '') <> 'closed'

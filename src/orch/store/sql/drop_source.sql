@@ -1,0 +1,1 @@
+delete from ticket_sources where name = ?;

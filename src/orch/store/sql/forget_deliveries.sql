@@ -1,0 +1,1 @@
+delete from deliveries where received_at < ? and state = 'done'

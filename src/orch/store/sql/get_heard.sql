@@ -1,0 +1,1 @@
+select body, answered from heard where source = ? and remark = ?

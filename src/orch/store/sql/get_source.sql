@@ -1,0 +1,1 @@
+select body from ticket_sources where name = ?;

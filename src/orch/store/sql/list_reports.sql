@@ -1,0 +1,1 @@
+select body from reports order by task;

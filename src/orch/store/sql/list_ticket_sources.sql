@@ -1,0 +1,1 @@
+select body from ticket_sources order by name;

@@ -1,0 +1,1 @@
+update heard set answered = 1 where source = ? and remark = ?

@@ -1,0 +1,1 @@
+insert into heard (source, remark, body) values (?, ?, ?) on conflict do nothing

@@ -1,0 +1,2 @@
+insert into ticket_sources (name, body) values (?, ?)
+on conflict (name) do update set body = excluded.body;

@@ -1,0 +1,1 @@
+select raw from tickets where source = ? and source_id = ?;

@@ -1,0 +1,1 @@
+update deliveries set state = ?, error = ?, tries = tries + ? where source = ? and id = ?

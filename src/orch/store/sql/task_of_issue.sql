@@ -1,0 +1,1 @@
+select body from tasks where issue = ? order by id desc limit 1;

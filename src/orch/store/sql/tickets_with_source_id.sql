@@ -1,0 +1,1 @@
+select body from tickets where source_id = ? order by source;

@@ -1,0 +1,1 @@
+select body from tickets where source = ? and decided <> stamp order by number, source_id limit ?;

@@ -1,0 +1,1 @@
+select distinct source from deliveries where state <> 'done' order by source
