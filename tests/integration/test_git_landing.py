@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orch.engine.step_context import may_pass
 from orch.git.cli import GitCli
 from orch.git.landing import TRIES
 from orch.model.errors import Conflict, PushRejected
@@ -47,18 +49,21 @@ def land(git: GitCli, repo: Repo, expected: str, name: str = "a", **more: Any) -
 
 
 def meddling(
-    repos: GitRepos, repo: Repo, branch: str, times: int, *, delete: bool = False
-) -> GitCli:
-    """A git before whose pushes somebody else pushes to `branch` (or deletes it), `times` times in
-    all."""
+    repos: GitRepos, repo: Repo, branch: str, times: int, *, delete: bool = False,
+    before: Sequence[str] = ("push",), back: bool = False,
+) -> GitCli:  # fmt: skip
+    """A git before whose pushes (`before`) somebody else pushes to `branch`, goes `back` on it or
+    deletes it, `times` times in all."""
     real, script, count = shutil.which("git"), repos.root / "meddling-git", repos.root / "count"
-    made = f"made=$({real} commit-tree {branch}^{{tree}} -p {branch} -m theirs)"
+    parent = f"{branch}~1" if back else branch
+    made = f"made=$({real} commit-tree {branch}^{{tree}} -p {parent} -m theirs)"
+    when = "|".join(f'*" {word} "*' for word in before)
     deed = f"-d refs/heads/{branch}" if delete else f"refs/heads/{branch} $made"
     script.write_text(
         "#!/bin/sh\n"
-        f'case " $* " in *" push "*) if [ "$(wc -l < {count})" -lt {times} ]; then\n'
+        f'case " $* " in {when}) if [ "$(wc -l < {count})" -lt {times} ]; then\n'
         f"  echo >> {count}\n"
-        f'  env -u GIT_COMMON_DIR GIT_DIR="{repo.remote_url}" sh -c \'\n'
+        f'  env -u GIT_COMMON_DIR GIT_DIR="{repo.remote_url}" GIT_AUTHOR_NAME="T$$" sh -c \'\n'
         f"    {made}\n    {real} update-ref {deed}' || exit 99\n"
         f'fi;; esac\nexec {real} "$@"\n'
     )
@@ -94,6 +99,27 @@ def test_a_base_that_never_stands_still_is_given_up(
     assert caught.value.code == "base_moved"
     log = repos.git(repo.remote_url, "log", "--format=%s", "main").splitlines()
     assert (log.count("theirs"), log.count("M")) == (TRIES, 0)
+
+
+def test_a_base_to_which_others_push_all_the_time_is_looked_at(
+    repos: GitRepos, git: GitCli, repo: Repo
+) -> None:
+    head = work(git, repo)
+    repos.commit_remotely(repo.remote_url, "main", {"b.txt": "b\n"})
+    busy = meddling(repos, repo, "main", 1000, before=("fetch", "ls-remote"))
+    seen = busy.landing(repo, head="orch/a", base="main", head_sha=head)
+    assert (seen.head_tip, bool(seen.start), seen.commit) == (head, True, "")
+
+
+def test_a_base_that_is_taken_back_all_the_time_may_be_looked_at_later(
+    repos: GitRepos, git: GitCli, repo: Repo
+) -> None:
+    head = work(git, repo)
+    repos.commit_remotely(repo.remote_url, "main", {"b.txt": "b\n"})
+    busy = meddling(repos, repo, "main", 1000, before=("fetch", "ls-remote"), back=True)
+    with pytest.raises(Conflict) as caught:
+        busy.landing(repo, head="orch/a", base="main", head_sha=head)
+    assert may_pass(caught.value)
 
 
 @pytest.mark.parametrize(("delete", "code"), [(False, "head_moved"), (True, "head_gone")])

@@ -91,7 +91,7 @@ def land(
         )  # fmt: skip
         if trial or result == seen.base_tip or _pushed(gateway, repo, head, base, seen, result):
             return landed
-    raise refusals.base_moved(base, TRIES)
+    raise refusals.base_moved(base, "merging into it", TRIES)
 
 
 def delete(gateway: Gateway, repo: Repo, branch: str, *, expected: str) -> bool:
@@ -146,7 +146,8 @@ def _lease(ref: str, commit: str) -> str:
 
 
 def _fetched(gateway: Gateway, repo: Repo, place: Place, head: str, base: str) -> dict[str, str]:
-    """The tips of both branches at the remote, with all that they hold here."""
+    """The tips of both branches at the remote, with all that they hold here. A fetch brings what was
+    seen before it, however often others push meanwhile: only who went back makes it look again."""
     for _ in range(_LOOKS):
         tips = remotes.remote_tips(gateway, repo, [base, head])
         if base not in tips:
@@ -158,8 +159,10 @@ def _fetched(gateway: Gateway, repo: Repo, place: Place, head: str, base: str) -
         except NotFound as error:
             if error.code != "unknown_branch":
                 raise
-            # It was deleted in this very moment: look again.
-    raise refusals.branch_moved(base, "looking at it")
+            continue  # it was deleted in this very moment
+        if _has(gateway, place, list(tips.values())):
+            return tips
+    raise refusals.base_moved(base, "looking at it", _LOOKS)
 
 
 def _has(gateway: Gateway, place: Place, wanted: Sequence[str]) -> bool:

@@ -303,9 +303,9 @@ def head_moved(branch: str, expected: str, tip: str) -> Conflict:
     )
 
 
-def base_moved(branch: str, tries: int) -> Conflict:
+def base_moved(branch: str, doing: str, tries: int) -> Conflict:
     return Conflict(
-        f"Others pushed to {branch} at the remote while orch was merging into it, {tries} times.",
+        f"Others pushed to {branch} at the remote while orch was {doing}, {tries} times.",
         code="base_moved",
         hint="Wait until others have pushed, then repeat.",
     )
