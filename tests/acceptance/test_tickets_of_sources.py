@@ -163,3 +163,21 @@ def test_a_token_that_is_written_out_is_warned_about(octo: Octo) -> None:
     assert "ghp_written_out" not in answer.out + answer.err
     octo.world.ask("repo", "sources", "remove", "thing", "thing-github")
     assert "as it is" not in octo.world.orch(*words, "--token", "env:GITHUB_TOKEN").err
+
+
+def test_a_removed_source_is_not_counted_any_more(octo: Octo) -> None:
+    octo.world.ask("tickets", "sync")
+    assert [one["source"] for one in octo.world.ask("tickets", "stats")] == ["thing"]
+    octo.world.ask("repo", "sources", "remove", "thing", "thing")
+    assert octo.world.ask("tickets", "stats") == []
+
+
+def test_a_number_that_means_an_issue_here_and_a_ticket_there_is_asked_about(octo: Octo) -> None:
+    world = octo.world
+    world.ask("tickets", "sync")
+    assert world.ask("tickets", "show", "1")["id"] == "thing:1"
+    made = world.ask("issue", "create", "Mine")["id"]
+    error = world.refused("tickets", "show", "1", code="ambiguous", exit_code=2)
+    assert (made in error["message"], "thing:1" in error["message"]) == (True, True)
+    assert world.ask("tickets", "show", made)["id"] == made
+    assert world.ask("tickets", "show", "thing:1")["id"] == "thing:1"

@@ -223,6 +223,18 @@ def test_a_ping_of_the_tracker_is_waited_for(octo: Octo) -> None:
     assert told["url"] == f"{URL}/webhooks/thing"
 
 
+def test_an_intake_that_everybody_can_reach_is_warned_about(tmp_path: Path) -> None:
+    world = make(tmp_path)
+    service = world.start("serve", "--webhooks", "0.0.0.0:0")
+    assert service.stderr is not None
+    lines = iter(service.stderr.readline, "")
+    try:
+        assert any("whoever reaches this machine can deliver there" in one for one in lines)
+    finally:
+        service.terminate()
+        service.communicate(timeout=30)
+
+
 def test_an_address_that_is_none_ends_the_service_before_it_begins(tmp_path: Path) -> None:
     world = make(tmp_path)
     answer = world.orch("serve", "--webhooks", "host:x", "--json")
@@ -230,4 +242,4 @@ def test_an_address_that_is_none_ends_the_service_before_it_begins(tmp_path: Pat
     with serving(world) as port:
         assert deliver(port, sent("github"))[0] == 404
     again = world.orch("serve", "--webhooks", "10.255.255.1:1", "--json")
-    assert (again.code, again.error["code"]) == (5, "address_taken")
+    assert (again.code, again.error["code"]) == (2, "bad_address")

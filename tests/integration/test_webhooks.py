@@ -385,7 +385,9 @@ def test_addresses_are_read_and_loopback_is_meant_where_none_is_spelled_out(
     assert place(address) == expected
 
 
-@pytest.mark.parametrize("address", ["host:x", "host:99999", "a\0:1", "host:-1"])
+@pytest.mark.parametrize("address", [
+    "host:x", "host:99999", "a\0:1", "host:-1", "no.such.host.invalid:1",
+])  # fmt: skip
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(UsageError) as caught:
         listen(address)

@@ -30,7 +30,8 @@ class Issues(Repositories):
         return self._rooms.tracker.list()
 
     def issue(self, word: str) -> Ticket:
-        """An id of the vault, a ticket of a source (`thing:12`, `PROJ-12`), or a file."""
+        """An id of the vault, a ticket of a source (`thing:12`, `PROJ-12`), or a file. A number that
+        means one of each is `UsageError(ambiguous)`."""
         path = self._rooms.cwd / word
         if word.endswith(".md") or "/" in word:
             if not path.is_file():
@@ -39,12 +40,19 @@ class Issues(Repositories):
                 )
             return self._rooms.read_issue(path)
         try:
-            return self._rooms.tracker.get(word)
+            found = self._rooms.tracker.get(word)
         except NotFound:
             known = self._of_source(word)
             if known is None:
                 raise
             return known
+        other = None if word.upper() == found.id else self._of_source(word)
+        if other is not None:
+            raise UsageError(
+                f"{word!r} could be {found.id} or {other.id}", code="ambiguous",
+                hint="say the whole of it",
+            )  # fmt: skip
+        return found
 
     def _of_source(self, word: str) -> Ticket | None:
         """What a source's ticket says, as it was last read, without what nobody sees."""

@@ -233,8 +233,11 @@ def probed(orch: Orch, name: str) -> tuple[str, str]:
 def stats(orch: Orch) -> list[dict[str, Any]]:
     """For each source: how many tickets stand how, how many have tasks, and why others have none."""
     found = []
-    for name in sorted({*orch.rooms.config(None).sources, *_remembered(orch)}):
+    configured = orch.rooms.config(None).sources
+    for name in sorted({*configured, *(state.name for state in orch.store.tickets.states())}):
         rows = orch.store.tickets.tickets(name)
+        if not rows and name not in configured:
+            continue  # it was removed
         tasks = [t for t in orch.store.tasks_of_sources() if t.issue.startswith(f"{name}:")]
         reports = [orch.store.tickets.report(task.id) for task in tasks]
         found.append(
@@ -247,10 +250,6 @@ def stats(orch: Orch) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return found
-
-
-def _remembered(orch: Orch) -> list[str]:
-    return [state.name for state in orch.store.tickets.states()]
 
 
 def encoded(table: dict[str, Any]) -> dict[str, Any]:

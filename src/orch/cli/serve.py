@@ -34,6 +34,9 @@ def serve(webhooks: str, as_json: bool, quiet: bool, no_color: bool) -> None:
     Holds the home's lock: runs of other commands are driven here too. TERM and Ctrl-C end it
     gracefully: no new work, acts in flight are finished, agents go on in their terminals.
     """
+    from urllib.parse import urlsplit
+
+    from orch.model.loopback import is_loopback
     from orch.service.daemon import serve as run
 
     out, orch = output(as_json, quiet, no_color), home()
@@ -48,6 +51,9 @@ def serve(webhooks: str, as_json: bool, quiet: bool, no_color: bool) -> None:
             out.note(f"ready: process {orch.me.pid} works the queue of {orch.home}")
             if parts.webhooks:
                 out.note(f"webhooks come in at {parts.webhooks}/webhooks/SOURCE")
+                if not is_loopback(urlsplit(parts.webhooks).hostname or ""):
+                    out.warn("whoever reaches this machine can deliver there, and without TLS: put"
+                             " a proxy before it")  # fmt: skip
 
     run(orch, ready, webhooks=webhooks or orch.rooms.config(None).service.webhooks)
     left = orch.store.live_attempts()

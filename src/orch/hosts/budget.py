@@ -184,6 +184,5 @@ class Budget:
             kind=kind,  # type: ignore[arg-type]
             retry_at=retry_at,
             code=f"host_{kind}" if kind in ("reserve", "pace") else "host_limit",
-            hint="It goes on by itself at that time; `orch api` shows what was spent.",
             host=self.host,
         )

@@ -127,7 +127,6 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
             f"{host} answers no more for now: it was asked too fast.",
             kind="secondary",
             retry_at=until,
-            hint="It goes on by itself at that time; `orch api` shows what was spent.",
             host=host,
         )
 

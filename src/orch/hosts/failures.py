@@ -10,6 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ from orch.model.errors import (
     ToolFailed,
     UsageError,
 )
+from orch.model.naming import moment
 
 LimitKind = Literal["primary", "secondary", "reserve", "pace"]
 
@@ -64,9 +66,10 @@ class Limited(LimitReached):
     default_code = "host_limit"
 
     def __init__(
-        self, message: str, *, kind: LimitKind, retry_at: float, code: str = "", hint: str = "",
-        **data: Any,
-    ) -> None:  # fmt: skip
+        self, message: str, *, kind: LimitKind, retry_at: float, code: str = "", **data: Any
+    ) -> None:
+        when = f"at {moment(math.ceil(retry_at)).replace('.000', '')}" if retry_at else "in a while"
+        hint = f"It goes on by itself {when}; `orch api` shows what was spent."
         super().__init__(message, code=code, hint=hint, kind=kind, retry_at=retry_at, **data)
         self.kind: LimitKind = kind
         self.retry_at = retry_at

@@ -1,14 +1,15 @@
 """What a comment asks for: a command, a mention, or nothing.
 
 Invariant: pure, and total: any text has an answer. Only words that a reader sees, in the writer's own
-voice, count: neither code nor quotes, HTML or hidden characters, nor what stands in quotation marks
-or parentheses, nor a report of our own. Who may speak is decided elsewhere
+voice, count: neither code nor quotes, HTML or hidden characters, nor what is folded away or stands in
+quotation marks or parentheses, nor a report of our own. Who may speak is decided elsewhere
 (`orch.model.strangers`), never here. (SEED-CONTRACT 1B; H42, H43.)
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -33,6 +34,7 @@ _COMMAND = re.compile(r"/([A-Za-z][A-Za-z_-]{0,30})(?:[ \t]+([^\n]*))?[ \t]*\Z")
 _REPORT = re.compile(
     r"\b(?:results?\s+from|starting(?:\s+work)?\s+on)\s+task\s+#?\d", re.IGNORECASE
 )
+_FOLD = re.compile(r"<(/?)details\b", re.IGNORECASE)
 _ASIDES = tuple(
     re.compile(pattern)
     for pattern in (
@@ -80,7 +82,7 @@ def spoken(body: str, *, names: tuple[str, ...] = ("orch",)) -> Spoken:
     blocks = prose.blocks(text)
     if blocks is None:
         return Nothing("it cannot be taken apart")
-    said = [block for block in blocks if block.kind == "prose" and "quote" not in block.within]
+    said = _said(blocks)
     unknown = ""
     for block in said:
         if any(holder != "underlined" for holder in block.within):
@@ -95,6 +97,30 @@ def spoken(body: str, *, names: tuple[str, ...] = ("orch",)) -> Spoken:
         near = nearest(unknown, list(COMMANDS))
         return Nothing(f"there is no /{unknown}", unknown, near[0] if near else "")
     return Nothing("it does not speak to us")
+
+
+def _said(blocks: Sequence[prose.Block]) -> list[prose.Block]:
+    """The paragraphs that are neither quoted nor folded away by `<details>`."""
+    found, folds = [], 0
+    for block in blocks:
+        if block.kind == "html" and not block.within:
+            folds = _folds(block.content, folds)
+        elif block.kind == "prose" and "quote" not in block.within:
+            before, tags = folds, ""
+            if not block.within and "<" in block.content:
+                spans = prose.spans(block.content)
+                tags = "".join(block.content[s.start : s.end] for s in spans if s.kind == "tag")
+                folds = _folds(tags, folds)
+            if not before and not _FOLD.search(tags):
+                found.append(block)
+    return found
+
+
+def _folds(tags: str, depth: int) -> int:
+    """How many folds are open behind the tags."""
+    for found in _FOLD.finditer(tags):
+        depth = max(0, depth + (-1 if found[1] else 1))
+    return depth
 
 
 def _lines(block: prose.Block) -> list[tuple[str, str]]:

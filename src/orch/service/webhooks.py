@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -74,10 +75,12 @@ def listen(address: str) -> socket.socket:
             found.close()
             raise
     except OSError as error:
-        raise Conflict(
-            f"webhooks cannot be taken in at {host}:{port}: {error.strerror}",
-            code="address_taken", hint=f"orch serve --webhooks 127.0.0.1:{port + 1}",
-        ) from error  # fmt: skip
+        told = f"webhooks cannot be taken in at {host}:{port}: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            hint = f"orch serve --webhooks 127.0.0.1:{port - 1 if port > 65_000 else port + 1}"
+            raise Conflict(told, code="address_taken", hint=hint) from error
+        hint = f"orch serve --webhooks {DEFAULT}"
+        raise UsageError(told, code="bad_address", hint=hint) from error
     return found
 
 

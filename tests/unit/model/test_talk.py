@@ -54,6 +54,25 @@ def test_a_command_begins_a_line_of_the_text_and_the_first_valid_one_wins(
     assert asked(body) == wanted
 
 
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("<details>\n<summary>log</summary>\n\n/close\n\n</details>", ""),
+        ("<DETAILS open>\n\n@orch look\n\n</details>", ""),
+        ("<details>\n\nlog\n\n</details>\n\n/retry", "retry"),
+        ("<details>\n\n<details>\n\na\n\n</details>\n\n/close\n\n</details>\n\n/retry", "retry"),
+        ("<details>\n\n/close", ""),
+        ("</details>\n\n/retry", "retry"),
+        ("see <details>\n/close\n</details>\n\n/retry", "retry"),
+        ("see <details>\n/close\n\n/close\n\n</details>", ""),
+        ("> <details>\n> their log\n\n/retry", "retry"),
+        ("the tag `<details>` folds\n/retry", "retry"),
+    ],
+)
+def test_what_is_folded_away_is_not_heard(body: str, wanted: str) -> None:
+    assert asked(body) == wanted
+
+
 @pytest.mark.parametrize("words", ["/retry", "@orch look at this"])
 @pytest.mark.parametrize(
     "around",

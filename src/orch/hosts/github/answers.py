@@ -114,7 +114,6 @@ def limited(host: str, primary: bool, until: float, words: str) -> Limited:
         f"{host} answers no more for now: {why}" + (f" ({words})." if words else "."),
         kind="primary" if primary else "secondary",
         retry_at=until,
-        hint="It goes on by itself at that time; `orch api` shows what was spent.",
         host=host,
     )
 
