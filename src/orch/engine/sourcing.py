@@ -39,6 +39,8 @@ MOST_ASKED = 200
 """Tickets that one look asks for one by one."""
 LONGEST_PAUSE_S = 3600.0
 HELD = "waits for ticket"
+_GONE = "cannot be found at the tracker any more"
+_CLOSED = "was closed while pull request"
 log = logging.getLogger(__name__)
 
 
@@ -175,6 +177,8 @@ class Sourcing:
         if task is not None:
             if not row.open and task.state not in CLOSED:
                 self._over(task, row)
+            elif row.open and any(f"{_of(ticket)} {it}" in task.reason for it in (_GONE, _CLOSED)):
+                self._store.send(NoteTask(task.id, f"{_of(ticket)} is open again"), self._actor)
             return f"it is task {task.id}", 0
         if not row.open:
             return "it is closed", 0
@@ -199,13 +203,13 @@ class Sourcing:
     def _over(self, task: Task, row: Known) -> None:
         """A ticket that was closed at its tracker ends its task, unless there is a pull request:
         what becomes of that decides (H61, H62). One that is only gone from sight ends nothing."""
-        ticket, where = row.ticket, f"its ticket {row.ticket.id}"
+        ticket, where = row.ticket, _of(row.ticket)
         pulls = [one for one in self._store.pulls_of_task(task.id) if one.state != "closed"]
         if row.gone:
-            told = f"{where} cannot be found at the tracker any more"
+            told = f"{where} {_GONE}"
             self._store.send(NoteTask(task.id, told, f"orch task close {task.id}"), self._actor)
         elif pulls:
-            told = f"{where} was closed while pull request {pulls[-1].url} is {pulls[-1].state}"
+            told = f"{where} {_CLOSED} {pulls[-1].url} is {pulls[-1].state}"
             self._store.send(NoteTask(task.id, told, f"orch task get {task.id}"), self._actor)
         else:
             run = self._store.run(task.run) if task.run else None
@@ -258,6 +262,10 @@ class Sourcing:
             elif task.reason != told_waiting(waits):
                 hint = f"orch task retry {task.id}"
                 self._store.send(NoteTask(task.id, told_waiting(waits), hint), self._actor)
+
+
+def _of(ticket: Tracked) -> str:
+    return f"its ticket {ticket.id}"
 
 
 def told(config: SourceConfig) -> str:

@@ -34,7 +34,8 @@ def merged(before: Known | None, found: Known) -> Known | None:
         return found
     if found.ticket.updated < before.ticket.updated:
         return None
-    return replace(found, decided=before.decided, why=before.why, pr_url=before.pr_url)
+    decided = "" if before.gone else before.decided  # one that is back is looked at anew
+    return replace(found, decided=decided, why=before.why, pr_url=before.pr_url)
 
 
 class SqliteTickets:

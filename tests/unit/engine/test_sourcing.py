@@ -328,3 +328,20 @@ def test_a_hint_is_only_looked_up() -> None:
     assert place.sourcing.reread("thing", [number, "99"]).tasks == ()
     with pytest.raises(NotFound):
         place.source.get("99")
+
+
+def test_a_ticket_that_is_back_is_not_called_gone() -> None:
+    place = Place()
+    number = place.project.opens("one")
+    place.look()
+    item = place.project.items.pop(number)
+    place.look(whole=True)
+    assert "cannot be found" in place.tasks()[0].reason
+    place.project.items[number] = item
+    place.look(whole=True)
+    (task,) = place.tasks()
+    assert (task.state, task.reason, task.hint) == (
+        "new",
+        f"its ticket thing:{number} is open again",
+        "",
+    )
