@@ -71,6 +71,7 @@ def add(
         return
     edit.write()
     orch.rooms.reread()
+    out.note(f"{named} is in {edit.file}; asking whether it can be read")
     lacks = ts.probe(orch, named)
     config = orch.rooms.config(None).sources[named]
     if as_json:
