@@ -8,6 +8,10 @@ import pytest
 
 from tests import stride
 
+pytest.register_assert_rewrite(
+    "tests.githubrooms", "tests.integration.hosted_forges", "tests.integration.jira_rooms"
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

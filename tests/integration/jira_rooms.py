@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from orch.config.secret import Secret
 from orch.config.source_tree import SourceConfig, SourcePremises
@@ -14,6 +17,7 @@ from tests.standins.jira.server import JiraStandIn
 from tests.standins.jira.world import ADMIN, RIGHTS, Clock
 
 KEY = "status.0123456789abcdef0123"
+WRITES = r"^(POST|PUT|DELETE) (?!.*(/search|/comment/list|/permissions))"
 REPO = Repo(slug="thing", local_path="/t", common_dir="/t/.git", pinned_dir="/p",
             workspace_dir="/w", default_branch="main")  # fmt: skip
 
@@ -68,9 +72,31 @@ class Rooms:
         )  # fmt: skip
         return JiraSource(premises, self.client(name, page=page))
 
+    def body(self, text: str) -> Any:
+        """A description or comment as this Jira keeps it."""
+        return doc(text) if self.cloud else text
+
     def close(self) -> None:
         for one in self._made:
             one.close()
+
+
+@pytest.fixture(params=["cloud", "datacenter"])
+def rooms(request: pytest.FixtureRequest) -> Iterator[Rooms]:
+    yield from _made(cloud=request.param == "cloud")
+
+
+@pytest.fixture
+def cloud() -> Iterator[Rooms]:
+    yield from _made(cloud=True)
+
+
+def _made(*, cloud: bool) -> Iterator[Rooms]:
+    with JiraStandIn(cloud=cloud) as standin:
+        made = Rooms(standin)
+        yield made
+        made.close()
+        assert standin.rest.unknown == []
 
 
 def doc(*paragraphs: str) -> dict[str, Any]:

@@ -7,28 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from orch.config.secret import Secret
-from orch.config.source_tree import ForgeConfig
 from orch.forges.gitea import GiteaForge
-from orch.git.memory import MemoryGit
 from orch.hosts.gitea.client import GITEA
-from orch.hosts.service import connect
 from orch.model import marks
-from orch.model.errors import Conflict, MergeConflict, NotFound, ToolFailed, UsageError
+from orch.model.errors import Conflict, MergeConflict, NotFound, ToolFailed
 from orch.model.pull import LineRemark, PullRequest
 from orch.model.repo import Repo as OurRepo
-from orch.plugins import FORGES, Premises, make
 from orch.ports import Forge
-from orch.ports.reviews import Reviewed
 from orch.testing.forges import ForgeContract, SteppingClock, a_repo, opened
-from orch.testing.repositories import MemoryRepositories, pushed, refused
+from orch.testing.repositories import MemoryRepositories, refused
 from orch.testing.reviews import WRITER, ReviewedContract
+from tests.integration.hosted import caller, clock as clock
+from tests.integration.hosted_forges import (
+    KEY,
+    SLUGS,
+    deleted_as_merged,
+    hands as hands,
+    merged,
+    merged_once,
+    plugged,
+)
 from tests.standins.gitea.server import GiteaStandIn
 from tests.standins.gitea.world import Item, Repo
 
-SLUGS = ("thing", "one", "two", "a", "b", "c")
 TITLES = {
     "": "h",
     "\x1b[31m\x00": "[31m",
@@ -37,12 +39,6 @@ TITLES = {
     "WIP: x": "x",
     "x" * 60_000: "x" * 254 + "…",
 }
-KEY = "status/7.0123456789abcdef0123"
-
-
-@pytest.fixture
-def clock() -> SteppingClock:
-    return SteppingClock()
 
 
 @pytest.fixture
@@ -56,18 +52,10 @@ def gitea(clock: SteppingClock) -> Iterator[GiteaStandIn]:
 
 
 @pytest.fixture
-def hands() -> MemoryRepositories:
-    return MemoryRepositories()
-
-
-@pytest.fixture
 def forge(
     gitea: GiteaStandIn, clock: SteppingClock, hands: MemoryRepositories
 ) -> Iterator[GiteaForge]:
-    def sleep(seconds: float) -> None:
-        clock.at += seconds
-
-    service = connect(GITEA, gitea.environ("octo"), url=gitea.url, now=clock.now, sleep=sleep)
+    service = caller(GITEA, gitea, clock)
     yield GiteaForge("gitea", service, hands.git, {slug: f"octo/{slug}" for slug in SLUGS})
     service.close()
 
@@ -83,10 +71,6 @@ class TestGiteaForge(ForgeContract):
         self.gitea = gitea
         project.branches["orch/x-1"] = "b" * 40
         return forge
-
-    @pytest.fixture
-    def clock(self, clock: SteppingClock) -> SteppingClock:
-        return clock
 
     def settle(self, forge: Any, repo: OurRepo, number: int, state: str) -> None:
         place = self.gitea.world.repos[f"octo/{repo.slug}"]
@@ -140,32 +124,13 @@ def a_pull(forge: GiteaForge, project: Repo, **words: Any) -> tuple[PullRequest,
     return pull, project.items[pull.number]
 
 
-def merged(forge: GiteaForge, number: int = 1, **words: Any) -> PullRequest:
-    given = {"strategy": "merge", "expected_head": "a" * 40, "key": "run/5#1"} | words
-    return forge.merge_pr(a_repo(), number, **given)
-
-
 @pytest.mark.parametrize("strategy", ["merge", "squash", "rebase"])
 def test_a_merge_names_the_head_and_says_which_commit_did_it(
     forge: GiteaForge, project: Repo, strategy: str
 ) -> None:
-    _, item = a_pull(forge, project, title="Add", body="Why.")
-    assert merged(forge, strategy=strategy, trial=True).state == "open"
-    done = merged(forge, strategy=strategy)
-    assert (done.state, done.merged_sha) == ("merged", project.branches["main"])
-    assert (done.merged_at, item.pull["style"]) == ("2025-11-21T04:00:00Z", strategy)
-    first = (
-        "Merge pull request thing#1 from orch/a\n\nAdd"
-        if strategy == "merge"
-        else "Add (#1)\n\nWhy."
-    )
-    assert item.pull["message"] == f"{first}\n\nOrch-Key: run/5#1"
-    assert merged(forge, key="other") == done == forge.refresh_pr(a_repo(), 1)
-    with refused(Conflict, "head_moved"):
-        merged(forge, expected_head="c" * 40)
-    for act in (forge.close_pr, forge.reopen_pr):
-        with refused(Conflict, "pr_merged"):
-            act(a_repo(), 1)
+    message = merged_once(forge, project, strategy)
+    sent = project.items[1].pull
+    assert (sent["style"], sent["message"]) == (strategy, message)
 
 
 def test_h80_a_head_that_moves_while_we_look_is_not_merged(
@@ -318,35 +283,16 @@ def test_people_are_asked_once_and_words_are_one_comment(
 def test_the_branch_of_a_merged_pr_is_deleted_if_it_is_ours_and_as_merged(
     gitea: GiteaStandIn, project: Repo, forge: GiteaForge, hands: MemoryRepositories
 ) -> None:
-    repo = hands.repository()
-    worktree, head = pushed(hands.git, hands, repo)
-    gitea.world.grows = head
-    opened(forge, worktree.branch, repo, head_sha=head)
-    with refused(Conflict, "pr_not_merged"):
-        forge.delete_head(repo, 1)
-    gitea.world.settle(project, project.items[1], "merged")
-    hands.commit_remotely(repo, worktree.branch, {"b.txt": "x\n"})
-    with refused(Conflict, "head_moved"):
-        forge.delete_head(repo, 1)
-    hands.set_remotely(repo, worktree.branch, head)
-    assert forge.delete_head(repo, 1)
-    assert not forge.delete_head(repo, 1)
+    deleted_as_merged(
+        forge, hands, gitea.world, lambda: gitea.world.settle(project, project.items[1], "merged")
+    )
     project.items[1].pull["fork"] = 77
-    assert forge.find_pr(repo, worktree.branch) is None
+    assert forge.find_pr(a_repo(), "orch/a") is None
     with refused(Conflict, "branch_foreign"):
-        forge.delete_head(repo, 1)
+        forge.delete_head(a_repo(), 1)
 
 
 def test_it_is_a_plugin_for_repositories_of_its_server(
     gitea: GiteaStandIn, clock: SteppingClock, tmp_path: Path
 ) -> None:
-    made = make(FORGES, "forgejo", Premises(
-        name="work", directory=tmp_path, environ={}, clock=clock, git=MemoryGit(),
-        settings=ForgeConfig(base_url=gitea.url, token=Secret("t-octo")),
-    ))  # fmt: skip
-    gitea.environ("octo")
-    assert isinstance(made, Reviewed)
-    there = replace(a_repo(), remote_url=f"{gitea.url}/octo/thing.git")
-    assert opened(made, "orch/a", there).forge == "work"
-    with refused(UsageError, "no_project"):
-        made.find_pr(replace(a_repo("two"), remote_url="git@github.com:octo/two.git"), "x")
+    plugged("forgejo", gitea, "t-octo", "octo", clock, tmp_path)

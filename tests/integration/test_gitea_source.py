@@ -9,28 +9,21 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from orch.config.source_tree import SourceConfig, SourcePremises
 from orch.hosts.failures import Unreadable
 from orch.hosts.gitea.client import GITEA
-from orch.hosts.service import connect
 from orch.model import marks
 from orch.model.errors import NotFound, UsageError
-from orch.model.repo import Repo as OurRepo
 from orch.model.tracked import Author
 from orch.plugins import SOURCES, make
 from orch.testing.forges import SteppingClock, a_repo
-from orch.testing.sources import KEY, WRITER, SourceContract
+from orch.testing.sources import KEY, WRITER
 from orch.trackers.gitea import GiteaSource
+from tests.integration.hosted import HostedSource, clock as clock, premises, sources
 from tests.standins.gitea.server import GiteaStandIn
 from tests.standins.gitea.world import Item, Line, Repo
 
 PROJECT = "octo/thing"
 Connected = Callable[..., GiteaSource]
-
-
-@pytest.fixture
-def clock() -> SteppingClock:
-    return SteppingClock()
 
 
 @pytest.fixture
@@ -47,24 +40,7 @@ def project(gitea: GiteaStandIn) -> Repo:
 
 @pytest.fixture
 def connected(gitea: GiteaStandIn, clock: SteppingClock, tmp_path: Path) -> Iterator[Connected]:
-    services = []
-
-    def made(repo: OurRepo | None = None, **fields: Any) -> GiteaSource:
-        given = {"kind": "gitea", "repo": "thing", "project": PROJECT, "base_url": gitea.url}
-        premises = SourcePremises(
-            name="tea", config=SourceConfig(**(given | fields)), repo=repo or a_repo(),
-            directory=tmp_path, environ=gitea.environ("octo"), clock=clock,
-        )  # fmt: skip
-
-        def sleep(seconds: float) -> None:
-            clock.at += seconds
-
-        services.append(connect(GITEA, premises.environ, url=gitea.url, now=clock.now, sleep=sleep))
-        return GiteaSource(premises, services[-1])
-
-    yield made
-    for service in services:
-        service.close()
+    yield from sources(GiteaSource, GITEA, gitea, clock, tmp_path, kind="gitea", project=PROJECT)
 
 
 def a_pull(gitea: GiteaStandIn, repo: Repo) -> Item:
@@ -72,12 +48,12 @@ def a_pull(gitea: GiteaStandIn, repo: Repo) -> Item:
     return gitea.world.add_issue(repo, "M", "octo", pull=pull)
 
 
-class TestGiteaSource(SourceContract):
+class TestGiteaSource(HostedSource):
     @pytest.fixture
     def source(
         self, connected: Connected, gitea: GiteaStandIn, project: Repo, clock: SteppingClock
     ) -> GiteaSource:
-        self.connected, self.gitea, self.clock, self.project = connected, gitea, clock, project
+        self.connected, self.standin, self.clock, self.project = connected, gitea, clock, project
         return connected()
 
     def item(self, source_id: str) -> Item:
@@ -89,49 +65,46 @@ class TestGiteaSource(SourceContract):
             if line.id == int(remark)
         )  # fmt: skip
 
-    def reopened(self, source: Any) -> Any:
-        return self.connected()
-
     def person_opens(
         self, source: Any, title: str, *, body: str = "", labels: Sequence[str] = (),
         by: str = WRITER,
     ) -> str:  # fmt: skip
-        world = self.gitea.world
+        world = self.standin.world
         return str(world.add_issue(self.project, title, by, body=body, labels=tuple(labels)).number)
 
     def person_edits(self, source: Any, source_id: str, **fields: str) -> None:
         item = self.item(source_id)
         item.title, item.body = fields.get("title", item.title), fields.get("body", item.body)
-        item.updated = self.gitea.world.stamp()
+        item.updated = self.standin.world.stamp()
 
     def person_labels(
         self, source: Any, source_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = (),
         by: str = WRITER,
     ) -> None:  # fmt: skip
-        world = self.gitea.world
+        world = self.standin.world
         on, off = ([world.label(self.project, name) for name in names] for names in (add, remove))
         world.relabel(self.project, self.item(source_id), on, off, world.add_user(by))
 
     def person_closes(self, source: Any, source_id: str) -> None:
-        self.gitea.world.close(self.item(source_id))
+        self.standin.world.close(self.item(source_id))
 
     def person_blocks(self, source: Any, source_id: str, by: str) -> None:
         self.project.waits.append((int(source_id), int(by)))
-        world = self.gitea.world
+        world = self.standin.world
         world.line(self.item(source_id), "add_dependency", world.add_user(WRITER), "")
 
     def person_comments(self, source: Any, source_id: str, body: str, *, by: str = WRITER) -> str:
-        return str(self.gitea.world.say(self.item(source_id), by, body).id)
+        return str(self.standin.world.say(self.item(source_id), by, body).id)
 
     def person_edits_comment(self, source: Any, remark: str, body: str) -> None:
-        self.gitea.world.edit(*self.line(remark), body)
+        self.standin.world.edit(*self.line(remark), body)
 
     def person_deletes_comment(self, source: Any, remark: str) -> None:
         item, line = self.line(remark)
         item.lines.remove(line)
 
     def person_opens_pull_request(self, source: Any) -> None:
-        a_pull(self.gitea, self.project)
+        a_pull(self.standin, self.project)
 
     def person_deletes_ticket(self, source: Any, source_id: str) -> None:
         del self.project.items[int(source_id)]
@@ -143,13 +116,7 @@ class TestGiteaSource(SourceContract):
         return len(self.project.items)
 
     def lose_next_answer(self, source: Any) -> None:
-        self.gitea.faults.add("^(POST|PATCH|DELETE)", "lost")
-
-    def lag(self, source: Any, seconds: float) -> None:
-        self.gitea.lag_s = seconds
-
-    def wait(self, source: Any, seconds: float) -> None:
-        self.clock.at += seconds
+        self.standin.faults.add("^(POST|PATCH|DELETE)", "lost")
 
 
 def test_h93_what_is_closed_while_pages_are_read_hides_nothing(
@@ -253,9 +220,5 @@ def test_the_repository_is_read_off_the_remote(connected: Connected, gitea: Gite
 def test_it_is_a_plugin_under_both_names(
     gitea: GiteaStandIn, clock: SteppingClock, tmp_path: Path, kind: str
 ) -> None:
-    config = SourceConfig(kind=kind, repo="thing", project=PROJECT, base_url=gitea.url)
-    made = make(SOURCES, kind, SourcePremises(
-        name="tea", config=config, repo=a_repo(), directory=tmp_path,
-        environ=gitea.environ("octo"), clock=clock,
-    ))  # fmt: skip
+    made = make(SOURCES, kind, premises(gitea, clock, tmp_path, kind=kind, project=PROJECT))
     assert made.me().name == "octo"

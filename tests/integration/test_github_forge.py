@@ -22,19 +22,13 @@ from orch.testing.forges import ForgeContract, SteppingClock, a_repo, opened
 from orch.testing.merging import ForgeMergeContract
 from orch.testing.repositories import STRATEGIES, refused
 from tests.contract.test_git import RealHands
+from tests.githubrooms import standin as standin
 from tests.standins.github import pulls
 from tests.standins.github.server import GitHubStandIn
 from tests.standins.github.world import Repo
 
 R = "octo/thing"
 SLUGS = ("thing", "one", "two", "a", "b", "c")
-
-
-@pytest.fixture
-def standin(tmp_path: Path) -> Iterator[GitHubStandIn]:
-    with GitHubStandIn(tmp_path / "github") as made:
-        yield made
-        assert made.rest.unknown == []
 
 
 Make = Callable[..., GitHubForge]

@@ -16,12 +16,12 @@ from orch.ports.reviews import Reviewed
 from orch.testing.forges import a_repo, opened
 from orch.testing.repositories import refused
 from orch.testing.reviews import STRANGER, WRITER, ReviewedContract
+from tests.githubrooms import a_project, standin as standin
 from tests.integration.test_github_forge import (
     Make,
     R,
     clock as clock,
     making as making,
-    standin as standin,
 )
 from tests.standins.github import pulls
 from tests.standins.github.faults import Chances
@@ -33,12 +33,7 @@ KEY = "run/5.0123456789abcdef0123"
 
 @pytest.fixture
 def repo(standin: GitHubStandIn) -> Repo:
-    """`octo/thing`: `cat` may write there, `eve` may not. `octo` is who we are."""
-    made = standin.world.add_repo(R, rights={"octo": "admin", "cat": "write"})
-    for login in ("cat", "eve"):
-        standin.world.add_user(login)
-    made.git.commit("main", {"README.md": "hello\n"})
-    return made
+    return a_project(standin, R)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from orch.hosts.github.client import connect
 from orch.testing.forges import a_repo
 from orch.testing.sources import STRANGER, WRITER, SourceContract
 from orch.trackers.github import GitHubSource
+from tests.githubrooms import a_project, standin as standin
 from tests.standins.github.server import GitHubStandIn
 from tests.standins.github.world import Issue, Repo, World
 
@@ -37,19 +38,8 @@ class WorldClock:
 
 
 @pytest.fixture
-def standin(tmp_path: Path) -> Iterator[GitHubStandIn]:
-    with GitHubStandIn(tmp_path / "github") as made:
-        yield made
-        assert made.rest.unknown == []
-
-
-@pytest.fixture
 def repo(standin: GitHubStandIn) -> Repo:
-    made = standin.world.add_repo(R, rights={"octo": "admin", WRITER: "write"})
-    for login in (WRITER, STRANGER):
-        standin.world.add_user(login)
-    made.git.commit("main", {"README.md": "hello\n"})
-    return made
+    return a_project(standin, R, writer=WRITER, stranger=STRANGER)
 
 
 Make = Callable[..., GitHubSource]

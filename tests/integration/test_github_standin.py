@@ -16,6 +16,7 @@ from orch.hosts.github.client import GitHub, connect
 from orch.hosts.github.credentials import GhLogin
 from orch.hosts.github.facts import Issue, Link, Merged, Pull
 from orch.hosts.github.graph import Asked
+from tests.githubrooms import repo as repo, standin as standin
 from tests.gitrepos import GitRepos
 from tests.real.parts import NotInstalled
 from tests.standins import fetched
@@ -25,22 +26,6 @@ from tests.standins.github.world import Check, Repo
 
 R = "octo/hello"
 Gh = Callable[..., str]
-
-
-@pytest.fixture
-def standin(tmp_path: Path) -> Iterator[GitHubStandIn]:
-    with GitHubStandIn(tmp_path / "github") as made:
-        yield made
-        assert made.rest.unknown == []
-
-
-@pytest.fixture
-def repo(standin: GitHubStandIn) -> Repo:
-    made = standin.world.add_repo(R, rights={"octo": "admin", "cat": "write"})
-    for login in ("cat", "eve"):
-        standin.world.add_user(login)
-    made.git.commit("main", {"README.md": "hello\n"})
-    return made
 
 
 @pytest.fixture

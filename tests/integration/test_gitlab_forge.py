@@ -7,29 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from orch.config.secret import Secret
-from orch.config.source_tree import ForgeConfig
 from orch.forges.gitlab import GitLabForge
-from orch.git.memory import MemoryGit
 from orch.hosts.failures import Forbidden
 from orch.hosts.gitlab.client import GITLAB
-from orch.hosts.service import connect
 from orch.model import marks
 from orch.model.errors import Conflict, MergeConflict, NotFound, ToolFailed, UsageError
 from orch.model.pull import LineRemark, PullRequest
 from orch.model.repo import Repo
-from orch.plugins import FORGES, Premises, make
 from orch.ports import Forge
-from orch.ports.reviews import Reviewed
 from orch.testing.forges import ForgeContract, SteppingClock, a_repo, opened
-from orch.testing.repositories import MemoryRepositories, pushed, refused
+from orch.testing.repositories import MemoryRepositories, refused
 from orch.testing.reviews import STRANGER, WRITER, ReviewedContract
+from tests.integration.hosted import caller, clock as clock
+from tests.integration.hosted_forges import (
+    KEY,
+    SLUGS,
+    deleted_as_merged,
+    hands as hands,
+    merged,
+    merged_once,
+    plugged,
+)
 from tests.standins.gitlab.server import GitLabStandIn
 from tests.standins.gitlab.world import Item, Project
 
-SLUGS = ("thing", "one", "two", "a", "b", "c")
 TITLES = {
     "": "h",
     "\x1b[31m\x00": "[31m",
@@ -39,12 +41,6 @@ TITLES = {
     "Draft: x": "x",
     "x" * 60_000: "x" * 254 + "…",
 }
-KEY = "status/7.0123456789abcdef0123"
-
-
-@pytest.fixture
-def clock() -> SteppingClock:
-    return SteppingClock()
 
 
 @pytest.fixture
@@ -57,19 +53,10 @@ def gitlab(clock: SteppingClock) -> Iterator[GitLabStandIn]:
 
 
 @pytest.fixture
-def hands() -> MemoryRepositories:
-    return MemoryRepositories()
-
-
-@pytest.fixture
 def forge(
     gitlab: GitLabStandIn, clock: SteppingClock, hands: MemoryRepositories
 ) -> Iterator[GitLabForge]:
-    def sleep(seconds: float) -> None:
-        clock.at += seconds
-
-    environ = gitlab.environ("octo")
-    service = connect(GITLAB, environ, url=gitlab.url, now=clock.now, sleep=sleep)
+    service = caller(GITLAB, gitlab, clock)
     yield GitLabForge("gitlab", service, hands.git, {slug: f"group/{slug}" for slug in SLUGS})
     service.close()
 
@@ -85,10 +72,6 @@ class TestGitLabForge(ForgeContract):
         self.gitlab = gitlab
         project.branches["orch/x-1"] = "b" * 40
         return forge
-
-    @pytest.fixture
-    def clock(self, clock: SteppingClock) -> SteppingClock:
-        return clock
 
     def settle(self, forge: Any, repo: Repo, number: int, state: str) -> None:
         project = self.gitlab.world.at(f"group/{repo.slug}")
@@ -162,32 +145,12 @@ def a_pull(forge: GitLabForge, project: Project, **words: Any) -> tuple[PullRequ
     return pull, project.merges[pull.number]
 
 
-def merged(forge: GitLabForge, number: int = 1, **words: Any) -> PullRequest:
-    given = {"strategy": "merge", "expected_head": "a" * 40, "key": "run/5#1"} | words
-    return forge.merge_pr(a_repo(), number, **given)
-
-
 @pytest.mark.parametrize("strategy", ["merge", "squash"])
 def test_a_merge_names_the_head_and_says_which_commit_did_it(
     forge: GitLabForge, project: Project, strategy: str
 ) -> None:
-    _, item = a_pull(forge, project, title="Add", body="Why.")
-    assert merged(forge, strategy=strategy, trial=True).state == "open"
-    done = merged(forge, strategy=strategy)
-    assert (done.state, done.merged_sha) == ("merged", project.branches["main"])
-    assert done.merged_at == "2025-11-21T04:00:00Z"
-    head = (
-        "Add (#1)\n\nWhy."
-        if strategy == "squash"
-        else "Merge pull request thing#1 from orch/a\n\nAdd"
-    )
-    assert item.more["message"] == f"{head}\n\nOrch-Key: run/5#1"
-    assert merged(forge, key="other") == done == forge.refresh_pr(a_repo(), 1)
-    with refused(Conflict, "head_moved"):
-        merged(forge, expected_head="c" * 40)
-    for act in (forge.close_pr, forge.reopen_pr):
-        with refused(Conflict, "pr_merged"):
-            act(a_repo(), 1)
+    message = merged_once(forge, project, strategy)
+    assert project.merges[1].more["message"] == message
 
 
 def test_h80_a_head_that_moves_while_we_look_is_not_merged(
@@ -369,31 +332,15 @@ def test_a_branch_of_that_name_in_a_fork_is_another_one(
 def test_the_branch_of_a_merged_pr_is_deleted_if_it_is_ours_and_as_merged(
     gitlab: GitLabStandIn, project: Project, forge: GitLabForge, hands: MemoryRepositories
 ) -> None:
-    repo = hands.repository()
-    worktree, head = pushed(hands.git, hands, repo)
-    gitlab.world.grows = head
-    opened(forge, worktree.branch, repo, head_sha=head)
-    with refused(Conflict, "pr_not_merged"):
-        forge.delete_head(repo, 1)
-    gitlab.world.settle(project, project.merges[1], "merged")
-    hands.commit_remotely(repo, worktree.branch, {"b.txt": "x\n"})
-    with refused(Conflict, "head_moved"):
-        forge.delete_head(repo, 1)
-    hands.set_remotely(repo, worktree.branch, head)
-    assert forge.delete_head(repo, 1)
-    assert not forge.delete_head(repo, 1)
+    deleted_as_merged(
+        forge,
+        hands,
+        gitlab.world,
+        lambda: gitlab.world.settle(project, project.merges[1], "merged"),
+    )
 
 
 def test_it_is_a_plugin_for_repositories_of_its_server(
     gitlab: GitLabStandIn, clock: SteppingClock, tmp_path: Path
 ) -> None:
-    made = make(FORGES, "gitlab", Premises(
-        name="work", directory=tmp_path, environ={}, clock=clock, git=MemoryGit(),
-        settings=ForgeConfig(base_url=gitlab.url, token=Secret("glpat-octo")),
-    ))  # fmt: skip
-    gitlab.environ("octo")
-    assert isinstance(made, Reviewed)
-    there = replace(a_repo(), remote_url=f"{gitlab.url}/group/thing.git")
-    assert opened(made, "orch/a", there).forge == "work"
-    with refused(UsageError, "no_project"):
-        made.find_pr(replace(a_repo("two"), remote_url="git@github.com:group/two.git"), "x")
+    plugged("gitlab", gitlab, "glpat-octo", "group", clock, tmp_path)

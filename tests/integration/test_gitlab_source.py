@@ -9,28 +9,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from orch.config.source_tree import SourceConfig, SourcePremises
 from orch.hosts.failures import Forbidden, Limited, NoCredential
 from orch.hosts.gitlab.client import GITLAB, GitLab
 from orch.hosts.service import connect
 from orch.model import marks
 from orch.model.errors import ToolFailed, UsageError
-from orch.model.repo import Repo
 from orch.plugins import SOURCES, make
 from orch.ports.tickets import TicketSource
 from orch.testing.forges import SteppingClock, a_repo
-from orch.testing.sources import KEY, STRANGER, WRITER, SourceContract
+from orch.testing.sources import KEY, STRANGER, WRITER
 from orch.trackers.gitlab import GitLabSource
+from tests.integration.hosted import HostedSource, clock as clock, premises, sources
 from tests.standins.gitlab.server import GitLabStandIn
 from tests.standins.gitlab.world import Item, Note, Project
 
 PROJECT = "group/sub/thing"
 MERGE = {"title": "M", "source_branch": "x", "target_branch": "main"}
-
-
-@pytest.fixture
-def clock() -> SteppingClock:
-    return SteppingClock()
 
 
 @pytest.fixture
@@ -50,39 +44,17 @@ Connected = Callable[..., GitLabSource]
 
 @pytest.fixture
 def connected(gitlab: GitLabStandIn, clock: SteppingClock, tmp_path: Path) -> Iterator[Connected]:
-    services = []
-
-    def made(repo: Repo | None = None, **fields: Any) -> GitLabSource:
-        config = SourceConfig(
-            **(
-                {"kind": "gitlab", "repo": "thing", "project": PROJECT, "base_url": gitlab.url}
-                | fields
-            )
-        )
-        premises = SourcePremises(
-            name="lab", config=config, repo=repo or a_repo(), directory=tmp_path,
-            environ=gitlab.environ("octo"), clock=clock,
-        )  # fmt: skip
-
-        def sleep(seconds: float) -> None:
-            clock.at += seconds
-
-        services.append(connect(
-            GITLAB, premises.environ, url=gitlab.url, now=clock.now, sleep=sleep
-        ))  # fmt: skip
-        return GitLabSource(premises, services[-1])
-
-    yield made
-    for service in services:
-        service.close()
+    yield from sources(
+        GitLabSource, GITLAB, gitlab, clock, tmp_path, kind="gitlab", project=PROJECT
+    )
 
 
-class TestGitLabSource(SourceContract):
+class TestGitLabSource(HostedSource):
     @pytest.fixture
     def source(
         self, connected: Connected, gitlab: GitLabStandIn, project: Project, clock: SteppingClock
     ) -> GitLabSource:
-        self.connected, self.gitlab, self.clock, self.project = connected, gitlab, clock, project
+        self.connected, self.standin, self.clock, self.project = connected, gitlab, clock, project
         return connected()
 
     def item(self, source_id: str) -> Item:
@@ -94,51 +66,48 @@ class TestGitLabSource(SourceContract):
             if note.id == int(remark)
         )  # fmt: skip
 
-    def reopened(self, source: Any) -> Any:
-        return self.connected()
-
     def person_opens(
         self, source: Any, title: str, *, body: str = "", labels: Sequence[str] = (),
         by: str = WRITER,
     ) -> str:  # fmt: skip
-        world = self.gitlab.world
+        world = self.standin.world
         return str(world.add_issue(self.project, title, by, body=body, labels=tuple(labels)).iid)
 
     def person_edits(self, source: Any, source_id: str, **fields: str) -> None:
         item = self.item(source_id)
         item.title = fields.get("title", item.title)
         item.description = fields.get("body", item.description)
-        self.gitlab.world.touch(item)
+        self.standin.world.touch(item)
 
     def person_labels(
         self, source: Any, source_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = (),
         by: str = WRITER,
     ) -> None:  # fmt: skip
-        who = self.gitlab.world.add_user(by)
-        self.gitlab.world.relabel(self.item(source_id), [*add], [*remove], who)
+        who = self.standin.world.add_user(by)
+        self.standin.world.relabel(self.item(source_id), [*add], [*remove], who)
 
     def person_closes(self, source: Any, source_id: str) -> None:
         self.item(source_id).state = "closed"
-        self.gitlab.world.touch(self.item(source_id))
+        self.standin.world.touch(self.item(source_id))
 
     def person_blocks(self, source: Any, source_id: str, by: str) -> None:
-        self.gitlab.world.premium = True
+        self.standin.world.premium = True
         self.project.links.append((int(source_id), int(by)))
-        self.gitlab.world.touch(self.item(source_id))
+        self.standin.world.touch(self.item(source_id))
 
     def person_comments(self, source: Any, source_id: str, body: str, *, by: str = WRITER) -> str:
-        return str(self.gitlab.world.say(self.item(source_id), by, body).id)
+        return str(self.standin.world.say(self.item(source_id), by, body).id)
 
     def person_edits_comment(self, source: Any, remark: str, body: str) -> None:
-        self.gitlab.world.edit(*self.note(remark), body)
+        self.standin.world.edit(*self.note(remark), body)
 
     def person_deletes_comment(self, source: Any, remark: str) -> None:
         item, note = self.note(remark)
         item.notes.remove(note)
 
     def person_opens_pull_request(self, source: Any) -> None:
-        self.gitlab.world.grows = "a" * 40
-        client(self.gitlab).open_merge(self.project.id, MERGE)
+        self.standin.world.grows = "a" * 40
+        client(self.standin).open_merge(self.project.id, MERGE)
 
     def person_deletes_ticket(self, source: Any, source_id: str) -> None:
         del self.project.issues[int(source_id)]
@@ -150,13 +119,7 @@ class TestGitLabSource(SourceContract):
         return len(self.project.issues)
 
     def lose_next_answer(self, source: Any) -> None:
-        self.gitlab.faults.add("^(POST|PUT)", "lost")
-
-    def lag(self, source: Any, seconds: float) -> None:
-        self.gitlab.lag_s = seconds
-
-    def wait(self, source: Any, seconds: float) -> None:
-        self.clock.at += seconds
+        self.standin.faults.add("^(POST|PUT)", "lost")
 
 
 def client(gitlab: GitLabStandIn) -> GitLab:
@@ -311,19 +274,9 @@ def test_a_probe_tells_what_is_missing(
 def test_it_is_a_plugin_and_asks_nothing_before_it_is_used(
     gitlab: GitLabStandIn, clock: SteppingClock, tmp_path: Path
 ) -> None:
-    def premises(environ: dict[str, str]) -> SourcePremises:
-        config = SourceConfig(kind="gitlab", repo="thing", project=PROJECT, base_url=gitlab.url)
-        return SourcePremises(
-            name="lab",
-            config=config,
-            repo=a_repo(),
-            directory=tmp_path,
-            environ=environ,
-            clock=clock,
-        )
-
-    source: TicketSource = make(SOURCES, "gitlab", premises(gitlab.environ("octo")))
-    nobody: TicketSource = make(SOURCES, "gitlab", premises({}))
+    told = premises(gitlab, clock, tmp_path, kind="gitlab", project=PROJECT)
+    source: TicketSource = make(SOURCES, "gitlab", told)
+    nobody: TicketSource = make(SOURCES, "gitlab", msgspec.structs.replace(told, environ={}))
     assert gitlab.log == []
     assert source.me().name == "octo"
     with pytest.raises(NoCredential) as refused:

@@ -13,7 +13,7 @@ from orch.testing.sources import STRANGER, TEXTS, WRITER, SourceContract
 from orch.trackers import adf
 from orch.trackers.jira import bodies
 from orch.trackers.jira.source import JiraSource
-from tests.integration.jira_rooms import Rooms
+from tests.integration.jira_rooms import WRITES, Rooms
 from tests.standins.jira.server import JiraStandIn
 from tests.standins.jira.world import ADMIN, RIGHTS, Comment, Frozen, Issue
 
@@ -25,7 +25,6 @@ TRANSITIONS = {"new": "To Do", "routed": "Selected", "blocked": "Blocked",
                "needs_review": "Needs Review"}  # fmt: skip
 STATES = {"To Do": "new", "Selected": "routed", "In Progress": "in_progress", "Blocked": "blocked",
           "In Review": "in_review", "Needs Review": "needs_review"}  # fmt: skip
-WRITES = r"^(POST|PUT|DELETE) (?!.*(/search|/comment/list|/permissions))"
 
 
 class JiraContract(SourceContract):

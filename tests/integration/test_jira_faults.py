@@ -11,21 +11,16 @@ from orch.hosts.failures import Forbidden, Limited, NoCredential, Unanswered, Un
 from orch.hosts.jira.client import connect
 from orch.model.errors import ToolFailed
 from orch.trackers.jira.source import JiraSource
-from tests.integration.jira_rooms import KEY, Rooms
+from tests.integration.jira_rooms import KEY, WRITES, Rooms, rooms as rooms
 from tests.standins.github.faults import Chances
-from tests.standins.jira.server import JiraStandIn
 
-WRITES = r"^(POST|PUT|DELETE) (?!.*(/search|/comment/list|/permissions))"
 TASKS = 15
 
 
-@pytest.fixture(params=["cloud", "datacenter"])
-def rooms(request: pytest.FixtureRequest) -> Iterator[Rooms]:
-    with JiraStandIn(cloud=request.param == "cloud") as standin:
-        made = Rooms(standin)
-        yield made
-        made.close()
-        assert standin.faults.left == 0
+@pytest.fixture(autouse=True)
+def every_fault_is_met(rooms: Rooms) -> Iterator[None]:
+    yield
+    assert rooms.standin.faults.left == 0
 
 
 @pytest.mark.parametrize("kind", ["lost", "late", "cut", "dropped", "status"])

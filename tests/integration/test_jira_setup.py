@@ -16,7 +16,7 @@ from orch.hosts.failures import Limited, Unanswered
 from orch.hosts.jira.client import connect
 from orch.model.errors import ConfigError
 from orch.trackers.jira.source import JiraSource
-from tests.integration.jira_rooms import REPO, Rooms, Ticking
+from tests.integration.jira_rooms import REPO, Rooms, Ticking, rooms as rooms
 from tests.standins.jira.server import JiraStandIn
 from tests.standins.jira.world import ADMIN, RIGHTS
 
@@ -25,14 +25,6 @@ from tests.standins.jira.world import ADMIN, RIGHTS
 def nothing_stays_open() -> Iterator[None]:
     yield
     shared.close_all()
-
-
-@pytest.fixture(params=["cloud", "datacenter"])
-def rooms(request: pytest.FixtureRequest) -> Iterator[Rooms]:
-    with JiraStandIn(cloud=request.param == "cloud") as standin:
-        made = Rooms(standin)
-        yield made
-        made.close()
 
 
 def made(

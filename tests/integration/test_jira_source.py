@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,31 +13,9 @@ from orch.hosts.jira.client import connect
 from orch.hosts.jira.shapes import Server
 from orch.model.errors import NotFound, SignInNeeded
 from orch.model.tracked import Author
-from tests.integration.jira_rooms import KEY, Rooms, doc
+from tests.integration.jira_rooms import KEY, Rooms, cloud as cloud, doc, rooms as rooms
 from tests.standins.jira.server import JiraStandIn
 from tests.standins.jira.world import Status
-
-
-@pytest.fixture(params=["cloud", "datacenter"])
-def rooms(request: pytest.FixtureRequest) -> Iterator[Rooms]:
-    with JiraStandIn(cloud=request.param == "cloud") as standin:
-        made = Rooms(standin)
-        yield made
-        made.close()
-        assert standin.rest.unknown == []
-
-
-@pytest.fixture
-def cloud() -> Iterator[Rooms]:
-    with JiraStandIn(cloud=True) as standin:
-        made = Rooms(standin)
-        yield made
-        made.close()
-
-
-def body_of(rooms: Rooms, text: str) -> Any:
-    return doc(text) if rooms.cloud else text
-
 
 # --- tickets ------------------------------------------------------------------------------------
 
@@ -50,7 +27,7 @@ def test_a_ticket_is_told_with_all_that_matters(rooms: Rooms) -> None:
     world.move(over, "cat", "Done")
     epic = world.add_issue("ABC", "the epic", by="cat")
     issue = world.add_issue(
-        "ABC", "Fix it", by="cat", description=body_of(rooms, "It is broken."), labels=["orch", "ui"],
+        "ABC", "Fix it", by="cat", description=rooms.body("It is broken."), labels=["orch", "ui"],
         priority="Highest", assignee=world.add_user("eve"), parent=epic, blockers=[blocker, over],
         versions=[{"name": "1.0", "released": True}, {"name": "2.0", "released": False}],
     )  # fmt: skip

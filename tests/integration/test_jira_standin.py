@@ -11,16 +11,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import pytest
 
-from tests.integration.jira_rooms import KEY, Rooms, doc
+from tests.integration.jira_rooms import KEY, Rooms, cloud as cloud, rooms as rooms
 from tests.real.parts import NotInstalled
 from tests.standins import fetched
-from tests.standins.jira.server import JiraStandIn
 
 MODELS = [
     # method and path, the model of what is sent, the model of the answer
@@ -45,24 +43,15 @@ MODELS = [
 ]
 
 
-@pytest.fixture(params=["cloud", "datacenter"])
-def rooms(request: pytest.FixtureRequest) -> Iterator[Rooms]:
-    with JiraStandIn(cloud=request.param == "cloud") as standin:
-        made = Rooms(standin)
-        yield made
-        made.close()
-        assert standin.rest.unknown == []
-
-
 def lived(rooms: Rooms) -> None:
     """Everything that a source does, once."""
     world = rooms.world
     world.users["bot"].admin = True
-    words = doc("It is broken.") if rooms.cloud else "It is broken."
     first = world.add_issue("ABC", "first", by="cat", versions=[{"name": "1", "released": False}])
     issue = world.add_issue(
-        "ABC", "x", by="cat", description=words, labels=["orch"], assignee=world.users["eve"],
-        parent=first, blockers=[first], attachments=[("a.png", "https://x.example/a.png")],
+        "ABC", "x", by="cat", description=rooms.body("It is broken."), labels=["orch"],
+        assignee=world.users["eve"], parent=first, blockers=[first],
+        attachments=[("a.png", "https://x.example/a.png")],
     )  # fmt: skip
     world.label(issue, "cat", "orch", "ui")
     for way in rooms.project.transitions:
@@ -94,17 +83,14 @@ def faults(schemas: dict[str, Any], name: str, value: Any) -> list[str]:
     return [f"{name} at {error.json_path}: {error.message[:200]}" for error in found]
 
 
-def test_what_is_asked_and_answered_fits_the_published_models() -> None:
+def test_what_is_asked_and_answered_fits_the_published_models(cloud: Rooms) -> None:
     try:
         schemas = json.loads(fetched.jira_models().read_text("utf-8"))
     except NotInstalled as error:
         pytest.skip(f"Jira's models could not be installed: {error}")
-    with JiraStandIn(cloud=True) as standin:
-        rooms = Rooms(standin)
-        lived(rooms)
-        rooms.close()
+    lived(cloud)
     met, told = set(), []
-    for one in standin.log:
+    for one in cloud.standin.log:
         method, _, path = one.request.partition("?")[0].partition(" ")
         line = f"{method} {re.sub('^/rest/api/[23]', '', path)}"
         number = next((n for n, (p, _, _) in enumerate(MODELS) if re.fullmatch(p, line)), None)

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from orch.model import marks
 from orch.model.errors import Conflict
-from tests.integration.jira_rooms import KEY, Rooms, doc
-from tests.standins.jira.server import JiraStandIn
+from tests.integration.jira_rooms import KEY, Rooms, cloud as cloud, doc, rooms as rooms
 from tests.standins.jira.world import RIGHTS, Status, Transition
-
-
-@pytest.fixture(params=["cloud", "datacenter"])
-def rooms(request: pytest.FixtureRequest) -> Iterator[Rooms]:
-    with JiraStandIn(cloud=request.param == "cloud") as standin:
-        made = Rooms(standin)
-        yield made
-        made.close()
-        assert standin.rest.unknown == []
-
-
-@pytest.fixture
-def cloud() -> Iterator[Rooms]:
-    with JiraStandIn(cloud=True) as standin:
-        made = Rooms(standin)
-        yield made
-        made.close()
-
-
-def body_of(rooms: Rooms, text: str) -> Any:
-    return doc(text) if rooms.cloud else text
-
 
 # --- moving -------------------------------------------------------------------------------------
 
@@ -149,7 +125,7 @@ def shown(rooms: Rooms, issue: Any) -> list[str]:
 
 def test_one_comment_is_made_edited_and_found_again(rooms: Rooms) -> None:
     issue = rooms.world.add_issue("ABC", "x", by="cat")
-    rooms.world.comment(issue, "cat", body_of(rooms, "theirs"))
+    rooms.world.comment(issue, "cat", rooms.body("theirs"))
     source = rooms.source()
     made = source.put_comment(issue.key, "## Status\n\n- **at work**", key=KEY)
     assert source.put_comment(issue.key, "## Status\n\n- **at work**", key=KEY, known=made) == made
@@ -217,22 +193,22 @@ def test_a_new_ticket_is_made_once(rooms: Rooms) -> None:
 def test_what_people_say_is_told_once_and_in_order(rooms: Rooms) -> None:
     clock, world = rooms.world.clock, rooms.world
     issue, other = (world.add_issue("ABC", "x", by="cat") for _ in range(2))
-    world.comment(issue, "cat", body_of(rooms, "long ago"))
+    world.comment(issue, "cat", rooms.body("long ago"))
     source = rooms.source()
     clock.advance(3600)
     nothing, cursor = source.remarks("")
     assert nothing == ()
     clock.advance(10)
-    world.comment(other, "cat", body_of(rooms, "/retry"))
+    world.comment(other, "cat", rooms.body("/retry"))
     clock.advance(10)
-    world.comment(issue, "eve", body_of(rooms, "please"))
+    world.comment(issue, "eve", rooms.body("please"))
     told, cursor = source.remarks(cursor)
     assert [(one.source_id, one.body, one.author.name) for one in told] == [
         (other.key, "/retry", "Cat"), (issue.key, "please", "Eve")]  # fmt: skip
     assert told[0].url.startswith(f"{rooms.standin.url}/browse/{other.key}")
     assert source.remarks(cursor)[0] == ()
     clock.advance(10)
-    issue.comments[-1].body = body_of(rooms, "please now")
+    issue.comments[-1].body = rooms.body("please now")
     issue.comments[-1].updated = clock()
     world.touch(issue)
     told, cursor = source.remarks(cursor)
@@ -248,7 +224,7 @@ def test_our_own_words_are_known_as_such(rooms: Rooms) -> None:
     _, cursor = source.remarks("")
     rooms.world.clock.advance(5)
     source.put_comment(issue.key, "at work", key=KEY)
-    rooms.world.comment(issue, "cat", body_of(rooms, "fine"))
+    rooms.world.comment(issue, "cat", rooms.body("fine"))
     told, _ = source.remarks(cursor)
     assert [marks.own_voice(one.body) for one in told] == [True, False]
     assert marks.has(told[0].body, KEY)
@@ -264,7 +240,7 @@ def test_a_search_that_lags_loses_no_word(rooms: Rooms) -> None:
     heard: list[str] = []
     for number in range(8):
         clock.advance(17)
-        world.comment(issue, "cat", body_of(rooms, f"word {number}"))
+        world.comment(issue, "cat", rooms.body(f"word {number}"))
         clock.advance(23)
         told, cursor = source.remarks(cursor)
         heard += [one.body for one in told]

@@ -12,28 +12,22 @@ from typing import Any
 
 import pytest
 
-from orch.config.source_tree import SourceConfig, SourcePremises
 from orch.hosts.failures import Limited
 from orch.hosts.linear import documents
 from orch.hosts.linear.client import LINEAR
-from orch.hosts.service import connect
 from orch.model import marks
 from orch.model.errors import ConfigError, NotFound, UsageError
 from orch.model.tracked import Author
 from orch.plugins import SOURCES, make
-from orch.testing.forges import SteppingClock, a_repo
+from orch.testing.forges import SteppingClock
 from orch.testing.repositories import refused
-from orch.testing.sources import KEY, WRITER, SourceContract
+from orch.testing.sources import KEY, WRITER
 from orch.trackers.linear import LinearSource
+from tests.integration.hosted import HostedSource, clock as clock, premises, sources
 from tests.standins.linear.server import SCHEMA, LinearStandIn
 from tests.standins.linear.world import Comment, Issue, World
 
 Connected = Callable[..., LinearSource]
-
-
-@pytest.fixture
-def clock() -> SteppingClock:
-    return SteppingClock()
 
 
 @pytest.fixture
@@ -51,34 +45,16 @@ def world(linear: LinearStandIn) -> World:
 
 @pytest.fixture
 def connected(linear: LinearStandIn, clock: SteppingClock, tmp_path: Path) -> Iterator[Connected]:
-    services = []
-
-    def made(**fields: Any) -> LinearSource:
-        given = {"kind": "linear", "repo": "thing", "project": "ENG", "base_url": linear.url}
-        premises = SourcePremises(
-            name="lin", config=SourceConfig(**(given | fields)), repo=a_repo(), directory=tmp_path,
-            environ=linear.environ("octo"), clock=clock,
-        )  # fmt: skip
-
-        def sleep(seconds: float) -> None:
-            clock.at += seconds
-
-        services.append(
-            connect(LINEAR, premises.environ, url=linear.url, now=clock.now, sleep=sleep)
-        )
-        return LinearSource(premises, services[-1])
-
-    yield made
-    for service in services:
-        service.close()
+    yield from sources(LinearSource, LINEAR, linear, clock, tmp_path, kind="linear", project="ENG")
 
 
-class TestLinearSource(SourceContract):
+class TestLinearSource(HostedSource):
     @pytest.fixture
     def source(
         self, connected: Connected, linear: LinearStandIn, clock: SteppingClock
     ) -> LinearSource:
-        self.connected, self.linear, self.clock, self.world = connected, linear, clock, linear.world
+        self.connected, self.standin, self.clock = connected, linear, clock
+        self.world = linear.world
         return connected()
 
     def item(self, source_id: str) -> Issue:
@@ -88,9 +64,6 @@ class TestLinearSource(SourceContract):
         return next(
             one for item in self.world.issues.values() for one in item.comments if one.id == remark
         )
-
-    def reopened(self, source: Any) -> Any:
-        return self.connected()
 
     def person_opens(
         self, source: Any, title: str, *, body: str = "", labels: Sequence[str] = (),
@@ -140,13 +113,7 @@ class TestLinearSource(SourceContract):
         return len(self.world.issues)
 
     def lose_next_answer(self, source: Any) -> None:
-        self.linear.faults.add("(Create|Update)", "lost")
-
-    def lag(self, source: Any, seconds: float) -> None:
-        self.linear.lag_s = seconds
-
-    def wait(self, source: Any, seconds: float) -> None:
-        self.clock.at += seconds
+        self.standin.faults.add("(Create|Update)", "lost")
 
     @pytest.mark.parametrize("source_id", ["ENG-999", "", "0", "ENG-0", "../1", "a b", "1" * 60])
     def test_what_is_not_there_is_not_found(self, source: Any, source_id: str) -> None:
@@ -312,9 +279,6 @@ def test_every_document_is_valid_by_the_schema() -> None:
 
 
 def test_it_is_a_plugin(linear: LinearStandIn, clock: SteppingClock, tmp_path: Path) -> None:
-    config = SourceConfig(kind="linear", repo="thing", project="ENG", base_url=linear.url)
-    made = make(SOURCES, "linear", SourcePremises(
-        name="lin", config=config, repo=a_repo(), directory=tmp_path,
-        environ=linear.environ("octo"), clock=clock,
-    ))  # fmt: skip
+    told = premises(linear, clock, tmp_path, kind="linear", project="ENG")
+    made = make(SOURCES, "linear", told)
     assert made.me().name == "octo"

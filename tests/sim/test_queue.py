@@ -14,6 +14,7 @@ from orch.model.run import Run
 from orch.store.memory import MemoryStore
 from tests.sim.queue_auditor import complaints
 from tests.sim.queue_universe import QueueUniverse
+from tests.sim.seeds import all_end_well, found_by
 
 SEEDS = int(os.environ.get("ORCH_SIM_QUEUE_SEEDS", "200"))
 CHUNKS = 10
@@ -32,12 +33,7 @@ def play(seed: int) -> tuple[QueueUniverse, list[str]]:
 def test_every_task_comes_to_its_end_or_to_a_person(chunk: int) -> None:
     """H21 to H26, H31, H35, H41: by seeds; the one that fails is named."""
     size = SEEDS // CHUNKS
-    for seed in range(chunk * size, (chunk + 1) * size):
-        try:
-            _, wrong = play(seed)
-        except BaseException as error:
-            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
-        assert not wrong, f"seed {seed}: {wrong}"
+    all_end_well(play, range(chunk * size, (chunk + 1) * size))
 
 
 def test_the_seeds_do_crash_and_persons_do_meddle() -> None:
@@ -72,18 +68,6 @@ def test_a_repository_with_many_tasks_does_not_hold_up_the_others(places: int) -
     assert Counter(universe.starts_by_repo()[:10]) >= Counter(middle=3, right=3)
 
 
-def found_by(seeds: int = 120) -> list[str]:
-    """What the auditor says about a planted bug."""
-    for seed in range(seeds):
-        try:
-            _, wrong = play(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the bug was found
-            return [f"{type(error).__name__}: {error}"]
-        if wrong:
-            return wrong
-    return []
-
-
 def test_a_planted_bug_that_gives_places_to_all_who_waited_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -92,14 +76,14 @@ def test_a_planted_bug_that_gives_places_to_all_who_waited_is_found(
             engine._world.places.take(run.id, run.repo)
 
     monkeypatch.setattr(Engine, "_give_places", to_all)
-    assert "places" in str(found_by())
+    assert "places" in found_by(play, 120)
 
 
 def test_a_planted_bug_that_forgets_who_is_at_work_overshoots_a_budget(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(budget, "_promised", lambda account: account.spent)
-    assert "a call begins at" in str(found_by())
+    assert "a call begins at" in found_by(play, 120)
 
 
 def test_a_planted_bug_that_gives_a_task_two_runs_is_found(
@@ -110,4 +94,4 @@ def test_a_planted_bug_that_gives_a_task_two_runs_is_found(
         MemoryStore, "waiting_tasks",
         lambda store, limit=100: [t for t in store.tasks() if t.state in ("new", "blocked")],
     )  # fmt: skip
-    assert found_by()
+    assert found_by(play, 120)

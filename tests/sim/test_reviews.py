@@ -13,6 +13,7 @@ from orch.engine import reviews
 from orch.model import review_rules
 from tests.sim.queue_auditor import complaints
 from tests.sim.review_universe import ReviewUniverse
+from tests.sim.seeds import all_end_well, found_by
 
 SEEDS = int(os.environ.get("ORCH_SIM_REVIEW_SEEDS", "60"))
 CHUNKS = 4
@@ -32,12 +33,7 @@ def play(seed: int) -> tuple[ReviewUniverse, list[str]]:
 def test_what_people_say_is_heard_and_nothing_is_merged_against_it(chunk: int) -> None:
     """H77, H80, H82, H84: by seeds; the one that fails is named."""
     size = SEEDS // CHUNKS
-    for seed in range(chunk * size, (chunk + 1) * size):
-        try:
-            _, wrong = play(seed)
-        except BaseException as error:
-            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
-        assert not wrong, f"seed {seed}: {wrong}"
+    all_end_well(play, range(chunk * size, (chunk + 1) * size))
 
 
 def test_the_seeds_do_what_they_are_for() -> None:
@@ -57,18 +53,6 @@ def test_the_seeds_do_what_they_are_for() -> None:
     assert crashes > 5
 
 
-def found_by(seeds: int = 60) -> str:
-    """What is said about a planted bug."""
-    for seed in range(seeds):
-        try:
-            _, wrong = play(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the bug was found
-            return f"{type(error).__name__}: {error}"
-        if wrong:
-            return str(wrong)
-    return ""
-
-
 def test_a_planted_bug_that_merges_without_another_look_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -76,7 +60,7 @@ def test_a_planted_bug_that_merges_without_another_look_is_found(
         return None
 
     monkeypatch.setattr(reviews, "refuse_unwanted", lets_be)
-    assert "merged against" in found_by()
+    assert "merged against" in found_by(play, 60)
 
 
 def test_a_planted_bug_that_forgets_who_may_speak_is_found(
@@ -85,4 +69,4 @@ def test_a_planted_bug_that_forgets_who_may_speak_is_found(
     monkeypatch.setattr(
         review_rules, "standing", lambda verdicts: [v for v in verdicts if v.state == "changes"]
     )
-    assert "stranger" in found_by()
+    assert "stranger" in found_by(play, 60)

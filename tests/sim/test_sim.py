@@ -13,6 +13,7 @@ from orch.engine import programs
 from orch.engine.step_context import StepContext
 from tests.sim.auditor import complaints
 from tests.sim.flows import FLOWS, STOPPABLE
+from tests.sim.seeds import all_end_well, found_by
 from tests.sim.universe import Faults, Universe
 
 SEEDS = int(os.environ.get("ORCH_SIM_SEEDS", "2000"))
@@ -32,12 +33,7 @@ def play(seed: int, **kwargs: Any) -> tuple[Universe, list[str]]:
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_every_interleaving_and_every_crash_ends_as_promised(chunk: int) -> None:
     size = SEEDS // CHUNKS
-    for seed in range(chunk * size, (chunk + 1) * size):
-        try:
-            _, wrong = play(seed)
-        except BaseException as error:
-            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
-        assert not wrong, f"seed {seed}: {wrong}"
+    all_end_well(play, range(chunk * size, (chunk + 1) * size))
 
 
 def test_the_seeds_do_crash_and_lose_answers() -> None:
@@ -54,18 +50,6 @@ def test_the_same_seed_plays_the_same_way() -> None:
     ]
 
 
-def found_by(monkeypatch: pytest.MonkeyPatch, seeds: int = 200) -> list[str]:
-    """What the auditor says about a planted bug."""
-    for seed in range(seeds):
-        try:
-            _, wrong = play(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the bug was found
-            return [f"{type(error).__name__}: {error}"]
-        if wrong:
-            return wrong
-    return []
-
-
 def test_a_planted_bug_that_starts_an_attempt_anew_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -75,7 +59,7 @@ def test_a_planted_bug_that_starts_an_attempt_anew_is_found(
         return attempt
 
     monkeypatch.setattr(programs, "_current", always_new)
-    assert found_by(monkeypatch)
+    assert found_by(play, 200)
 
 
 def test_a_planted_bug_that_crosses_parallel_results_is_found(
@@ -98,7 +82,7 @@ def test_a_planted_bug_that_crosses_parallel_results_is_found(
         return original(driver, swapped, cancel_seq)
 
     monkeypatch.setattr("orch.engine.moves.replay", by_arrival)
-    assert found_by(monkeypatch)
+    assert found_by(play, 200)
 
 
 @pytest.mark.parametrize("abort", [False, True])

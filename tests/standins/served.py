@@ -1,7 +1,6 @@
-"""What small stand-ins share: HTTP on loopback, routes, faults, a log, people with tokens.
+"""What small stand-ins share: routes, faults, a log, people with tokens.
 
-Invariant: nothing listens on anything but loopback; every request is in `log` with what became of it;
-a stand-in that is itself at fault fails the test at its end.
+Invariant: every request is in `log` with what became of it, and none is unknown.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 import json
 import re
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.standins.github.faults import Fault, Faults
+from tests.standins.github.faults import Fault
+from tests.standins.loopback import Loopback, Raw
 
 
 class Refusal(Exception):
@@ -49,12 +47,6 @@ class Asked(NamedTuple):
     fault: str = ""
 
 
-class Raw(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 Route = Callable[[Any, Ask], Any]
 
 
@@ -72,16 +64,14 @@ def route(method: str, path: str) -> Callable[[Route], Route]:
     return marked
 
 
-class Served:
-    """A stand-in below `api` of its URL. `now` is its clock; lists lag `lag_s` behind."""
+class Served(Loopback):
+    """A stand-in below `api` of its URL; lists lag `lag_s` behind."""
 
     api = ""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self.now = now
-        self.faults = Faults()
+        super().__init__(now)
         self.log: list[Asked] = []
-        self.crashes: list[str] = []
         self.unknown: list[str] = []
         self.lag_s = 0.0
         self.lock = threading.RLock()
@@ -90,27 +80,10 @@ class Served:
             for function in vars(type(self)).values()
             for method, pattern in getattr(function, "routes", [])
         ]
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.standin = self  # type: ignore[attr-defined]
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
-
-    def __enter__(self) -> Any:
-        self._thread.start()
-        return self
 
     def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        assert not self.crashes, "\n".join(self.crashes)
+        super().__exit__(*error)
         assert not self.unknown, self.unknown
-
-    def requests(self, word: str = "") -> list[str]:
-        return [one.request for one in self.log if word in one.request]
 
     def viewer(self, headers: Mapping[str, str]) -> Any:
         raise NotImplementedError
@@ -181,42 +154,3 @@ class Served:
 def _json(answer: Answer) -> Raw:
     body = b"" if answer.status == 204 else json.dumps(answer.payload).encode()
     return Raw(answer.status, {"content-type": "application/json", **answer.headers}, body)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, *words: object) -> None:
-        """The log is the stand-in's own."""
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        return formatdate(self.server.standin.now(), usegmt=True)  # type: ignore[attr-defined]
-
-    def _any(self) -> None:
-        standin: Served = self.server.standin  # type: ignore[attr-defined]
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        try:
-            raw, fault = standin.answer(self.command, self.path, headers, data)
-        except Exception:  # noqa: BLE001 - the test asks for it at its end
-            standin.crashes.append(traceback.format_exc())
-            raw, fault = Raw(500, {}, b"{}"), None
-        kind = fault.kind if fault else ""
-        if kind in ("lost", "dropped"):
-            self.close_connection = True
-            return
-        if kind == "late":
-            raw = Raw(502, {"content-type": "text/html"}, b"<html>Bad gateway</html>")
-        self.send_response_only(raw.status)
-        for name, value in raw.headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(raw.body)))
-        self.end_headers()
-        if kind == "cut":
-            self.wfile.write(raw.body[: len(raw.body) // 2])
-            self.close_connection = True
-            return
-        self.wfile.write(raw.body)
-
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815

@@ -5,18 +5,14 @@
         environ = github.environ("octo")       # for our client
         environ = github.gh_environ("octo")    # for the real gh
 
-Invariant: nothing listens on anything but loopback; every request is in `log` with what became of it.
+Invariant: as in `tests.standins.loopback`; every request is in `log` with what became of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
-import threading
-import traceback
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -24,13 +20,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from tests.standins.github import graph, hook_routes as hook_routes, pulls
 from tests.standins.github.apps import Apps
 from tests.standins.github.audit import Audit
-from tests.standins.github.faults import Fault, Faults
+from tests.standins.github.faults import Fault
 from tests.standins.github.gitweb import serve_git
 from tests.standins.github.hooks import Hooks
 from tests.standins.github.limits import Limits
 from tests.standins.github.rest import Answer, Call, Page, Rest
 from tests.standins.github.views import Views
 from tests.standins.github.world import Refusal, User, World
+from tests.standins.loopback import Handler, Loopback, Raw
 
 API_HOST = "api.github.localhost"
 
@@ -45,42 +42,31 @@ class Asked(NamedTuple):
     fault: str = ""
 
 
-class Raw(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
+class _Handler(Handler):
+    def asked(self, target: str, headers: Mapping[str, str], data: bytes) -> None:
+        if "://" in target:  # the form that a proxy gets
+            parts = urlsplit(target)
+            target = parts.path + (f"?{parts.query}" if parts.query else "")
+        if ".git/" in target.partition("?")[0]:
+            serve_git(self, self.standin, target, headers, data)
+        else:
+            super().asked(target, headers, data)
 
 
-class GitHubStandIn:
+class GitHubStandIn(Loopback):
+    handler = _Handler
+
     def __init__(self, root: Path) -> None:
         self.world = World(root)
+        super().__init__(self.world.clock)
         self.limits = Limits(self.world.clock)
-        self.faults = Faults()
         self.log: list[Asked] = []
-        self.crashes: list[str] = []
         self.tokens: dict[str, tuple[str, str | None]] = {}
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.standin = self  # type: ignore[attr-defined]
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.rest = Rest(self.world, Views(self.world, self.url))
         self.graph = graph.Graph(self.world, self.limits, self.url)
         self.apps = Apps(self.world)
         self.audit = Audit(self)
         self.hooks = Hooks(self.world, self.rest.views)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
-
-    def __enter__(self) -> GitHubStandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        assert not self.crashes, "\n".join(self.crashes)
 
     # --- for those who come -----------------------------------------------------------------
 
@@ -107,15 +93,11 @@ class GitHubStandIn:
         """The URL for git, with that person's token."""
         return f"{self.url.replace('://', f'://x:{self.token(login)}@')}/{full_name}.git"
 
-    def requests(self, word: str = "") -> list[str]:
-        return [one.request for one in self.log if word in one.request]
-
     # --- an answer --------------------------------------------------------------------------
 
     def answer(
         self, method: str, target: str, headers: Mapping[str, str], data: bytes
     ) -> tuple[Raw, Fault | None]:
-        """The answer to a request, and the fault by which it may get lost on its way."""
         parts = urlsplit(target)
         path = parts.path.removeprefix("/api/v3").rstrip("/") or "/"
         if path == "/api/graphql":
@@ -310,65 +292,3 @@ def _refused(refusal: Refusal, path: str) -> Raw:
     raw = _json(refusal.status, told)
     raw.headers.update(refusal.headers)
     return raw
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who asked has gone, by `kill -9` perhaps: that is no fault of anybody's."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes: 40 ms each time without
-    server_version = "github.com"
-
-    def log_message(self, *words: object) -> None:
-        """The log is the stand-in's own."""
-
-    def _any(self) -> None:
-        standin: GitHubStandIn = self.server.standin  # type: ignore[attr-defined]
-        data = self._body()
-        target = self.path
-        if "://" in target:  # the form that a proxy gets
-            parts = urlsplit(target)
-            target = parts.path + (f"?{parts.query}" if parts.query else "")
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        if ".git/" in target.partition("?")[0]:
-            serve_git(self, standin, target, headers, data)
-            return
-        try:
-            raw, fault = standin.answer(self.command, target, headers, data)
-        except Exception:  # noqa: BLE001 - a test asks for it at its end
-            standin.crashes.append(traceback.format_exc())
-            raw, fault = _json(500, {"message": "the stand-in is at fault"}), None
-        kind = fault.kind if fault else ""
-        if kind in ("lost", "dropped"):
-            self.close_connection = True
-            return
-        if kind == "late":
-            raw = Raw(502, {"content-type": "text/html"}, b"<html>Unicorn!</html>")
-        self.send_response(raw.status)
-        for name, value in raw.headers.items():
-            self.send_header(name, value)
-        if raw.status != 304:
-            self.send_header("content-length", str(len(raw.body)))
-        self.end_headers()
-        if kind == "cut":
-            self.wfile.write(raw.body[: len(raw.body) // 2])
-            self.close_connection = True
-            return
-        self.wfile.write(raw.body)
-
-    def _body(self) -> bytes:
-        if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            parts = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(parts)
-        return self.rfile.read(int(self.headers.get("content-length") or 0))
-
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = _any  # noqa: N815

@@ -4,25 +4,22 @@
         jira.world.add_project("ABC", rights={"bot": RIGHTS})
         token = jira.token("bot")
 
-Invariant: nothing listens on anything but loopback; every request is in `log` with what became of it.
+Invariant: as in `tests.standins.loopback`; every request is in `log` with what became of it.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import threading
-import traceback
 from collections.abc import Mapping
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.standins.github.faults import Fault, Faults
+from tests.standins.github.faults import Fault
 from tests.standins.jira.rest import Rest
 from tests.standins.jira.views import Views
 from tests.standins.jira.world import Clock, Refusal, User, World
+from tests.standins.loopback import Loopback, Raw
 
 
 class Asked(NamedTuple):
@@ -35,39 +32,15 @@ class Asked(NamedTuple):
     told: Any = None
 
 
-class Raw(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class JiraStandIn:
+class JiraStandIn(Loopback):
     def __init__(self, *, cloud: bool = True, clock: Clock | None = None) -> None:
         self.world = World(cloud=cloud, clock=clock)
-        self.faults = Faults()
+        super().__init__(self.world.clock)
         self.log: list[Asked] = []
-        self.crashes: list[str] = []
         self.silenced_until = 0.0
         self.anonymous = False
         """Whether a wrong token is taken for nobody's request, as some of Jira's answers do."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.standin = self  # type: ignore[attr-defined]
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.rest = Rest(self.world, Views(self.world, self.url))
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
-
-    def __enter__(self) -> JiraStandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        assert not self.crashes, "\n".join(self.crashes)
 
     # --- for those who come -----------------------------------------------------------------
 
@@ -75,9 +48,6 @@ class JiraStandIn:
         """A token of that person: with their address it is Basic, alone it is Bearer."""
         self.world.add_user(name)
         return f"token-of-{name}"
-
-    def requests(self, word: str = "") -> list[str]:
-        return [one.request for one in self.log if word in one.request]
 
     def written(self) -> list[str]:
         """The requests that may have changed something."""
@@ -90,7 +60,6 @@ class JiraStandIn:
     def answer(
         self, method: str, target: str, headers: Mapping[str, str], data: bytes
     ) -> tuple[Raw, Fault | None]:
-        """The answer to a request, and the fault by which it may get lost on its way."""
         parts = urlsplit(target)
         line = f"{method} {parts.path}" + (f"?{parts.query}" if parts.query else "")
         fault = self.faults.take(line)
@@ -163,44 +132,3 @@ class JiraStandIn:
 def _json(status: int, payload: Any) -> Raw:
     body = b"" if status == 204 else json.dumps(payload).encode()
     return Raw(status, {"content-type": "application/json;charset=UTF-8"}, body)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes: 40 ms each time without
-    server_version = "AtlassianEdge"
-
-    def log_message(self, *words: object) -> None:
-        """The log is the stand-in's own."""
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        standin: JiraStandIn = self.server.standin  # type: ignore[attr-defined]
-        return formatdate(standin.world.clock(), usegmt=True)
-
-    def _any(self) -> None:
-        standin: JiraStandIn = self.server.standin  # type: ignore[attr-defined]
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        try:
-            raw, fault = standin.answer(self.command, self.path, headers, data)
-        except Exception:  # noqa: BLE001 - a test asks for it at its end
-            standin.crashes.append(traceback.format_exc())
-            raw, fault = _json(500, {"errorMessages": ["the stand-in is at fault"]}), None
-        kind = fault.kind if fault else ""
-        if kind in ("lost", "dropped"):
-            self.close_connection = True
-            return
-        if kind == "late":
-            raw = Raw(502, {"content-type": "text/html"}, b"<html>Bad gateway</html>")
-        self.send_response(raw.status)
-        for name, value in raw.headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(raw.body)))
-        self.end_headers()
-        if kind == "cut":
-            self.wfile.write(raw.body[: len(raw.body) // 2])
-            self.close_connection = True
-            return
-        self.wfile.write(raw.body)
-
-    do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orch.hosts.github.client import GitHub, connect
+from tests.githubrooms import repo as repo, standin as standin
 from tests.standins.github.server import GitHubStandIn
 from tests.standins.github.world import Repo
-
-
-@pytest.fixture
-def standin(tmp_path: Path) -> Iterator[GitHubStandIn]:
-    with GitHubStandIn(tmp_path / "github") as made:
-        yield made
-
-
-@pytest.fixture
-def repo(standin: GitHubStandIn) -> Repo:
-    """`octo/hello` with one commit on `main`; `cat` may write there, `eve` may not."""
-    made = standin.world.add_repo("octo/hello", rights={"octo": "admin", "cat": "write"})
-    for login in ("cat", "eve"):
-        standin.world.add_user(login)
-    made.git.commit("main", {"README.md": "hello\n"})
-    return made
 
 
 @pytest.fixture
