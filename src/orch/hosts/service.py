@@ -242,17 +242,7 @@ class Service:
         return self._decoded(Reply(200, {}, bytes(raw)), shape, request)
 
     def _decoded(self, reply: Reply, shape: type[T], request: str) -> T:
-        if shape is type(None) or reply.status == 204:
-            return None  # type: ignore[return-value]
-        try:
-            return typed.decode(reply.body, shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unreadable(
-                f"{self.place.name} answered {request} with something else ({error}).",
-                hint="orch doctor",
-                host=self.place.name,
-                request=request,
-            ) from error
+        return decoded(reply, shape, request, self.place.name)
 
     def _refusal(self, reply: Reply, request: str) -> OrchError:
         return self.dialect.refusal(reply, request, self.place.name)
@@ -289,6 +279,21 @@ def connect(
     )
 
 
+def decoded(reply: Reply, shape: type[T], request: str, host: str) -> T:
+    """An answer's body as `shape`. `Unreadable`."""
+    if shape is type(None) or reply.status == 204:
+        return None  # type: ignore[return-value]
+    try:
+        return typed.decode(reply.body, shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(
+            f"{host} answered {request} with something else ({error}).",
+            hint="orch doctor",
+            host=host,
+            request=request,
+        ) from error
+
+
 def sure(made: T | Unknown) -> T:
     """What a write made; where nobody knows, the error for those who look and come again."""
     if isinstance(made, Unknown):
@@ -304,25 +309,26 @@ def segment(text: str) -> str:
 def _next_number(reply: Reply, number: int, seen: int, *, full: bool) -> int:
     """The number of the next page, 0 where this is the last: by what the answer says of it, or of how
     many items there are; where it says neither, a full page has a next one."""
-    if (told := reply.headers.get("x-next-page")) is not None:
+    told = reply.headers.get("x-next-page")
+    if told is None and "link" in reply.headers:
+        query = urlsplit(next_page(reply.headers["link"])).query
+        told = parse_qs(query).get("page", [""])[0]
+    if told is not None:
         return int(told) if told.isascii() and told.isdigit() else 0
-    if "link" in reply.headers:
-        return _linked(reply.headers["link"])
     total = reply.headers.get("x-total-count", "")
     if total.isascii() and total.isdigit():
         full = seen < int(total) and reply.body.strip() not in (b"[]", b"null")
     return number + 1 if full else 0
 
 
-def _linked(link: str) -> int:
-    """The page of `rel="next"` in a Link header (RFC 8288)."""
+def next_page(link: str) -> str:
+    """The URL of `rel="next"` in a Link header (RFC 8288), empty where there is none."""
     for part in link.split(","):
         url, _, rest = part.strip().partition(">")
         words = {word.strip().lower() for word in rest.split(";")}
         if url.startswith("<") and words & {'rel="next"', "rel=next"}:
-            number = parse_qs(urlsplit(url[1:]).query).get("page", ["0"])[0]
-            return int(number) if number.isascii() and number.isdigit() else 0
-    return 0
+            return url[1:]
+    return ""
 
 
 def _spelled(value: Value) -> str:
