@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 
 import msgspec
@@ -37,6 +37,13 @@ Query = Mapping[str, Value]
 _HOPS = 3
 _MOVED = (301, 302, 307, 308)
 _WEIGHT = {"any": 1}
+
+
+class Found(NamedTuple, Generic[T]):
+    """An issue and the service's own words of it."""
+
+    issue: T
+    raw: str
 
 
 class Service:
@@ -240,6 +247,11 @@ class Service:
     def shaped(self, raw: msgspec.Raw | bytes, shape: type[T], request: str) -> T:
         """A part of an answer that was read as it is. `Unreadable`."""
         return self._decoded(Reply(200, {}, bytes(raw)), shape, request)
+
+    def found(self, raw: msgspec.Raw | bytes, shape: type[T]) -> Found[T]:
+        """An issue that was read as it is. `Unreadable`."""
+        text = bytes(raw)
+        return Found(self.shaped(text, shape, "an issue"), text.decode("utf-8", "replace"))
 
     def _decoded(self, reply: Reply, shape: type[T], request: str) -> T:
         return decoded(reply, shape, request, self.place.name)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orch.hosts import remotes, shared
-from orch.hosts.gitea.client import GITEA, LONGEST, LONGEST_TITLE, Found, Gitea
+from orch.hosts.gitea.client import GITEA, LONGEST, LONGEST_TITLE, Gitea
 from orch.hosts.gitea.shapes import Comment, Issue, Repository
 from orch.hosts.gitea.talk import author, may_write, number_of, say
 from orch.hosts.moments import before, stamp, utc
@@ -23,7 +23,7 @@ from orch.trackers.github_words import label_of
 
 if TYPE_CHECKING:
     from orch.config.source_tree import SourcePremises
-    from orch.hosts.service import Service
+    from orch.hosts.service import Found, Service
     from orch.model.task import TaskState
 
 PLUGIN_API = 1
@@ -165,7 +165,7 @@ class GiteaSource:
                     " work can be seen: name people in allowed_authors.")  # fmt: skip
         return ""
 
-    def _issue(self, place: Repository, source_id: str) -> Found:
+    def _issue(self, place: Repository, source_id: str) -> Found[Issue]:
         with sources.one_that_is_there(source_id, self._name):
             found = self._gitea.issue(place.full_name, self._number(source_id))
         if found.issue.pull_request is not None:  # H45
@@ -187,7 +187,7 @@ class GiteaSource:
             if label.name in remove:
                 self._gitea.drop_label(place, issue.number, label.id)
 
-    def _tracked(self, place: Repository, found: Found) -> Tracked:
+    def _tracked(self, place: Repository, found: Found[Issue]) -> Tracked:
         issue, config, names = found.issue, self._config, _names(found.issue)
         return Tracked(
             source=self._name,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from orch.hosts import remotes, shared
-from orch.hosts.gitlab.client import GITLAB, LONGEST, LONGEST_TITLE, Found, GitLab, inert
-from orch.hosts.gitlab.shapes import Note, Project
+from orch.hosts.gitlab.client import GITLAB, LONGEST, LONGEST_TITLE, GitLab, inert
+from orch.hosts.gitlab.shapes import Issue, Note, Project
 from orch.hosts.gitlab.talk import author, may_write, say
 from orch.hosts.moments import before, stamp, utc
 from orch.hosts.sticky import fitting
@@ -24,7 +24,7 @@ from orch.trackers import labelled, sources
 
 if TYPE_CHECKING:
     from orch.config.source_tree import SourcePremises
-    from orch.hosts.service import Service
+    from orch.hosts.service import Found, Service
     from orch.model.task import TaskState
 
 PLUGIN_API = 1
@@ -165,7 +165,7 @@ class GitLabSource:
                     " the role Reporter is needed.")  # fmt: skip
         return ""
 
-    def _issue(self, project: Project, source_id: str) -> Found:
+    def _issue(self, project: Project, source_id: str) -> Found[Issue]:
         with sources.one_that_is_there(source_id, self._name):
             return self._gitlab.issue(project.id, self._number(source_id))
 
@@ -181,7 +181,7 @@ class GitLabSource:
             project = self._there().id
             self._gitlab.change_issue(project, self._number(source_id), **fields)
 
-    def _tracked(self, project: Project, found: Found) -> Tracked:
+    def _tracked(self, project: Project, found: Found[Issue]) -> Tracked:
         issue, config = found.issue, self._config
         blocked_by = self._blockers(project, found)
         return Tracked(
@@ -206,7 +206,7 @@ class GitLabSource:
             raw=found.raw,
         )
 
-    def _blockers(self, project: Project, found: Found) -> tuple[str, ...]:
+    def _blockers(self, project: Project, found: Found[Issue]) -> tuple[str, ...]:
         """Asked for where there can be any, and kept until the ticket changes: a link that is made
         or removed is a change of both its ends, one whose other end was closed is not."""
         issue = found.issue

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from orch.hosts import shared
 from orch.hosts.failures import Invalid, Missing, Refused
-from orch.hosts.linear.client import LINEAR, LONGEST, LONGEST_TITLE, Found, Linear, made_id
+from orch.hosts.linear.client import LINEAR, LONGEST, LONGEST_TITLE, Linear, made_id
 from orch.hosts.linear.shapes import CLOSED, WAITING, Comment, Issue, Person, State, Team
 from orch.hosts.moments import before, stamp, utc
 from orch.hosts.sticky import fitting
@@ -28,7 +28,7 @@ from orch.trackers.github_words import label_of
 
 if TYPE_CHECKING:
     from orch.config.source_tree import SourcePremises
-    from orch.hosts.service import Service
+    from orch.hosts.service import Found, Service
     from orch.model.task import TaskState
 
 PLUGIN_API = 1
@@ -215,7 +215,7 @@ class LinearSource:
             self._state(name, f"transitions.{word}")
         return ""
 
-    def _issue(self, source_id: str) -> Found:
+    def _issue(self, source_id: str) -> Found[Issue]:
         if not _IDENTIFIER.fullmatch(source_id):
             raise sources.unknown(source_id, self._name)
         with sources.one_that_is_there(source_id, self._name):
@@ -265,7 +265,7 @@ class LinearSource:
         if fields:
             self._linear.change_issue(issue.id, **fields)
 
-    def _tracked(self, found: Found) -> Tracked:
+    def _tracked(self, found: Found[Issue]) -> Tracked:
         issue, config = found.issue, self._config
         labels = [one.name for one in issue.labels.nodes]
         own = {word.lower(): name for word, name in config.priorities.items()}
