@@ -22,10 +22,10 @@ from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 import msgspec
 
 from orch.config.secret import Secret
-from orch.hosts.asking import Asking, moment_of, unclear
+from orch.hosts.asking import Asking, moment_of
 from orch.hosts.budget import RESERVE, Budget
 from orch.hosts.dialect import Dialect, Place
-from orch.hosts.failures import NoCredential, Unanswered, Unknown, Unreadable
+from orch.hosts.failures import NoCredential, Unknown, Unreadable
 from orch.hosts.wire import NoAnswer, Reply, Wire
 from orch.model import typed
 from orch.model.errors import OrchError
@@ -151,18 +151,12 @@ class Service:
         self, method: str, target: str, data: bytes | None, request: str,
         read: Callable[[Reply], T],
     ) -> T | Unknown:  # fmt: skip
-        try:
-            reply = self._asking.write(lambda: self._sent(method, target, data, "write"))
-        except NoAnswer as error:
-            return self._unknown(request, str(error))
-        if unclear(reply):
-            return self._unknown(request, f"it failed with HTTP {reply.status}")
-        if reply.status >= 300:
-            raise self._refusal(reply, request)
-        try:
-            return read(reply)
-        except (Unreadable, Unanswered) as error:
-            return self._unknown(request, error.message.rstrip("."))
+        def send() -> Reply:
+            return self._asking.write(lambda: self._sent(method, target, data, "write"))
+
+        return self._asking.outcome(
+            request, send, lambda reply: self._refusal(reply, request), read
+        )
 
     # --- how ------------------------------------------------------------------------------
 
@@ -258,9 +252,6 @@ class Service:
 
     def _refusal(self, reply: Reply, request: str) -> OrchError:
         return self.dialect.refusal(reply, request, self.place.name)
-
-    def _unknown(self, request: str, reason: str) -> Unknown:
-        return Unknown(host=self.place.name, request=request, reason=reason, at=self.now())
 
     def _target(self, path: str, query: Query | None) -> str:
         kept = {name: _spelled(value) for name, value in (query or {}).items() if value is not None}

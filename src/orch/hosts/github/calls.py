@@ -19,9 +19,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
-from orch.hosts.asking import Asking, unclear
+from orch.hosts.asking import Asking
 from orch.hosts.budget import Allowance, Budget, Pace
-from orch.hosts.failures import Limited, Unanswered, Unknown, Unreadable
+from orch.hosts.failures import Limited, Unknown, Unreadable
 from orch.hosts.github.address import Address
 from orch.hosts.github.answers import HEADERS, allowance_of, is_limit, limited, refusal, retry_at
 from orch.hosts.github.credentials import Credential
@@ -127,47 +127,39 @@ class Caller:
         data = None if body is None else msgspec.json.encode(body)
         weights = _CONTENT if content else _CHANGE
 
-        def send(target: str) -> Reply:
-            return self._asking.write(lambda: self._sent(method, target, data, "write", weights))
-
-        target = self._target(path, None)
-        try:
-            reply = send(target)
+        def send() -> Reply:
+            target = self._target(path, None)
+            reply = once(target)
             for _ in range(_HOPS):
                 if reply.status not in (307, 308):
                     break
                 target = self._within(reply.headers.get("location", ""), target)
-                reply = send(target)
-        except NoAnswer as error:
-            return self._unknown(request, str(error))
-        if unclear(reply):
-            return self._unknown(request, f"it failed with HTTP {reply.status}")
-        if reply.status >= 300:
-            raise self._refusal(reply, request)
-        try:
-            return self._decoded(reply, shape, request)
-        except Unreadable as error:
-            return self._unknown(request, error.message.rstrip("."))
+                reply = once(target)
+            return reply
+
+        def once(target: str) -> Reply:
+            return self._asking.write(lambda: self._sent(method, target, data, "write", weights))
+
+        return self._asking.outcome(
+            request, send, lambda reply: self._refusal(reply, request),
+            lambda reply: self._decoded(reply, shape, request),
+        )  # fmt: skip
 
     def tell(
         self, asked: Asked, shape: type[T], variables: Mapping[str, Any], *, content: bool = False
     ) -> T | Unknown:
         """One GraphQL mutation."""
         request = f"GraphQL {asked.name}"
-        try:
-            reply = self._asking.write(
+
+        def send() -> Reply:
+            return self._asking.write(
                 lambda: self._graphql(asked, variables, "write", content=content)
             )
-        except NoAnswer as error:
-            return self._unknown(request, str(error))
-        if unclear(reply):
-            return self._unknown(request, f"it failed with HTTP {reply.status}")
-        if reply.status >= 300:
-            raise self._refusal(reply, request)
-        try:
-            return self._answer_of(reply, asked, shape)
-        except (Unreadable, Unanswered) as error:
-            return self._unknown(request, error.message.rstrip("."))
+
+        return self._asking.outcome(
+            request, send, lambda reply: self._refusal(reply, request),
+            lambda reply: self._answer_of(reply, asked, shape),
+        )  # fmt: skip
 
     # --- how ------------------------------------------------------------------------------
 
@@ -290,9 +282,6 @@ class Caller:
 
     def _refusal(self, reply: Reply, request: str) -> OrchError:
         return refusal(reply, request, self.address.name, self.credential, self.now())
-
-    def _unknown(self, request: str, reason: str) -> Unknown:
-        return Unknown(host=self.address.name, request=request, reason=reason, at=self.now())
 
     def _target(self, path: str, query: Query | None) -> str:
         kept = {name: str(value) for name, value in (query or {}).items() if value is not None}
