@@ -110,9 +110,7 @@ class GitHubForge:
         ]
         if repo:
             return tuple(sorted(found, key=lambda pull: pull.number, reverse=True))
-        return tuple(
-            sorted(found, key=lambda pull: (pull.created, pull.repo, pull.number), reverse=True)
-        )
+        return rules.newest_first(found)
 
     def get_pr(self, repo: Repo, number: int) -> PullRequest:
         return shown(repo, self._got(repo, number), self.name)
@@ -147,9 +145,7 @@ class GitHubForge:
         """See the port; besides `Conflict(pr_exists)` where another open PR has its branch."""
         pull = self._got(repo, number)
         record = shown(repo, pull, self.name)
-        if pull.state == "merged":
-            raise rules.merged(record, "opened again")
-        if pull.state == "open":
+        if rules.is_open(record):
             return record
         if not self._github.repositories.branch(pull.head_repo or pull.repo, pull.head):
             raise rules.head_gone(record)

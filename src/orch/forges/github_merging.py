@@ -54,12 +54,8 @@ class Merging:
         """See `orch.ports.Forge.merge_pr`."""
         pull = self._github.pulls.get(project, number)
         record = shown(repo, pull, self._forge)
-        if expected_head not in ("", pull.head_sha):
-            raise rules.head_moved(record, expected_head)
-        if pull.state == "merged":
+        if rules.is_merged(record, expected_head):
             return record
-        if pull.state == "closed":
-            raise rules.closed(record)
         if not ignore_checks:
             rules.refuse_unready(record, self._checks(repo, pull.head_sha))
         self._refuse_conflicts(repo, project, pull, record, strategy)

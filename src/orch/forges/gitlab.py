@@ -13,17 +13,17 @@ How GitLab puts a merge into the base is a setting of the project (`merge_method
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from orch.forges import gitlab_reviews, remote, rules
-from orch.hosts import shared
+from orch.forges.hosted import HostedForge, service_of
 from orch.hosts.failures import Forbidden, Invalid, Missing, NoCredential, Refused
 from orch.hosts.gitlab.client import GITLAB, LONGEST_TITLE, GitLab, inert
 from orch.hosts.gitlab.shapes import Merge, Pipeline, Project, Status
 from orch.hosts.gitlab.talk import say
 from orch.hosts.moments import utc
-from orch.model.errors import Conflict, MergeConflict, OrchError, UsageError
+from orch.model.errors import Conflict, OrchError, UsageError
 from orch.model.pull import Check, CheckState, PullRequest, Verdict, spelled
 
 if TYPE_CHECKING:
@@ -58,134 +58,29 @@ _BLOCKED = {
 
 
 def make(premises: Premises) -> GitLabForge:
-    settings = premises.settings
-    service = shared.service(
-        GITLAB, premises.environ, url=settings.base_url if settings else "",
-        token=settings.token if settings else shared.NO_TOKEN,
-        purpose=f"forges.{premises.name}.token", now=premises.clock.now,
-        accounts=premises.accounts,
-    )  # fmt: skip
+    service = service_of(GITLAB, premises)
     return GitLabForge(premises.name, service, premises.git, remote.chosen_projects(premises))
 
 
-class GitLabForge:
+class GitLabForge(HostedForge[Project, Merge]):
     """`orch.ports.Forge` and `orch.ports.reviews.Reviewed` of one server."""
 
+    draft = "Draft: "
+    longest_title = LONGEST_TITLE
+    closing: ClassVar = {"state_event": "close"}
+    reopening: ClassVar = {"state_event": "reopen"}
+
     def __init__(self, name: str, service: Service, git: Git, projects: dict[str, str]) -> None:
-        self.name = name
-        self._service, self._git, self._chosen = service, git, projects
+        super().__init__(name, service, git, projects)
         self._gitlab = GitLab(service)
-        self._known: dict[str, tuple[Repo, Project]] = {}
-
-    # --- what is there
-
-    def find_pr(self, repo: Repo, head: str) -> PullRequest | None:
-        project = self._project(repo)
-        return self._with_head(repo, project, head)
-
-    def list_prs(self, repo: Repo | None = None) -> Sequence[PullRequest]:
-        """All, newest first; without a repository those of all that were spoken of so far."""
-        if repo is not None:
-            project = self._project(repo)
-            # What moves to the next page while pages are read comes twice.
-            there = {one.iid: one for one in self._gitlab.merges(project.id)}
-            return tuple(self._pull(repo, there[number]) for number in sorted(there, reverse=True))
-        found = [pull for known, _ in list(self._known.values()) for pull in self.list_prs(known)]
-        found.sort(key=lambda pull: (pull.created, pull.repo, pull.number), reverse=True)
-        return tuple(found)
-
-    def get_pr(self, repo: Repo, number: int) -> PullRequest:
-        return self._pull(repo, self._merge(repo, number))
-
-    def refresh_pr(self, repo: Repo, number: int) -> PullRequest:
-        """GitLab itself follows branches and sees what was merged by hand."""
-        return self._looked(repo, self._merge(repo, number))
-
-    # --- what becomes of it
-
-    def open_pr(
-        self, repo: Repo, *, head: str, base: str, head_sha: str, title: str, body: str,
-        draft: bool, labels: Sequence[str], key: str,
-    ) -> PullRequest:  # fmt: skip
-        project_path = remote.project_path(repo, self.name, self._service.place, self._chosen)
-        text = rules.with_marker(inert(rules.text("body", body)), key)
-        words = rules.text("title", title)
-        named = [rules.text("label", label) for label in labels]
-        project = self._project(repo, project_path)
-        if found := self._with_head(repo, project, rules.text("head", head)):
-            return found
-        fields = {
-            "source_branch": head, "target_branch": rules.text("base", base), "description": text,
-            "title": remote.given_title(words, "Draft: " if draft else "", LONGEST_TITLE, head),
-            "labels": ",".join(named), "remove_source_branch": False,
-        }  # fmt: skip
-        try:
-            return self._pull(repo, self._gitlab.open_merge(project.id, fields))
-        except Refused:
-            # Somebody was faster, or the list lagged behind.
-            if found := self._with_head(repo, project, head):
-                return found
-            raise
-
-    def merge_pr(
-        self, repo: Repo, number: int, *, strategy: Strategy, expected_head: str, key: str,
-        message: str = "", ignore_checks: bool = False, trial: bool = False,
-    ) -> PullRequest:  # fmt: skip
-        rules.marker(key)  # refuses what is no key
-        project, merge = self._project(repo), self._merge(repo, number)
-        pull = self._looked(repo, merge)
-        if expected_head not in ("", pull.head_sha):
-            raise rules.head_moved(pull, expected_head)
-        if pull.state == "merged":
-            return pull
-        if pull.state == "closed":
-            raise rules.closed(pull)
-        if not ignore_checks:
-            rules.refuse_unready(pull, self.checks(repo, pull.head_sha))
-        _refuse_strategy(pull, project, strategy)
-        if merge.detailed_merge_status == "conflict":
-            raise _conflict(pull)
-        if not self._branch_is_there(project, merge):
-            raise rules.head_gone(pull)
-        if trial:
-            return pull
-        if pull.draft:
-            self._gitlab.change_merge(project.id, number, title=pull.title)
-        return self._landed(repo, project, pull, strategy, message, key)
-
-    def close_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
-        pull = self.get_pr(repo, number)
-        if pull.state == "merged":
-            raise rules.merged(pull, "closed")
-        return pull if trial or pull.state == "closed" else self._turned(repo, number, "close")
-
-    def reopen_pr(self, repo: Repo, number: int, *, trial: bool = False) -> PullRequest:
-        merge = self._merge(repo, number)
-        pull = self._pull(repo, merge)
-        if pull.state == "merged":
-            raise rules.merged(pull, "opened again")
-        if pull.state == "open":
-            return pull
-        if not self._branch_is_there(self._project(repo), merge):
-            raise rules.head_gone(pull)
-        return pull if trial else self._turned(repo, number, "reopen")
-
-    def delete_head(self, repo: Repo, number: int) -> bool:
-        merge = self._merge(repo, number)
-        pull = self._pull(repo, merge)
-        if pull.state != "merged":
-            raise rules.not_merged(pull)
-        if _of_a_fork(merge):
-            raise remote.foreign_branch(pull)
-        return self._git.delete_at_remote(repo, pull.head, expected=pull.head_sha)
 
     # --- what is known of commits
 
     def checks(self, repo: Repo, head_sha: str) -> Sequence[Check]:
         """Jobs and statuses by their names, and each pipeline as a whole."""
-        project_path = remote.project_path(repo, self.name, self._service.place, self._chosen)
+        self._path(repo)
         sha = rules.commit_id(head_sha)
-        project = self._project(repo, project_path)
+        project = self._project(repo)
         try:
             found = [_check(one) for one in self._gitlab.statuses(project.id, sha)]
             pipelines = self._gitlab.pipelines(project.id, sha)
@@ -198,10 +93,10 @@ class GitLabForge:
         self, repo: Repo, head_sha: str, name: str, state: CheckState, *, url: str = "",
         summary: str = "",
     ) -> Check:  # fmt: skip
-        project_path = remote.project_path(repo, self.name, self._service.place, self._chosen)
+        self._path(repo)
         sha = rules.commit_id(head_sha)
         rules.check_words(name, state)
-        project = self._project(repo, project_path)
+        project = self._project(repo)
         fields = {
             "state": _SAYING[state], "name": name, "target_url": url or None,
             "description": rules.text("check", summary)[:_LONGEST_SUMMARY],
@@ -218,11 +113,11 @@ class GitLabForge:
     # --- people
 
     def verdicts(self, repo: Repo, number: int) -> Sequence[Verdict]:
-        self._merge(repo, number)
+        self._one(repo, number)
         return gitlab_reviews.verdicts(self._gitlab, self._project(repo).id, number)
 
     def say(self, repo: Repo, number: int, body: str, *, key: str, known: str = "") -> str:
-        self._merge(repo, number)
+        self._one(repo, number)
         project = self._project(repo).id
         return say(self._gitlab, project, "merge_requests", number, body, key=key, known=known)
 
@@ -232,8 +127,7 @@ class GitLabForge:
         """GitLab's API can approve and not ask for changes: that is said in words, as is an approval
         of what is our own, where the project does not take it (H82)."""
         pull = self.get_pr(repo, number)
-        if head_sha not in ("", pull.head_sha):
-            raise rules.head_moved(pull, head_sha)
+        rules.refuse_moved(pull, head_sha)
         self.say(repo, number, body, key=key)
         project, me = self._project(repo).id, self._gitlab.me()
         if not approve or any(one.id == me.id for one in self._gitlab.approvers(project, number)):
@@ -246,7 +140,7 @@ class GitLabForge:
             return  # not one's own, says GitLab with 401; the words are there
 
     def ask_reviewers(self, repo: Repo, number: int, names: Sequence[str]) -> None:
-        merge, wanted = self._merge(repo, number), []
+        merge, wanted = self._one(repo, number), []
         there = {one.username.lower(): one.id for one in merge.reviewers}
         for name in dict.fromkeys(name.lstrip("@") for name in names):
             if name.lower() in there:
@@ -261,61 +155,67 @@ class GitLabForge:
 
     # --- how
 
-    def _project(self, repo: Repo, path: str = "") -> Project:
-        path = path or remote.project_path(repo, self.name, self._service.place, self._chosen)
-        known = self._known.get(repo.slug)
-        if known is None or known[0].remote_url != repo.remote_url:
-            known = (repo, self._gitlab.project(path))
-            self._known[repo.slug] = known
-        return known[1]
+    def _ask_project(self, path: str) -> Project:
+        return self._gitlab.project(path)
 
-    def _merge(self, repo: Repo, number: int) -> Merge:
-        project = self._project(repo)
-        if number < 1:
-            raise rules.unknown(repo, number)
-        try:
-            return self._gitlab.merge(project.id, number)
-        except Missing as error:
-            raise rules.unknown(repo, number) from error
+    def _ask(self, project: Project, number: int) -> Merge:
+        return self._gitlab.merge(project.id, number)
 
-    def _with_head(self, repo: Repo, project: Project, head: str) -> PullRequest | None:
-        """The newest of this project's own branch; a fork's branch of that name is another one."""
+    def _every(self, project: Project) -> Iterable[Merge]:
+        return self._gitlab.merges(project.id)
+
+    def _with_head(self, project: Project, head: str) -> Merge | None:
         found = self._gitlab.merges(project.id, source_branch=head) if head else []
-        own = [one for one in found if one.source_branch == head and not _of_a_fork(one)]
-        return self._pull(repo, max(own, key=lambda one: one.iid)) if own else None
+        own = [one for one in found if one.source_branch == head and not self._of_a_fork(one)]
+        return max(own, key=lambda one: one.iid) if own else None
 
-    def _branch_is_there(self, project: Project, merge: Merge) -> bool:
-        where = project.id if merge.source_project_id is None else merge.source_project_id
-        return self._gitlab.branch(where, merge.source_branch) is not None
+    def _has_branch(self, project: Project, there: Merge) -> bool:
+        where = project.id if there.source_project_id is None else there.source_project_id
+        return self._gitlab.branch(where, there.source_branch) is not None
 
-    def _turned(self, repo: Repo, number: int, event: str) -> PullRequest:
-        project = self._project(repo).id
-        return self._pull(repo, self._gitlab.change_merge(project, number, state_event=event))
+    def _of_a_fork(self, there: Merge) -> bool:
+        return there.source_project_id != there.target_project_id
 
-    def _landed(
-        self, repo: Repo, project: Project, pull: PullRequest, strategy: Strategy, message: str,
-        key: str,
-    ) -> PullRequest:  # fmt: skip
-        words = remote.trailed(message or rules.merge_message(pull, strategy), key)
+    def _base_sha(self, there: Merge) -> str:
+        return (there.diff_refs.base_sha if there.diff_refs else "") or ""
+
+    def _open(
+        self, project: Project, *, head: str, base: str, title: str, body: str, labels: Sequence[str]
+    ) -> Merge:  # fmt: skip
+        fields = {
+            "source_branch": head, "target_branch": base, "title": title,
+            "description": inert(body), "labels": ",".join(labels), "remove_source_branch": False,
+        }  # fmt: skip
+        return self._gitlab.open_merge(project.id, fields)
+
+    def _change(self, project: Project, number: int, **fields: str) -> Merge:
+        return self._gitlab.change_merge(project.id, number, **fields)
+
+    def _refuse(
+        self, repo: Repo, there: Merge, pull: PullRequest, strategy: Strategy, ignore_checks: bool
+    ) -> None:
+        if not ignore_checks:
+            rules.refuse_unready(pull, self.checks(repo, pull.head_sha))
+        project = self._project(repo)
+        _refuse_strategy(pull, project, strategy)
+        if there.detailed_merge_status == "conflict":
+            raise remote.conflict(pull)
+        if not self._has_branch(project, there):
+            raise rules.head_gone(pull)
+
+    def _land(self, repo: Repo, pull: PullRequest, strategy: Strategy, words: str) -> PullRequest:
         squash = strategy == "squash"
         fields = {
             "sha": pull.head_sha, "squash": squash, "should_remove_source_branch": False,
             "squash_commit_message" if squash else "merge_commit_message": words,
         }  # fmt: skip
         try:
-            merge = self._gitlab.accept(project.id, pull.number, fields)
+            merge = self._gitlab.accept(self._project(repo).id, pull.number, fields)
         except (Refused, Invalid, NoCredential) as error:
-            merge = self._merge(repo, pull.number)
+            merge = self._one(repo, pull.number)
             if merge.state != "merged":
                 raise _refused(self._looked(repo, merge), pull.head_sha, merge, error) from error
         return self._looked(repo, merge)
-
-    def _looked(self, repo: Repo, merge: Merge) -> PullRequest:
-        """With what only a look at the one merge request tells."""
-        from msgspec.structs import replace
-
-        base = (merge.diff_refs.base_sha if merge.diff_refs else "") or ""
-        return replace(self._pull(repo, merge), base_sha=base)
 
     def _pull(self, repo: Repo, merge: Merge) -> PullRequest:
         landed = merge.state == "merged"
@@ -337,10 +237,6 @@ class GitLabForge:
             merged_sha=commit if landed else "",
             merged_at=utc(merge.merged_at) if landed else "",
         )
-
-
-def _of_a_fork(merge: Merge) -> bool:
-    return merge.source_project_id != merge.target_project_id
 
 
 def _check(status: Status) -> Check:
@@ -378,14 +274,6 @@ def _refuse_strategy(pull: PullRequest, project: Project, strategy: Strategy) ->
         )
 
 
-def _conflict(pull: PullRequest) -> MergeConflict:
-    return MergeConflict(
-        f"Pull request {spelled(pull)} is in conflict with {pull.base}.",
-        hint=f"orch pr diff {spelled(pull)}",
-        files=[],
-    )
-
-
 def _refused(pull: PullRequest, expected: str, merge: Merge, error: OrchError) -> OrchError:
     """Why GitLab did not merge it, by what the merge request shows now."""
     if pull.head_sha != expected:
@@ -393,7 +281,7 @@ def _refused(pull: PullRequest, expected: str, merge: Merge, error: OrchError) -
     if pull.state == "closed":
         return rules.closed(pull)
     if merge.detailed_merge_status == "conflict":
-        return _conflict(pull)
+        return remote.conflict(pull)
     if isinstance(error, NoCredential):  # GitLab's word for who may not merge
         return Forbidden(error.message, hint=GITLAB.rights)
     if why := _BLOCKED.get(merge.detailed_merge_status):

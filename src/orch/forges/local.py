@@ -126,9 +126,7 @@ class LocalForge:
             for record in self._records(self._shelf(slug), slug)
             if isinstance(record, PullRequest)
         ]
-        if repo is None:
-            found.sort(key=lambda pr: (pr.created, pr.repo, pr.number), reverse=True)
-        return tuple(found)
+        return tuple(found) if repo else rules.newest_first(found)
 
     def get_pr(self, repo: Repo, number: int) -> PullRequest:
         """`NotFound(unknown_pr)`, `UsageError(pr_broken)`."""

@@ -62,12 +62,8 @@ class Merging:
         self._records.get_pr(repo, number)  # and what is no PR
         with self._records.alone(repo):
             pull = self._looked(repo, number)
-            if expected_head not in ("", pull.head_sha):
-                raise rules.head_moved(pull, expected_head)
-            if pull.state == "merged":
+            if rules.is_merged(pull, expected_head):
                 return pull if trial else self._recorded(repo, pull)
-            if pull.state == "closed":
-                raise rules.closed(pull)
             if not ignore_checks:
                 rules.refuse_unready(pull, self._records.checks(repo, pull.head_sha))
             return self._land(repo, pull, strategy, key, message, trial=trial)
@@ -84,9 +80,7 @@ class Merging:
     def reopen(self, repo: Repo, number: int, *, trial: bool) -> PullRequest:
         """See `orch.ports.Forge.reopen_pr`."""
         pull = self._looked(repo, number)
-        if pull.state == "merged":
-            raise rules.merged(pull, "opened again")
-        if pull.state == "open":
+        if rules.is_open(pull):
             return pull
         if not self._git.remote_tip(repo, pull.head):
             raise rules.head_gone(pull)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orch.forges import rules
 from orch.hosts import remotes
-from orch.model.errors import Conflict, NotFound, UsageError
+from orch.model.errors import Conflict, MergeConflict, NotFound, UsageError
 from orch.model.pull import PullRequest, spelled
 from orch.model.repo import shown_url
 
@@ -74,6 +74,14 @@ def foreign_branch(pull: PullRequest) -> Conflict:
         f"The branch {pull.head} of pull request {spelled(pull)} is in another project.",
         code="branch_foreign",
         hint=f"orch pr show {spelled(pull)}",
+    )
+
+
+def conflict(pull: PullRequest) -> MergeConflict:
+    return MergeConflict(
+        f"Pull request {spelled(pull)} is in conflict with {pull.base}.",
+        hint=f"orch pr diff {spelled(pull)}",
+        files=[],
     )
 
 

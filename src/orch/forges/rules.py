@@ -5,9 +5,10 @@ Invariant: pure, and the same for every forge.
 
 from __future__ import annotations
 
+import operator
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orch.model.effect import Strategy
 from orch.model.errors import Conflict, NotFound, UsageError
@@ -95,6 +96,33 @@ def head_moved(pull: PullRequest, expected: str) -> Conflict:
         expected=expected,
         head=pull.head_sha,
     )
+
+
+def refuse_moved(pull: PullRequest, expected: str) -> None:
+    """Whoever names no head (`expected` is empty) takes any."""
+    if expected not in ("", pull.head_sha):
+        raise head_moved(pull, expected)
+
+
+def is_merged(pull: PullRequest, expected: str) -> bool:
+    """Whether nothing is left to merge. `Conflict` (`head_moved`, `pr_closed`)."""
+    refuse_moved(pull, expected)
+    if pull.state == "closed":
+        raise closed(pull)
+    return pull.state == "merged"
+
+
+def is_open(pull: PullRequest) -> bool:
+    """Whether nothing is left to open again. `Conflict(pr_merged)`."""
+    if pull.state == "merged":
+        raise merged(pull, "opened again")
+    return pull.state == "open"
+
+
+def newest_first(pulls: Iterable[PullRequest]) -> tuple[PullRequest, ...]:
+    """Those of several repositories."""
+    key = operator.attrgetter("created", "repo", "number")
+    return tuple(sorted(pulls, key=key, reverse=True))
 
 
 def merge_message(pull: PullRequest, strategy: Strategy) -> str:

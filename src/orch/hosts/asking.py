@@ -12,10 +12,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from orch.hosts.failures import Limited, Unanswered
+from orch.hosts.failures import Limited, Unanswered, Unknown, Unreadable
 from orch.hosts.wire import NoAnswer, NotSent, Reply
 from orch.model.errors import OrchError
+
+T = TypeVar("T")
 
 TRIES = 4
 SLOW = 408
@@ -68,6 +71,24 @@ class Asking:
             wait = self._back_off(wait)
         raise AssertionError("the last try returns or raises")
 
+    def outcome(
+        self, request: str, send: Callable[[], Reply], refusal: Callable[[Reply], OrchError],
+        read: Callable[[Reply], T],
+    ) -> T | Unknown:  # fmt: skip
+        """What `read` makes of the answer to a write. Raises what surely did not happen."""
+        try:
+            reply = send()
+        except NoAnswer as error:
+            return self._unknown(request, str(error))
+        if unclear(reply):
+            return self._unknown(request, f"it failed with HTTP {reply.status}")
+        if reply.status >= 300:
+            raise refusal(reply)
+        try:
+            return read(reply)
+        except (Unreadable, Unanswered) as error:
+            return self._unknown(request, error.message.rstrip("."))
+
     def silent(self, cause: Exception) -> Unanswered:
         silent = Unanswered(
             f"{self.name} does not answer: {cause}.",
@@ -76,6 +97,9 @@ class Asking:
         )
         silent.__cause__ = cause
         return silent
+
+    def _unknown(self, request: str, reason: str) -> Unknown:
+        return Unknown(host=self.name, request=request, reason=reason, at=self.now())
 
     def _wait_for(self, limit: Limited, left: int) -> None:
         if not left or limit.retry_at - self.now() > self._patience_s:

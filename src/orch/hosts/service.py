@@ -16,16 +16,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 
 import msgspec
 
 from orch.config.secret import Secret
-from orch.hosts.asking import Asking, moment_of, unclear
+from orch.hosts.asking import Asking, moment_of
 from orch.hosts.budget import RESERVE, Budget
 from orch.hosts.dialect import Dialect, Place
-from orch.hosts.failures import NoCredential, Unanswered, Unknown, Unreadable
+from orch.hosts.failures import NoCredential, Unknown, Unreadable
 from orch.hosts.wire import NoAnswer, Reply, Wire
 from orch.model import typed
 from orch.model.errors import OrchError
@@ -37,6 +37,13 @@ Query = Mapping[str, Value]
 _HOPS = 3
 _MOVED = (301, 302, 307, 308)
 _WEIGHT = {"any": 1}
+
+
+class Found(NamedTuple, Generic[T]):
+    """An issue and the service's own words of it."""
+
+    issue: T
+    raw: str
 
 
 class Service:
@@ -144,18 +151,12 @@ class Service:
         self, method: str, target: str, data: bytes | None, request: str,
         read: Callable[[Reply], T],
     ) -> T | Unknown:  # fmt: skip
-        try:
-            reply = self._asking.write(lambda: self._sent(method, target, data, "write"))
-        except NoAnswer as error:
-            return self._unknown(request, str(error))
-        if unclear(reply):
-            return self._unknown(request, f"it failed with HTTP {reply.status}")
-        if reply.status >= 300:
-            raise self._refusal(reply, request)
-        try:
-            return read(reply)
-        except (Unreadable, Unanswered) as error:
-            return self._unknown(request, error.message.rstrip("."))
+        def send() -> Reply:
+            return self._asking.write(lambda: self._sent(method, target, data, "write"))
+
+        return self._asking.outcome(
+            request, send, lambda reply: self._refusal(reply, request), read
+        )
 
     # --- how ------------------------------------------------------------------------------
 
@@ -241,24 +242,16 @@ class Service:
         """A part of an answer that was read as it is. `Unreadable`."""
         return self._decoded(Reply(200, {}, bytes(raw)), shape, request)
 
+    def found(self, raw: msgspec.Raw | bytes, shape: type[T]) -> Found[T]:
+        """An issue that was read as it is. `Unreadable`."""
+        text = bytes(raw)
+        return Found(self.shaped(text, shape, "an issue"), text.decode("utf-8", "replace"))
+
     def _decoded(self, reply: Reply, shape: type[T], request: str) -> T:
-        if shape is type(None) or reply.status == 204:
-            return None  # type: ignore[return-value]
-        try:
-            return typed.decode(reply.body, shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unreadable(
-                f"{self.place.name} answered {request} with something else ({error}).",
-                hint="orch doctor",
-                host=self.place.name,
-                request=request,
-            ) from error
+        return decoded(reply, shape, request, self.place.name)
 
     def _refusal(self, reply: Reply, request: str) -> OrchError:
         return self.dialect.refusal(reply, request, self.place.name)
-
-    def _unknown(self, request: str, reason: str) -> Unknown:
-        return Unknown(host=self.place.name, request=request, reason=reason, at=self.now())
 
     def _target(self, path: str, query: Query | None) -> str:
         kept = {name: _spelled(value) for name, value in (query or {}).items() if value is not None}
@@ -289,6 +282,21 @@ def connect(
     )
 
 
+def decoded(reply: Reply, shape: type[T], request: str, host: str) -> T:
+    """An answer's body as `shape`. `Unreadable`."""
+    if shape is type(None) or reply.status == 204:
+        return None  # type: ignore[return-value]
+    try:
+        return typed.decode(reply.body, shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(
+            f"{host} answered {request} with something else ({error}).",
+            hint="orch doctor",
+            host=host,
+            request=request,
+        ) from error
+
+
 def sure(made: T | Unknown) -> T:
     """What a write made; where nobody knows, the error for those who look and come again."""
     if isinstance(made, Unknown):
@@ -304,25 +312,26 @@ def segment(text: str) -> str:
 def _next_number(reply: Reply, number: int, seen: int, *, full: bool) -> int:
     """The number of the next page, 0 where this is the last: by what the answer says of it, or of how
     many items there are; where it says neither, a full page has a next one."""
-    if (told := reply.headers.get("x-next-page")) is not None:
+    told = reply.headers.get("x-next-page")
+    if told is None and "link" in reply.headers:
+        query = urlsplit(next_page(reply.headers["link"])).query
+        told = parse_qs(query).get("page", [""])[0]
+    if told is not None:
         return int(told) if told.isascii() and told.isdigit() else 0
-    if "link" in reply.headers:
-        return _linked(reply.headers["link"])
     total = reply.headers.get("x-total-count", "")
     if total.isascii() and total.isdigit():
         full = seen < int(total) and reply.body.strip() not in (b"[]", b"null")
     return number + 1 if full else 0
 
 
-def _linked(link: str) -> int:
-    """The page of `rel="next"` in a Link header (RFC 8288)."""
+def next_page(link: str) -> str:
+    """The URL of `rel="next"` in a Link header (RFC 8288), empty where there is none."""
     for part in link.split(","):
         url, _, rest = part.strip().partition(">")
         words = {word.strip().lower() for word in rest.split(";")}
         if url.startswith("<") and words & {'rel="next"', "rel=next"}:
-            number = parse_qs(urlsplit(url[1:]).query).get("page", ["0"])[0]
-            return int(number) if number.isascii() and number.isdigit() else 0
-    return 0
+            return url[1:]
+    return ""
 
 
 def _spelled(value: Value) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orch.hosts import remotes, shared
-from orch.hosts.gitea.client import GITEA, LONGEST, LONGEST_TITLE, Found, Gitea
+from orch.hosts import remotes
+from orch.hosts.gitea.client import GITEA, LONGEST, LONGEST_TITLE, Gitea
 from orch.hosts.gitea.shapes import Comment, Issue, Repository
 from orch.hosts.gitea.talk import author, may_write, number_of, say
 from orch.hosts.moments import before, stamp, utc
@@ -19,11 +19,10 @@ from orch.hosts.sticky import fitting
 from orch.model import marks
 from orch.model.tracked import Approval, Author, Batch, Remark, Tracked
 from orch.trackers import labelled, sources
-from orch.trackers.github_words import label_of
 
 if TYPE_CHECKING:
     from orch.config.source_tree import SourcePremises
-    from orch.hosts.service import Service
+    from orch.hosts.service import Found, Service
     from orch.model.task import TaskState
 
 PLUGIN_API = 1
@@ -35,13 +34,7 @@ ASKS = (
 
 
 def make(premises: SourcePremises) -> GiteaSource:
-    config = premises.config
-    service = shared.service(
-        GITEA, premises.environ, url=config.base_url, token=config.token,
-        purpose=f"sources.{premises.name}.token", now=premises.clock.now,
-        accounts=premises.accounts,
-    )  # fmt: skip
-    return GiteaSource(premises, service)
+    return GiteaSource(premises, sources.service(GITEA, premises))
 
 
 class GiteaSource:
@@ -89,7 +82,7 @@ class GiteaSource:
     def approval(self, source_id: str, label: str) -> Approval | None:
         place = self._there()
         found = None
-        for one in self._gitea.timeline(place.full_name, self._number(source_id)):
+        for one in self._gitea.timeline(place.full_name, sources.number(source_id, self._name)):
             if one.type == "label" and one.label and one.label.name.lower() == label.lower():
                 found = one if one.body == "1" else None
         if found is None or not author(found.user).id:
@@ -109,7 +102,7 @@ class GiteaSource:
                 and marks.has(one.body or "", key)]  # fmt: skip
         if mine:
             return self.get(str(min(one.number for one in mine)))
-        ids = self._gitea.label_ids(place, labels, _colour)
+        ids = self._gitea.label_ids(place, labels, labelled.colour)
         words = sources.title(title, LONGEST_TITLE)
         made = self._gitea.create_issue(place, words, fitting(body, key, LONGEST), ids)
         return self._tracked(self._there(), made)
@@ -165,29 +158,24 @@ class GiteaSource:
                     " work can be seen: name people in allowed_authors.")  # fmt: skip
         return ""
 
-    def _issue(self, place: Repository, source_id: str) -> Found:
+    def _issue(self, place: Repository, source_id: str) -> Found[Issue]:
         with sources.one_that_is_there(source_id, self._name):
-            found = self._gitea.issue(place.full_name, self._number(source_id))
+            found = self._gitea.issue(place.full_name, sources.number(source_id, self._name))
         if found.issue.pull_request is not None:  # H45
             raise sources.unknown(source_id, self._name)
         return found
-
-    def _number(self, source_id: str) -> int:
-        if source_id.isascii() and source_id.isdigit() and 0 < len(source_id) < 16:
-            return int(source_id)
-        raise sources.unknown(source_id, self._name)
 
     def _relabel(self, issue: Issue, add: Sequence[str], remove: Sequence[str]) -> None:
         """What is new goes on first, so that the ticket is never without a state."""
         place = self._there().full_name
         if add:
-            ids = self._gitea.label_ids(place, add, _colour)
+            ids = self._gitea.label_ids(place, add, labelled.colour)
             self._gitea.put_labels(place, issue.number, ids)
         for label in issue.labels or []:
             if label.name in remove:
                 self._gitea.drop_label(place, issue.number, label.id)
 
-    def _tracked(self, place: Repository, found: Found) -> Tracked:
+    def _tracked(self, place: Repository, found: Found[Issue]) -> Tracked:
         issue, config, names = found.issue, self._config, _names(found.issue)
         return Tracked(
             source=self._name,
@@ -233,10 +221,6 @@ def _id(issue: Issue, place: Repository) -> str:
     if issue.repository is None or issue.repository.id == place.id:
         return str(issue.number)
     return f"{issue.repository.full_name}#{issue.number}"
-
-
-def _colour(name: str) -> str:
-    return label_of(name).color
 
 
 def _remark(comment: Comment) -> Remark:

@@ -15,7 +15,6 @@ Blockers that this credential may not see cannot be known to be open: they hold 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from orch.hosts.service import sure
 from orch.model import marks
 from orch.model.errors import ConfigError, NotFound
 from orch.model.tracked import Approval, Author, Batch, Remark, Tracked
+from orch.trackers import sources
 from orch.trackers.github_board import Cards, options_of
 from orch.trackers.github_hooks import GitHubHooks
 from orch.trackers.github_words import STATUS, author, label_of, person, remark, tracked
@@ -136,10 +136,10 @@ class GitHubSource:
         found = self._github.comments.of_repository(project, since=since)
         found += self._github.pulls.line_comments_of_repository(project, since=since)
         remarks = sorted(map(remark, found), key=lambda one: (one.updated, len(one.id), one.id))
-        fresh = [one for one in remarks if _seen(one) not in told] if cursor else []
+        fresh = [one for one in remarks if sources.seen(one) not in told] if cursor else []
         newest = max((one.updated for one in remarks), default="")
         since = max(since, before(newest, OVERLAP_S)) if newest else since
-        behind = [_seen(one) for one in remarks if one.updated >= since][-_MOST_KNOWN:]
+        behind = [sources.seen(one) for one in remarks if one.updated >= since][-_MOST_KNOWN:]
         return tuple(fresh), " ".join([since, *behind])
 
     def may_write(self, author: Author) -> bool:
@@ -270,9 +270,3 @@ def _about(source_id: str) -> Iterator[None]:
         yield
     except Missing as error:
         raise _unknown(source_id, error.message) from error
-
-
-def _seen(one: Remark) -> str:
-    """Tells a remark as it was told from one that was edited since, be it in the same second."""
-    text = f"{one.updated}\0{one.body}".encode("utf-8", "surrogatepass")
-    return f"{one.id}@{hashlib.sha256(text).hexdigest()[:8]}"

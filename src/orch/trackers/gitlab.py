@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from orch.hosts import remotes, shared
-from orch.hosts.gitlab.client import GITLAB, LONGEST, LONGEST_TITLE, Found, GitLab, inert
-from orch.hosts.gitlab.shapes import Note, Project
+from orch.hosts import remotes
+from orch.hosts.gitlab.client import GITLAB, LONGEST, LONGEST_TITLE, GitLab, inert
+from orch.hosts.gitlab.shapes import Issue, Note, Project
 from orch.hosts.gitlab.talk import author, may_write, say
 from orch.hosts.moments import before, stamp, utc
 from orch.hosts.sticky import fitting
@@ -24,7 +24,7 @@ from orch.trackers import labelled, sources
 
 if TYPE_CHECKING:
     from orch.config.source_tree import SourcePremises
-    from orch.hosts.service import Service
+    from orch.hosts.service import Found, Service
     from orch.model.task import TaskState
 
 PLUGIN_API = 1
@@ -36,13 +36,7 @@ ASKS = (
 
 
 def make(premises: SourcePremises) -> GitLabSource:
-    config = premises.config
-    service = shared.service(
-        GITLAB, premises.environ, url=config.base_url, token=config.token,
-        purpose=f"sources.{premises.name}.token", now=premises.clock.now,
-        accounts=premises.accounts,
-    )  # fmt: skip
-    return GitLabSource(premises, service)
+    return GitLabSource(premises, sources.service(GITLAB, premises))
 
 
 class GitLabSource:
@@ -94,7 +88,7 @@ class GitLabSource:
     def approval(self, source_id: str, label: str) -> Approval | None:
         project = self._there()
         found = None
-        events = self._gitlab.label_events(project.id, self._number(source_id))
+        events = self._gitlab.label_events(project.id, sources.number(source_id, self._name))
         for event in sorted(events, key=lambda one: one.id):
             if event.label is not None and event.label.name.lower() == label.lower():
                 found = event if event.action == "add" else None
@@ -127,7 +121,7 @@ class GitLabSource:
         self._relabel(source_id, *labelled.changing(labels, add, remove))
 
     def put_comment(self, source_id: str, body: str, *, key: str, known: str = "") -> str:
-        project, number = self._there(), self._number(source_id)
+        project, number = self._there(), sources.number(source_id, self._name)
         with sources.one_that_is_there(source_id, self._name):
             return say(self._gitlab, project.id, "issues", number, body, key=key, known=known)
 
@@ -165,23 +159,18 @@ class GitLabSource:
                     " the role Reporter is needed.")  # fmt: skip
         return ""
 
-    def _issue(self, project: Project, source_id: str) -> Found:
+    def _issue(self, project: Project, source_id: str) -> Found[Issue]:
         with sources.one_that_is_there(source_id, self._name):
-            return self._gitlab.issue(project.id, self._number(source_id))
-
-    def _number(self, source_id: str) -> int:
-        if source_id.isascii() and source_id.isdigit() and 0 < len(source_id) < 16:
-            return int(source_id)
-        raise sources.unknown(source_id, self._name)
+            return self._gitlab.issue(project.id, sources.number(source_id, self._name))
 
     def _relabel(self, source_id: str, add: Sequence[str], remove: Sequence[str]) -> None:
         """GitLab makes a label that the project does not have, and puts all on in one request."""
         fields = {"add_labels": ",".join(add), "remove_labels": ",".join(remove)}
         if fields := {name: words for name, words in fields.items() if words}:
             project = self._there().id
-            self._gitlab.change_issue(project, self._number(source_id), **fields)
+            self._gitlab.change_issue(project, sources.number(source_id, self._name), **fields)
 
-    def _tracked(self, project: Project, found: Found) -> Tracked:
+    def _tracked(self, project: Project, found: Found[Issue]) -> Tracked:
         issue, config = found.issue, self._config
         blocked_by = self._blockers(project, found)
         return Tracked(
@@ -206,7 +195,7 @@ class GitLabSource:
             raw=found.raw,
         )
 
-    def _blockers(self, project: Project, found: Found) -> tuple[str, ...]:
+    def _blockers(self, project: Project, found: Found[Issue]) -> tuple[str, ...]:
         """Asked for where there can be any, and kept until the ticket changes: a link that is made
         or removed is a change of both its ends, one whose other end was closed is not."""
         issue = found.issue

@@ -39,6 +39,11 @@ def priority_of(labels: Sequence[str], configured: Mapping[str, str]) -> str:
     )
 
 
+def colour(name: str) -> str:
+    """Of a label that is made."""
+    return github_words.label_of(name).color
+
+
 def showing(
     labels: Sequence[str], state: TaskState, transitions: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:

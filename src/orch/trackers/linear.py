@@ -15,20 +15,18 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orch.hosts import shared
 from orch.hosts.failures import Invalid, Missing, Refused
-from orch.hosts.linear.client import LINEAR, LONGEST, LONGEST_TITLE, Found, Linear, made_id
+from orch.hosts.linear.client import LINEAR, LONGEST, LONGEST_TITLE, Linear, made_id
 from orch.hosts.linear.shapes import CLOSED, WAITING, Comment, Issue, Person, State, Team
 from orch.hosts.moments import before, stamp, utc
 from orch.hosts.sticky import fitting
 from orch.model.errors import ConfigError, Conflict, UsageError
 from orch.model.tracked import Approval, Author, Batch, Remark, Tracked, TrackedState
 from orch.trackers import labelled, sources
-from orch.trackers.github_words import label_of
 
 if TYPE_CHECKING:
     from orch.config.source_tree import SourcePremises
-    from orch.hosts.service import Service
+    from orch.hosts.service import Found, Service
     from orch.model.task import TaskState
 
 PLUGIN_API = 1
@@ -45,13 +43,7 @@ _MOST_IDS = 5
 
 
 def make(premises: SourcePremises) -> LinearSource:
-    config = premises.config
-    service = shared.service(
-        LINEAR, premises.environ, url=config.base_url, token=config.token,
-        purpose=f"sources.{premises.name}.token", now=premises.clock.now,
-        accounts=premises.accounts,
-    )  # fmt: skip
-    return LinearSource(premises, service)
+    return LinearSource(premises, sources.service(LINEAR, premises))
 
 
 class LinearSource:
@@ -125,7 +117,7 @@ class LinearSource:
         fields = {
             "id": id, "teamId": team.id, "title": sources.title(title, LONGEST_TITLE),
             "description": fitting(body, key, LONGEST),
-            "labelIds": self._linear.label_ids(team.id, [*labels], _colour),
+            "labelIds": self._linear.label_ids(team.id, [*labels], labelled.colour),
         }  # fmt: skip
         self._linear.create_issue(fields)
         return self._tracked(self._linear.issue(id))
@@ -215,7 +207,7 @@ class LinearSource:
             self._state(name, f"transitions.{word}")
         return ""
 
-    def _issue(self, source_id: str) -> Found:
+    def _issue(self, source_id: str) -> Found[Issue]:
         if not _IDENTIFIER.fullmatch(source_id):
             raise sources.unknown(source_id, self._name)
         with sources.one_that_is_there(source_id, self._name):
@@ -258,14 +250,14 @@ class LinearSource:
         if to is not None and to.name != issue.state.name:
             fields["stateId"] = to.id
         if add:
-            ids = self._linear.label_ids(self._there().id, [*add], _colour)
+            ids = self._linear.label_ids(self._there().id, [*add], labelled.colour)
             fields["addedLabelIds"] = ids
         if gone:
             fields["removedLabelIds"] = gone
         if fields:
             self._linear.change_issue(issue.id, **fields)
 
-    def _tracked(self, found: Found) -> Tracked:
+    def _tracked(self, found: Found[Issue]) -> Tracked:
         issue, config = found.issue, self._config
         labels = [one.name for one in issue.labels.nodes]
         own = {word.lower(): name for word, name in config.priorities.items()}
@@ -308,10 +300,6 @@ def _author(person: Person | None) -> Author:
     if person is None:
         return Author()
     return Author(id=person.id, name=person.display_name, bot=person.app)
-
-
-def _colour(name: str) -> str:
-    return label_of(name).color
 
 
 def _remark(comment: Comment) -> Remark:

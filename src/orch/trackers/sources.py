@@ -1,6 +1,6 @@
 """What our sources over remote trackers agree on.
 
-Invariant: pure; errors name the ticket and the source that was asked.
+Invariant: nothing is asked here; errors name the ticket and the source that was asked.
 """
 
 from __future__ import annotations
@@ -8,12 +8,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from orch.hosts import shared
 from orch.hosts.failures import Limited, Missing, Unanswered
 from orch.hosts.moments import before
 from orch.model.errors import NotFound, OrchError, UsageError
 from orch.model.repo import Repo, shown_url
 from orch.model.tracked import Remark
+
+if TYPE_CHECKING:
+    from orch.config.source_tree import SourcePremises
+    from orch.hosts.dialect import Dialect
+    from orch.hosts.service import Service
 
 OVERLAP_S = 120.0
 """How far before its cursor a look begins: longer than trackers' lists lag behind their writes."""
@@ -36,6 +43,23 @@ def one_that_is_there(source_id: str, source: str) -> Iterator[None]:
         yield
     except Missing as error:
         raise unknown(source_id, source) from error
+
+
+def number(source_id: str, source: str) -> int:
+    """The number that a ticket is known by. `NotFound(unknown_issue)` for what is none."""
+    if source_id.isascii() and source_id.isdigit() and len(source_id) < 16:
+        return int(source_id)
+    raise unknown(source_id, source)
+
+
+def service(dialect: Dialect, premises: SourcePremises) -> Service:
+    """The one that a source is configured for."""
+    config = premises.config
+    return shared.service(
+        dialect, premises.environ, url=config.base_url, token=config.token,
+        purpose=f"sources.{premises.name}.token", now=premises.clock.now,
+        accounts=premises.accounts,
+    )  # fmt: skip
 
 
 def project(path: str, source: str, repo: Repo) -> str:
@@ -65,13 +89,13 @@ def news(
     """
     told = cursor.split(" ")[1:]
     ordered = sorted(remarks, key=lambda one: (one.updated, len(one.id), one.id))
-    fresh = tuple(one for one in ordered if _seen(one) not in told) if cursor else ()
+    fresh = tuple(one for one in ordered if seen(one) not in told) if cursor else ()
     edge = before(began, overlap_s)
-    kept = [_seen(one) for one in ordered if one.updated >= edge][-_MOST_KNOWN:]
+    kept = [seen(one) for one in ordered if one.updated >= edge][-_MOST_KNOWN:]
     return fresh, " ".join([began, *kept])
 
 
-def _seen(one: Remark) -> str:
+def seen(one: Remark) -> str:
     """Tells a remark as it was told from one that was edited since, be it in the same second."""
     text = f"{one.updated}\0{one.body}".encode("utf-8", "surrogatepass")
     return f"{one.id}@{hashlib.sha256(text).hexdigest()[:8]}"

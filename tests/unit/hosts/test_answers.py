@@ -10,8 +10,8 @@ import pytest
 from orch.config.secret import Secret
 from orch.hosts import failures
 from orch.hosts.github.answers import is_limit, refusal, retry_at
-from orch.hosts.github.calls import next_page
 from orch.hosts.github.credentials import Token
+from orch.hosts.service import next_page
 from orch.hosts.wire import Reply
 
 NOW = 1_000_000.0

@@ -10,7 +10,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -29,7 +29,7 @@ from orch.hosts.gitea.shapes import (
     Status,
     User,
 )
-from orch.hosts.service import Service, segment, sure
+from orch.hosts.service import Found, Service, segment, sure
 
 GITEA = Dialect(
     service="Gitea",
@@ -46,13 +46,6 @@ LONGEST = 60_000
 """Characters of a body: what its smallest database takes, in bytes, is not much more."""
 LONGEST_TITLE = 255
 _PASSES = 3
-
-
-class Found(NamedTuple):
-    """An issue and Gitea's own words of it."""
-
-    issue: Issue
-    raw: str
 
 
 class Gitea:
@@ -85,14 +78,15 @@ class Gitea:
 
     # --- issues
 
-    def issue(self, repo: str, number: int) -> Found:
-        return self._found(self.service.read(f"{_at(repo)}/issues/{number}", msgspec.Raw))
+    def issue(self, repo: str, number: int) -> Found[Issue]:
+        raw = self.service.read(f"{_at(repo)}/issues/{number}", msgspec.Raw)
+        return self.service.found(raw, Issue)
 
-    def issues_changed(self, repo: str, since: str) -> list[Found]:
+    def issues_changed(self, repo: str, since: str) -> list[Found[Issue]]:
         """Changed at or after `since`. While it is read this list only grows, so nothing is lost."""
         return self._issues(repo, state="all", since=since)
 
-    def open_issues(self, repo: str, began: str) -> list[Found]:
+    def open_issues(self, repo: str, began: str) -> list[Found[Issue]]:
         """All that are open. One that is closed while the pages are read pushes others over a page's
         edge: then they are read again. `Unreadable` where it never ends."""
         for _ in range(_PASSES):
@@ -107,10 +101,10 @@ class Gitea:
         query = {"type": "issues", "state": "all", "created_by": login}
         return self.service.pages(f"{_at(repo)}/issues", Issue, query)
 
-    def create_issue(self, repo: str, title: str, body: str, labels: Sequence[int]) -> Found:
+    def create_issue(self, repo: str, title: str, body: str, labels: Sequence[int]) -> Found[Issue]:
         fields = {"title": title, "body": body, "labels": [*labels]}
         made = self.service.write("POST", f"{_at(repo)}/issues", msgspec.Raw, fields)
-        return self._found(sure(made))
+        return self.service.found(sure(made), Issue)
 
     def change_issue(self, repo: str, number: int, **fields: Any) -> None:
         sure(self.service.write("PATCH", f"{_at(repo)}/issues/{number}", Issue, fields))
@@ -224,19 +218,15 @@ class Gitea:
 
     # --- how
 
-    def _issues(self, repo: str, **query: str) -> list[Found]:
+    def _issues(self, repo: str, **query: str) -> list[Found[Issue]]:
         rows = self.service.pages(f"{_at(repo)}/issues", msgspec.Raw, {"type": "issues", **query})
-        found = {one.issue.number: one for one in map(self._found, rows)}
-        return [one for one in found.values() if one.issue.pull_request is None]
+        found = [self.service.found(raw, Issue) for raw in rows]
+        by_number = {one.issue.number: one for one in found}
+        return [one for one in by_number.values() if one.issue.pull_request is None]
 
     def _closed_since(self, repo: str, began: str) -> set[tuple[int, str]]:
         found = self._issues(repo, state="closed", since=began)
         return {(one.issue.number, one.issue.updated_at) for one in found}
-
-    def _found(self, raw: msgspec.Raw | bytes) -> Found:
-        text = bytes(raw)
-        issue = self.service.shaped(text, Issue, "an issue")
-        return Found(issue, text.decode("utf-8", "replace"))
 
     def _labels(self, repo: str) -> list[Label]:
         """Those of the repository, and those of its organisation where it has one."""

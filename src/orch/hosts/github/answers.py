@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orch.hosts.asking import plain, retry_after
 from orch.hosts.budget import Allowance
 from orch.hosts.failures import (
     Forbidden,
@@ -80,16 +81,8 @@ def is_limit(reply: Reply) -> bool:
 
 def retry_at(reply: Reply, now: float) -> tuple[bool, float | None]:
     """Whether it is the hour's points that are spent, and when to come again if it says so."""
-    after = reply.headers.get("retry-after", "").strip()
-    if after.isascii() and after.isdigit():
-        return False, now + int(after)
-    if after:
-        from email.utils import parsedate_to_datetime
-
-        try:
-            return False, max(now, parsedate_to_datetime(after).timestamp())
-        except ValueError:
-            after = ""  # neither seconds nor a date (RFC 9110): as if it were not there
+    if (after := retry_after(reply.headers, now)) is not None:
+        return False, after
     allowance = allowance_of(reply)
     if allowance is not None and allowance.left == 0:
         return True, max(now, allowance.reset_at) + 1.0
@@ -177,12 +170,6 @@ def _reason(reason: Reason) -> str:
 
 def _message(reply: Reply) -> str:
     return plain(complaint(reply).message or "").rstrip(".")
-
-
-def plain(text: str) -> str:
-    """Foreign words for a sentence of ours: one line, without what a terminal would obey."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return words if len(words) <= 300 else f"{words[:299]}…"
 
 
 def _rights(reply: Reply, credential: Credential) -> str:

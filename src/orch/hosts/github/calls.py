@@ -15,29 +15,27 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
+from orch.hosts.asking import Asking
 from orch.hosts.budget import Allowance, Budget, Pace
-from orch.hosts.failures import Limited, Unanswered, Unknown, Unreadable
+from orch.hosts.failures import Limited, Unknown, Unreadable
 from orch.hosts.github.address import Address
 from orch.hosts.github.answers import HEADERS, allowance_of, is_limit, limited, refusal, retry_at
 from orch.hosts.github.credentials import Credential
 from orch.hosts.github.graph import Asked, faults
 from orch.hosts.kept import Keeper, Kept
+from orch.hosts.service import decoded, next_page
 from orch.hosts.wire import NoAnswer, NotSent, Reply, Wire
-from orch.model import typed
 from orch.model.errors import OrchError
 
 T = TypeVar("T")
 Query = Mapping[str, str | int | None]
 
 PER_PAGE = 100
-_TRIES = 4
-_FIRST_S, _LONGEST_S = 0.5, 8.0
 _HOPS = 3
-_SLOW = 408
 # https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api (secondary limits)
 PACES = (Pace("any", 900, 60.0), Pace("content", 80, 60.0), Pace("content", 500, 3600.0))
 _READ = {"any": 1}
@@ -68,7 +66,9 @@ class Caller:
         self.address, self.credential, self.budget = address, credential, budget
         self.now = now
         self._wire, self._kept = wire, kept
-        self._sleep, self._chance, self._patience_s = sleep, chance, patience_s
+        self._asking = Asking(
+            address.name, now=now, sleep=sleep, chance=chance, patience_s=patience_s
+        )
 
     # --- questions ------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ class Caller:
     def read_with(self, path: str, shape: type[T], header: str) -> tuple[T, str]:
         """The same with a header of the answer, which is not one that was kept."""
         request = f"GET {path}"
-        reply = self._retried(lambda: self._followed(self._target(path, None), {}), request)
+        reply = self._asked(lambda: self._followed(self._target(path, None), {}), request)
         if reply.status != 200:
             raise self._refusal(reply, request)
         return self._decoded(reply, shape, request), reply.headers.get(header, "")
@@ -110,7 +110,7 @@ class Caller:
 
     def ask(self, asked: Asked, shape: type[T], variables: Mapping[str, Any]) -> T:
         """What a GraphQL query says. Faults of the kinds in `asked.tolerates` leave holes."""
-        reply = self._retried(
+        reply = self._asked(
             lambda: self._graphql(asked, variables, "graphql"), f"GraphQL {asked.name}"
         )
         return self._answer_of(reply, asked, shape)
@@ -127,47 +127,39 @@ class Caller:
         data = None if body is None else msgspec.json.encode(body)
         weights = _CONTENT if content else _CHANGE
 
-        def send(target: str) -> Reply:
-            return self._delivered(lambda: self._sent(method, target, data, "write", weights))
-
-        target = self._target(path, None)
-        try:
-            reply = send(target)
+        def send() -> Reply:
+            target = self._target(path, None)
+            reply = once(target)
             for _ in range(_HOPS):
                 if reply.status not in (307, 308):
                     break
                 target = self._within(reply.headers.get("location", ""), target)
-                reply = send(target)
-        except NoAnswer as error:
-            return self._unknown(request, str(error))
-        if reply.status >= 500 or reply.status == _SLOW:
-            return self._unknown(request, f"it failed with HTTP {reply.status}")
-        if reply.status >= 300:
-            raise self._refusal(reply, request)
-        try:
-            return self._decoded(reply, shape, request)
-        except Unreadable as error:
-            return self._unknown(request, error.message.rstrip("."))
+                reply = once(target)
+            return reply
+
+        def once(target: str) -> Reply:
+            return self._asking.write(lambda: self._sent(method, target, data, "write", weights))
+
+        return self._asking.outcome(
+            request, send, lambda reply: self._refusal(reply, request),
+            lambda reply: self._decoded(reply, shape, request),
+        )  # fmt: skip
 
     def tell(
         self, asked: Asked, shape: type[T], variables: Mapping[str, Any], *, content: bool = False
     ) -> T | Unknown:
         """One GraphQL mutation."""
         request = f"GraphQL {asked.name}"
-        try:
-            reply = self._delivered(
+
+        def send() -> Reply:
+            return self._asking.write(
                 lambda: self._graphql(asked, variables, "write", content=content)
             )
-        except NoAnswer as error:
-            return self._unknown(request, str(error))
-        if reply.status >= 500 or reply.status == _SLOW:
-            return self._unknown(request, f"it failed with HTTP {reply.status}")
-        if reply.status >= 300:
-            raise self._refusal(reply, request)
-        try:
-            return self._answer_of(reply, asked, shape)
-        except (Unreadable, Unanswered) as error:
-            return self._unknown(request, error.message.rstrip("."))
+
+        return self._asking.outcome(
+            request, send, lambda reply: self._refusal(reply, request),
+            lambda reply: self._answer_of(reply, asked, shape),
+        )  # fmt: skip
 
     # --- how ------------------------------------------------------------------------------
 
@@ -176,7 +168,7 @@ class Caller:
         key, request = f"{self.credential.name} {target}", f"GET {target.partition('?')[0]}"
         kept = self._kept.get(key)
         more = {"if-none-match": kept.etag} if kept else {}
-        reply = self._retried(lambda: self._followed(target, more), request)
+        reply = self._asked(lambda: self._followed(target, more), request)
         if reply.status == 304 and kept is not None:
             return Reply(200, {"link": kept.link}, kept.body)
         if reply.status != 200:
@@ -186,6 +178,9 @@ class Caller:
             self._kept.put(key, Kept(etag=etag, link=link, body=reply.body))
         return reply
 
+    def _asked(self, send: Callable[[], Reply], request: str) -> Reply:
+        return self._asking.question(send, lambda reply: self._refusal(reply, request))
+
     def _followed(self, target: str, more: Mapping[str, str]) -> Reply:
         reply = self._sent("GET", target, None, "read", _READ, more)
         for _ in range(_HOPS):
@@ -194,48 +189,6 @@ class Caller:
             target = self._within(reply.headers.get("location", ""), target)
             reply = self._sent("GET", target, None, "read", _READ, more)
         return reply
-
-    def _retried(self, send: Callable[[], Reply], request: str) -> Reply:
-        """A question, asked again while it may help."""
-        wait = _FIRST_S
-        for left in reversed(range(_TRIES)):
-            try:
-                reply = send()
-                if reply.status < 500 and reply.status != _SLOW:
-                    return reply
-                error: OrchError = self._refusal(reply, request)
-            except (NotSent, NoAnswer) as cause:
-                error = self._silent(cause)
-            except Limited as limit:
-                self._wait_for(limit, left)
-                continue
-            if not left:
-                raise error
-            self._sleep(wait * (0.5 + self._chance() / 2))
-            wait = min(wait * 2, _LONGEST_S)
-        raise AssertionError("the last try returns or raises")
-
-    def _wait_for(self, limit: Limited, left: int) -> None:
-        """Sit a limit out, if it is short and there are tries left."""
-        if not left or limit.retry_at - self.now() > self._patience_s:
-            raise limit
-        self._sleep(max(0.0, limit.retry_at - self.now()))
-
-    def _delivered(self, send: Callable[[], Reply]) -> Reply:
-        """A write, tried again only where no connection was made at all, or after a short limit."""
-        wait = _FIRST_S
-        for left in reversed(range(_TRIES)):
-            try:
-                return send()
-            except NotSent as error:
-                if not left:
-                    raise self._silent(error) from error
-            except Limited as limit:
-                self._wait_for(limit, left)
-                continue
-            self._sleep(wait * (0.5 + self._chance() / 2))
-            wait *= 2
-        raise AssertionError("the last try returns or raises")
 
     def _graphql(
         self, asked: Asked, variables: Mapping[str, Any], kind: str, *, content: bool = False
@@ -298,7 +251,7 @@ class Caller:
         try:
             reply = self._once("GET", target, None, {})
         except (NotSent, NoAnswer) as error:
-            raise self._silent(error) from error
+            raise self._asking.silent(error) from error
         self.budget.count("look", 0)
         if reply.status == 404:
             self.budget.unlimited()
@@ -325,32 +278,10 @@ class Caller:
         return self._decoded(part, shape, f"GraphQL {asked.name}")
 
     def _decoded(self, reply: Reply, shape: type[T], request: str) -> T:
-        if shape is type(None) or reply.status == 204:
-            return None  # type: ignore[return-value]
-        try:
-            return typed.decode(reply.body, shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unreadable(
-                f"{self.address.name} answered {request} with something else ({error}).",
-                hint="orch doctor",
-                host=self.address.name,
-                request=request,
-            ) from error
+        return decoded(reply, shape, request, self.address.name)
 
     def _refusal(self, reply: Reply, request: str) -> OrchError:
         return refusal(reply, request, self.address.name, self.credential, self.now())
-
-    def _silent(self, error: Exception) -> Unanswered:
-        silent = Unanswered(
-            f"{self.address.name} does not answer: {error}.",
-            hint="Look at the network, then run the command again.",
-            host=self.address.name,
-        )
-        silent.__cause__ = error
-        return silent
-
-    def _unknown(self, request: str, reason: str) -> Unknown:
-        return Unknown(host=self.address.name, request=request, reason=reason, at=self.now())
 
     def _target(self, path: str, query: Query | None) -> str:
         kept = {name: str(value) for name, value in (query or {}).items() if value is not None}
@@ -368,18 +299,3 @@ def _has_effect(answer: Mapping[str, msgspec.Raw]) -> bool:
     """Whether a mutation has a result beside its errors: what failed is then the telling of it."""
     data = msgspec.json.decode(answer.get("data", msgspec.Raw(b"null")))
     return isinstance(data, dict) and any(value is not None for value in data.values())
-
-
-def next_page(link: str) -> str:
-    """The URL of `rel="next"` in a Link header (RFC 8288), empty where there is none."""
-    for part in link.split(","):
-        url, _, rest = part.strip().partition(">")
-        words = {word.strip().lower() for word in rest.split(";")}
-        if url.startswith("<") and words & {'rel="next"', "rel=next"}:
-            return url[1:]
-    return ""
-
-
-def segment(text: str) -> str:
-    """A text as one segment of a path."""
-    return quote(text, safe="")

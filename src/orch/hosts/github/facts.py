@@ -62,7 +62,6 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["open", "closed"] = "open"
     reason: str = ""
     author: Person = Person()
-    association: str = ""
     assignees: tuple[Person, ...] = ()
     labels: tuple[str, ...] = ()
     milestone: Milestone | None = None
@@ -81,15 +80,13 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comment(msgspec.Struct, frozen=True, kw_only=True):
-    """`association` is the author's (`OWNER`, `MEMBER`, `COLLABORATOR`, `CONTRIBUTOR`, `NONE`).
-    `issue` is the number it belongs to. `path` is set for one on a line of a PR's diff."""
+    """`issue` is the number it belongs to. `path` is set for one on a line of a PR's diff."""
 
     id: int
     url: str
     body: str
     issue: int
     author: Person = Person()
-    association: str = ""
     created: str = ""
     updated: str = ""
     app: str = ""
@@ -173,7 +170,6 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     body: str = ""
     author: Person = Person()
-    association: str = ""
     commit: str = ""
     at: str = ""
     url: str = ""

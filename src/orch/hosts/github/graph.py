@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orch.hosts.asking import plain
 from orch.hosts.failures import Forbidden, Invalid, Limited, Missing, Unanswered, Unreadable
-from orch.hosts.github.answers import plain
 from orch.model import typed
 from orch.model.errors import OrchError
 

@@ -16,7 +16,7 @@ import msgspec
 from orch.config.secret import Secret
 from orch.hosts.failures import Invalid, Unknown, Unreadable
 from orch.hosts.github.address import repository
-from orch.hosts.github.calls import next_page
+from orch.hosts.service import next_page
 
 if TYPE_CHECKING:
     from orch.hosts.github.calls import Caller

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from orch.hosts.failures import Invalid, Missing, Unknown
 from orch.hosts.github.address import repository
-from orch.hosts.github.calls import segment
 from orch.hosts.github.facts import Label
 from orch.hosts.github.shapes import LabelShape
+from orch.hosts.service import segment
 
 if TYPE_CHECKING:
     from orch.hosts.github.calls import Caller

@@ -105,7 +105,6 @@ class _Issue(_Related, frozen=True, kw_only=True):
     body: str | None = None
     state_reason: str | None = None
     author: _Actor | None = None
-    author_association: str | None = None
     assignees: _People = _People()
     labels: _Labels | None = None
     milestone: _Milestone | None = None
@@ -354,7 +353,6 @@ class Related:
             state="closed" if node.state == "CLOSED" else "open",
             reason=(node.state_reason or "").lower(),
             author=_person(node.author),
-            association=node.author_association or "",
             assignees=tuple(_person(one) for one in node.assignees.nodes or () if one),
             labels=self._labels(repo, node),
             milestone=_milestone(node.milestone),

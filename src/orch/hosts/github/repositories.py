@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from orch.hosts.failures import Invalid, Missing, Unknown
 from orch.hosts.github.address import repository
 from orch.hosts.github.app import App
-from orch.hosts.github.calls import segment
 from orch.hosts.github.facts import Milestone, Person, Repository, Viewer
 from orch.hosts.github.shapes import (
     BranchShape,
@@ -20,6 +19,7 @@ from orch.hosts.github.shapes import (
     UserShape,
     person,
 )
+from orch.hosts.service import segment
 
 if TYPE_CHECKING:
     from orch.hosts.github.calls import Caller

@@ -70,7 +70,6 @@ class IssueShape(Shape, frozen=True, kw_only=True):
     body: str | None = None
     state_reason: str | None = None
     user: UserShape | None = None
-    author_association: str | None = None
     assignees: list[UserShape] | None = None
     labels: list[LabelShape | str] | None = None
     milestone: MilestoneShape | None = None
@@ -93,7 +92,6 @@ class IssueShape(Shape, frozen=True, kw_only=True):
             state="closed" if self.state == "closed" else "open",
             reason=self.state_reason or "",
             author=person(self.user),
-            association=self.author_association or "",
             assignees=tuple(person(one) for one in self.assignees or ()),
             labels=names(self.labels),
             milestone=self.milestone.fact() if self.milestone else None,
@@ -117,7 +115,6 @@ class CommentShape(Shape, frozen=True, kw_only=True):
     html_url: str
     body: str | None = None
     user: UserShape | None = None
-    author_association: str | None = None
     created_at: str = ""
     updated_at: str = ""
     issue_url: str | None = None
@@ -138,7 +135,6 @@ class CommentShape(Shape, frozen=True, kw_only=True):
             body=self.body or "",
             issue=int(tail) if tail.isascii() and tail.isdigit() else 0,
             author=person(self.user),
-            association=self.author_association or "",
             created=self.created_at,
             updated=self.updated_at,
             app=(app.slug or "") if app else "",
@@ -258,7 +254,6 @@ class ReviewShape(Shape, frozen=True, kw_only=True):
     state: str
     body: str | None = None
     user: UserShape | None = None
-    author_association: str | None = None
     commit_id: str | None = None
     submitted_at: str | None = None
     html_url: str | None = None
@@ -269,7 +264,6 @@ class ReviewShape(Shape, frozen=True, kw_only=True):
             state=self.state.upper(),
             body=self.body or "",
             author=person(self.user),
-            association=self.author_association or "",
             commit=self.commit_id or "",
             at=self.submitted_at or "",
             url=self.html_url or "",
@@ -368,7 +362,6 @@ class _Commit(Shape, frozen=True, kw_only=True):
 
 class PermissionShape(Shape, frozen=True, kw_only=True):
     permission: str
-    role_name: str | None = None
     user: UserShape | None = None
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,7 +34,7 @@ from orch.hosts.gitlab.shapes import (
     User,
     Version,
 )
-from orch.hosts.service import Query, Service, segment, sure
+from orch.hosts.service import Found, Query, Service, segment, sure
 
 Kind = Literal["issues", "merge_requests"]
 
@@ -54,13 +54,6 @@ DEVELOPER = 30
 
 _COMMAND = re.compile(r"(?m)^/(?=[A-Za-z][\w-]*(?:\s|\Z))")
 _RETURN = re.compile(r"\r(?!\n)")
-
-
-class Found(NamedTuple):
-    """An issue and GitLab's own words of it."""
-
-    issue: Issue
-    raw: str
 
 
 class GitLab:
@@ -106,14 +99,14 @@ class GitLab:
 
     # --- issues
 
-    def issue(self, project: int, iid: int) -> Found:
+    def issue(self, project: int, iid: int) -> Found[Issue]:
         raw = self.service.read(f"/projects/{project}/issues/{iid}", msgspec.Raw)
-        return self._found(raw)
+        return self.service.found(raw, Issue)
 
-    def issues_changed(self, project: int, since: str, state: str = "all") -> list[Found]:
+    def issues_changed(self, project: int, since: str, state: str = "all") -> list[Found[Issue]]:
         """Changed at or after `since` (empty: ever), the earliest change first."""
         rows = self._changed(f"/projects/{project}/issues", since, {"state": state})
-        return [self._found(raw) for raw in rows]
+        return [self.service.found(raw, Issue) for raw in rows]
 
     def issues_by(self, project: int, author: int) -> list[Issue]:
         """All that this person has written, oldest first."""
@@ -127,11 +120,10 @@ class GitLab:
 
     def create_issue(
         self, project: int, title: str, description: str, labels: Sequence[str]
-    ) -> Found:
+    ) -> Found[Issue]:
         body = {"title": title, "description": description, "labels": ",".join(labels)}
-        return self._found(sure(
-            self.service.write("POST", f"/projects/{project}/issues", msgspec.Raw, body)
-        ))  # fmt: skip
+        made = self.service.write("POST", f"/projects/{project}/issues", msgspec.Raw, body)
+        return self.service.found(sure(made), Issue)
 
     def change_issue(self, project: int, iid: int, **fields: Any) -> None:
         sure(self.service.write("PUT", f"/projects/{project}/issues/{iid}", Issue, fields))
@@ -261,11 +253,6 @@ class GitLab:
             if len(rows) < size:
                 return list(found.values())
             begin, page = (begin, page + 1) if last == begin else (last, 1)
-
-    def _found(self, raw: msgspec.Raw | bytes) -> Found:
-        text = bytes(raw)
-        issue = self.service.shaped(text, Issue, "an issue")
-        return Found(issue, text.decode("utf-8", "replace"))
 
 
 class _Row(msgspec.Struct):

@@ -78,7 +78,6 @@ class Note(msgspec.Struct, frozen=True):
     updated_at: str
     author: User | None = None
     system: bool = False
-    resolvable: bool = False
     resolved: bool | None = None
     position: Position | None = None
 
@@ -126,7 +125,6 @@ class Merge(msgspec.Struct, frozen=True):
     merge_commit_sha: str | None = None
     squash_commit_sha: str | None = None
     merged_at: str | None = None
-    merge_status: str = ""
     detailed_merge_status: str = ""
     diff_refs: Refs | None = None
     reviewers: list[User] = []

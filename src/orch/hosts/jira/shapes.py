@@ -27,7 +27,6 @@ class User(Shape, frozen=True, kw_only=True):
     key: str | None = None
     name: str | None = None
     displayName: str | None = None  # noqa: N815
-    timeZone: str | None = None  # noqa: N815
 
     @property
     def id(self) -> str:
@@ -91,7 +90,6 @@ class Link(Shape, frozen=True, kw_only=True):
 
     type: LinkType = LinkType()
     inwardIssue: Other | None = None  # noqa: N815
-    outwardIssue: Other | None = None  # noqa: N815
 
 
 class EntityProperty(Shape, frozen=True, kw_only=True):
@@ -103,7 +101,6 @@ class Comment(Shape, frozen=True, kw_only=True):
     id: str
     body: Any = None
     author: User | None = None
-    updateAuthor: User | None = None  # noqa: N815
     created: str = ""
     updated: str = ""
     properties: list[EntityProperty] | None = None
@@ -177,14 +174,12 @@ class Warned(Shape, frozen=True, kw_only=True):
 
 
 class Found(Shape, frozen=True, kw_only=True):
-    """A page of a search: Cloud's with `nextPageToken`, Data Center's with `startAt` and `total`.
+    """A page of a search: Cloud's with `nextPageToken`, Data Center's with `total`.
     `warnings` say that there is more than is told."""
 
     issues: list[msgspec.Raw] = []
     nextPageToken: str | None = None  # noqa: N815
     isLast: bool | None = None  # noqa: N815
-    startAt: int = 0  # noqa: N815
-    maxResults: int = 0  # noqa: N815
     total: int = 0
     warnings: list[Warned] | None = None
 
@@ -249,7 +244,6 @@ class TypeStatuses(Shape, frozen=True, kw_only=True):
     """A type of issue of a project, and the states that one can have."""
 
     name: str = ""
-    subtask: bool = False
     statuses: list[Status] = []
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -31,7 +31,7 @@ from orch.hosts.linear.shapes import (
     Team,
     complete,
 )
-from orch.hosts.service import Service, sure
+from orch.hosts.service import Found, Service, sure
 
 T = TypeVar("T")
 
@@ -54,13 +54,6 @@ LONGEST = 60_000
 LONGEST_TITLE = 250
 _FEW: Mapping[str, int] = {"labels": 20, "relations": 10}
 _MANY: Mapping[str, int] = {"labels": 250, "relations": 250}
-
-
-class Found(NamedTuple):
-    """An issue and Linear's own words of it."""
-
-    issue: Issue
-    raw: str
 
 
 class Linear:
@@ -124,14 +117,14 @@ class Linear:
 
     # --- issues
 
-    def issue(self, id: str) -> Found:
+    def issue(self, id: str) -> Found[Issue]:
         """By its id or identifier, all of it. `Missing`."""
         asked = {"id": id, **_MANY}
-        found = self._found(self._part(documents.ISSUE, asked, msgspec.Raw, "issue"))
+        found = self.service.found(self._part(documents.ISSUE, asked, msgspec.Raw, "issue"), Issue)
         complete(found.issue)
         return found
 
-    def issues(self, team: str, since: str) -> list[Found]:
+    def issues(self, team: str, since: str) -> list[Found[Issue]]:
         """Changed at or after `since`, archived ones too; without it all that are open."""
         chosen: dict[str, Any] = {"team": {"id": {"eq": team}}}
         if since:
@@ -140,8 +133,9 @@ class Linear:
             chosen["state"] = {"type": {"nin": [*CLOSED]}}
         asked = {"filter": chosen, "archived": bool(since), **_FEW}
         rows = self._all(documents.ISSUES, asked, msgspec.Raw, "issues")
-        found = {one.issue.id: one for one in map(self._found, rows)}
-        return [one if one.issue.whole else self.issue(one.issue.id) for one in found.values()]
+        found = [self.service.found(raw, Issue) for raw in rows]
+        by_id = {one.issue.id: one for one in found}
+        return [one if one.issue.whole else self.issue(one.issue.id) for one in by_id.values()]
 
     def create_issue(self, fields: Mapping[str, Any]) -> None:
         self._do(documents.CREATE_ISSUE, {"input": fields}, "issueCreate")
@@ -218,11 +212,6 @@ class Linear:
     def _do(self, text: str, variables: Mapping[str, Any], field: str) -> None:
         if not self._done(text, variables, bool, field, "success"):
             raise Unreadable(f"{self.service.place.name} says that {_name(text)} had no success.")
-
-    def _found(self, raw: msgspec.Raw) -> Found:
-        text = bytes(raw)
-        issue = self.service.shaped(text, Issue, "an issue")
-        return Found(issue, text.decode("utf-8", "replace"))
 
 
 class _PageInfo(msgspec.Struct, rename="camel"):

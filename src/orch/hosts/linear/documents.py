@@ -92,7 +92,7 @@ query History($id: String!, $after: String) {{
     createdAt
     history(first: 100, after: $after) {{
       nodes {{
-        id createdAt actor {{ {_PERSON} }} addedLabels {{ name }} removedLabels {{ name }}
+        id createdAt actor {{ {_PERSON} }} addedLabels {{ name }}
       }}
       pageInfo {{ hasNextPage endCursor }}
     }}

@@ -151,7 +151,6 @@ class Happening(Camel, frozen=True):
     created_at: str
     actor: Person | None = None
     added_labels: list[Named] | None = None
-    removed_labels: list[Named] | None = None
 
 
 class Below(Camel, frozen=True):

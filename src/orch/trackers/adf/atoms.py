@@ -70,10 +70,6 @@ def pieces(nodes: list[Node], at: At, outer: Look | None = None) -> Iterator[Pie
             yield from pieces(held, at.deeper(), look)
 
 
-def without_content(node: Node) -> Node:
-    return {key: value for key, value in node.items() if key not in ("content", "text")}
-
-
 def _text(node: Node, _at: At, look: Look) -> Iterator[Piece]:
     return look.piece(words(node.get("text")))
 
