@@ -23,7 +23,8 @@ RESERVE = 500
 """Points left for the person, or half of what there is where the whole limit is small."""
 _FIRST_HOLD_S, _LONGEST_HOLD_S = 60.0, 900.0
 _ONE_WINDOW_S = 5.0
-"""Servers of one service do not agree to the second when a window ends."""
+"""Servers of one service do not agree to the second when a window ends; and what we sent at one time
+arrives there at a later one."""
 
 
 class Pace(NamedTuple):
@@ -167,7 +168,8 @@ class Budget:
     def _keep_pace(
         self, pace: Pace, went: deque[tuple[float, int]], weight: int, now: float
     ) -> None:
-        while went and went[0][0] <= now - pace.seconds:
+        window_s = pace.seconds + _ONE_WINDOW_S
+        while went and went[0][0] <= now - window_s:
             went.popleft()
         total = sum(points for _, points in went) + weight
         if not weight or total <= pace.points:
@@ -176,7 +178,7 @@ class Budget:
             total -= points
             if total <= pace.points:
                 why = f"takes {pace.points} points of `{pace.kind}` in {pace.seconds:.0f} s"
-                raise self._limited("pace", at + pace.seconds, why)
+                raise self._limited("pace", at + window_s, why)
 
     def _limited(self, kind: str, retry_at: float, why: str) -> Limited:
         return Limited(
