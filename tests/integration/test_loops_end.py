@@ -38,7 +38,7 @@ async def ends(loop: Callable[[], Any], word: Callable[[], None]) -> bool:
     word()
     await asyncio.sleep(0)  # what was waited for is there, and who waits has not been told yet
     task.cancel()
-    done, _ = await asyncio.wait([task], timeout=2)
+    done, _ = await asyncio.wait([task], timeout=20)
     task.cancel()
     return bool(done) and task.cancelled()
 

@@ -100,7 +100,7 @@ def test_a_result_whose_directory_was_removed_waits_for_nothing(tmp_path: Path) 
     began = time.monotonic()
     with pytest.raises(FileNotFoundError):
         record.finish(str(tmp_path / "a1"), room, RECORD)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.root
@@ -255,11 +255,11 @@ def test_what_even_kill_does_not_end_is_reported_and_does_not_hang_the_attempt(
     tmp_path: Path,
 ) -> None:
     """A process that is stuck in the kernel: the attempt ends, with a record that names it."""
-    launch = Launch(argv=("sleep", "4"), cwd="/", env={"PATH": os.environ["PATH"]}, timeout_s=0.2)
+    launch = Launch(argv=("sleep", "10"), cwd="/", env={"PATH": os.environ["PATH"]}, timeout_s=0.2)
     files.prepare(tmp_path / "a1", "a1", launch, grace_s=0.1)
     began = time.monotonic()
     found = by_hand(STUCK, tmp_path / "a1")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 9
     assert (found.timed_out, found.exit_code) == (True, 137)
     assert "survived KILL" in found.error
 

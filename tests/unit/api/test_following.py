@@ -110,11 +110,13 @@ def test_what_was_written_comes_at_once(room: Room) -> None:
     assert one.turn(0.0) == ([], False)
     room.write("a", b"before anybody could listen\n")
     assert texts(one, count(1)) == ["before anybody could listen\n"]
+    took = []
     for number in range(20):
         began = time.monotonic()
         room.write("a", b"line %d\n" % number, "stderr")
         assert texts(one, count(1)) == [f"line {number}\n"]
-        assert time.monotonic() - began < 1.0
+        took.append(time.monotonic() - began)
+    assert sorted(took)[10] < 0.5
 
 
 def test_lines_are_told_whole_and_halves_after_a_while(
