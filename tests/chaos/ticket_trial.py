@@ -176,9 +176,9 @@ def _tasks(octo: Octo, issues: list[Issue]) -> Iterator[str]:
 
 def _left(octo: Octo) -> Iterator[str]:
     yield from (f"terminal left over: {name}" for name in octo.world.terminals())
-    for line in octo.world.git("worktree", "list", "--porcelain").splitlines():
-        if line.startswith("worktree ") and line.partition(" ")[2] != str(octo.world.repo):
-            yield f"worktree left over: {line}"
+    # `git worktree list` cannot read an entry that is made or removed in this very moment.
+    for entry in sorted((octo.world.repo / ".git" / "worktrees").glob("*")):
+        yield f"worktree left over: {entry.name}"
     for where in (octo.world.repo, octo.project.git.path):
         refs = octo.world.git("for-each-ref", "--format=%(refname)", "refs/heads", where=where)
         yield from (f"branch left over in {where.name}: {ref}" for ref in refs.split()

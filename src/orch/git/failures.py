@@ -21,6 +21,7 @@ from orch.model.errors import (
 )
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s'\"]+@")
+_HALF_MADE = re.compile(r"failed to read .*/worktrees/.*/commondir")
 _LOCK = re.compile(r"Unable to create '(.+?\.lock)': File exists")
 _STDERR_CHARACTERS = 4_000
 _ROOM_BYTES = 32 * 1024
@@ -76,6 +77,11 @@ def lock_in_the_way(stderr: str) -> str:
     """The path of the lock that git could not take, or empty."""
     found = _LOCK.search(stderr)
     return found.group(1) if found else ""
+
+
+def is_half_made(stderr: str) -> bool:
+    """Whether git gave up at the entry of a worktree that is being made, or whose maker is gone."""
+    return _HALF_MADE.search(stderr) is not None
 
 
 def last_line(stderr: str) -> str:

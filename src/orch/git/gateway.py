@@ -36,6 +36,8 @@ Reach = Literal["none", "near", "person", "far", "plain"]
 _SLICE_S = 1.0
 # A transaction that was killed leaves a lock for each of its refs.
 _LOCKS_AT_MOST = 4
+# Seconds: `git worktree add` writes an entry file by file, and no git reads one that is half there.
+_HALF_MADE_S = (0.02, 0.1, 0.4)
 
 DEFAULT_PROTOCOLS = frozenset({"file", "git", "https", "ssh"})
 
@@ -198,6 +200,11 @@ class Gateway:
             lock = failures.lock_in_the_way(output.stderr) if output.code else ""
             if not lock or not self._locks.release(lock, (*place.roots, *lock_roots)):
                 break
+            output = self._once(args, place, environment, stdin, seconds, reach)
+        for pause in _HALF_MADE_S:
+            if not output.code or not failures.is_half_made(output.stderr):
+                break
+            time.sleep(pause)
             output = self._once(args, place, environment, stdin, seconds, reach)
         if output.code in accept:
             return output

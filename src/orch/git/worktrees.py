@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from contextlib import AbstractContextManager
 
 from orch.git import checkouts, disposal, failures, names, pinned, places, refs, refusals, status
 from orch.git.gateway import Gateway, Place
@@ -66,7 +67,15 @@ def remove_worktree(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
 
 def list_worktrees(gateway: Gateway, repo: Repo) -> list[tuple[str, str]]:
     """(path, branch) of every linked worktree; branch empty when detached."""
-    listing = gateway.run(["worktree", "list", "--porcelain", "-z"], pinned.repository_place(repo))
+    asked, place = ["worktree", "list", "--porcelain", "-z"], pinned.repository_place(repo)
+    try:
+        listing = gateway.run(asked, place)
+    except ToolFailed as error:
+        if not failures.is_half_made(str(error.data.get("stderr", ""))):
+            raise
+        with _adding(repo):  # whoever of ours made it was killed
+            _clear_half_made(gateway, repo)
+            listing = gateway.run(asked, place)
     found = []
     for block in listing.stdout.split(b"\0\0")[1:]:
         lines = (line.partition(b" ") for line in block.split(b"\0"))
@@ -168,8 +177,7 @@ def check_out(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
     words = ["worktree", "add", "--quiet", "--lock", "--reason", _lock_reason(worktree)]
     words += ["--end-of-options", worktree.path, worktree.branch]
     place = pinned.repository_place(repo)
-    # git reads every worktree's entry before it makes one, and cannot read a half made one.
-    with checkouts.alone(os.path.join(repo.pinned_dir, "adding")):
+    with _adding(repo):
         try:
             gateway.run(words, place)
         except ToolFailed as error:
@@ -181,6 +189,12 @@ def check_out(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
             _clear_remains(repo, worktree)
             gateway.run(words, place)
     _finish(places.find_tree(repo, worktree), worktree)
+
+
+def _adding(repo: Repo) -> AbstractContextManager[None]:
+    """One of ours makes a worktree at a time: git reads the entries of all before it makes one, and
+    cannot read a half made one."""
+    return checkouts.alone(os.path.join(repo.pinned_dir, "adding"))
 
 
 def _clear_half_made(gateway: Gateway, repo: Repo) -> bool:

@@ -27,7 +27,7 @@ def test_every_limit_of_a_host_is_waited_for_until_the_time_that_it_names() -> N
     reserve.told("core", Allowance(limit=5000, left=500, reset_at=NOW + 900))
     held = Budget("host")
     held.hold(NOW, NOW + 30)
-    for budget, after in ((pace, 60), (reserve, 900), (held, 30)):
+    for budget, after in ((pace, 65), (reserve, 900), (held, 30)):
         limit = refused(budget)
         assert may_pass(limit)
         assert due_of(limit) == NOW + after
