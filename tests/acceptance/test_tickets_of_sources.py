@@ -136,7 +136,8 @@ def test_h95_a_token_in_the_remotes_address_is_never_shown(octo: Octo) -> None:
     world = octo.world
     token = world.extra["GITHUB_TOKEN"]
     words = ("repo", "sources", "add", "thing", "--type", "gitlab", "--base-url", octo.github.url)
-    for answer in (world.orch(*words), world.orch("repo", "sources", "list"), world.orch("doctor")):
+    looks = (words, ("repo", "sources", "list"), ("doctor",), ("events", "--json"), ("events",))
+    for answer in (world.orch(*look) for look in looks):
         assert token not in answer.out + answer.err, answer
     again = world.orch("repo", "add", str(world.repo))
     assert "this address has a credential in it" in again.err

@@ -12,6 +12,7 @@ import msgspec
 
 from orch.model.event import DATA_ENCODER, Event
 from orch.model.naming import moment
+from orch.model.repo import shown_url
 
 if TYPE_CHECKING:
     from orch.ports import Store
@@ -59,6 +60,9 @@ def event_record(event: Event) -> dict[str, Any]:
     """The envelope. `at` is RFC 3339; `task` 0 and empty texts mean none."""
     data = msgspec.json.decode(DATA_ENCODER.encode(event.data))  # as it is in the books
     data.pop("kind", None)
+    for repo in (data, data.get("repo")):  # a credential in a remote's address is nobody's to read
+        if isinstance(repo, dict) and "remote_url" in repo:
+            repo["remote_url"] = shown_url(repo["remote_url"])
     return {
         "seq": event.seq, "at": moment(event.at), "kind": event.kind, "v": event.v,
         "actor": {"kind": event.actor.kind, "id": event.actor.id}, "cause": event.cause,

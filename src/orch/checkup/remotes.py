@@ -8,6 +8,7 @@ answer by then is told of as such. Nothing is changed anywhere.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from shlex import quote
@@ -100,7 +101,7 @@ def _source_check(orch: Orch, name: str, good: str) -> Check:
 
 
 def _forges(orch: Orch) -> Iterator[_Asked]:
-    found: dict[str, tuple[Forge, list[Repo]]] = {}
+    found: dict[int, tuple[Forge, list[Repo]]] = {}
     chosen = orch.rooms.forge
     for repo in orch.store.repos():
         try:
@@ -110,8 +111,10 @@ def _forges(orch: Orch) -> Iterator[_Asked]:
             yield _Asked(check.name, partial(_said, check))
             continue
         if forge.name != _HERE:
-            found.setdefault(forge.name, (forge, []))[1].append(repo)
-    for name, (forge, repos) in sorted(found.items()):
+            found.setdefault(id(forge), (forge, []))[1].append(repo)
+    named = Counter(forge.name for forge, _ in found.values())
+    for forge, repos in sorted(found.values(), key=lambda one: (one[0].name, one[1][0].slug)):
+        name = forge.name if named[forge.name] == 1 else f"{forge.name} of {repos[0].slug}"
         yield _Asked(f"forge {name}", partial(_forge_check, name, forge, repos))
 
 

@@ -146,5 +146,6 @@ def remove(repo: str, name: str, dry_run: bool, as_json: bool, quiet: bool, no_c
         out.line(f"{'would remove' if dry_run else 'removed'} {name} ({rows} tickets)")
         out.note(f"added again under another name, its labelled tickets begin anew (--name {name})")
         if live:
-            listed = ", ".join(map(str, live[:10]))
+            more = f" and {len(live) - 10} more" if len(live) > 10 else ""
+            listed = ", ".join(map(str, live[:10])) + more
             out.note(f"their tickets are told nothing any more: tasks {listed}")

@@ -117,12 +117,13 @@ class Home:
 
         forging = Forging(lambda: self.config(None), self.store.repo, self.environ)
         return ChosenForges(
-            forging.name_of, lambda: {forging.name_of(repo.slug) for repo in self.store.repos()},
-            lambda name: self._forge(name, forging),
-        )  # fmt: skip
+            forging.choice_of,
+            lambda: {forging.choice_of(repo.slug) for repo in self.store.repos()},
+            lambda choice: self._forge(choice, forging),
+        )
 
-    def _forge(self, name: str, forging: Forging) -> Forge:
-        settings = forging.settings_of(name)
+    def _forge(self, choice: str, forging: Forging) -> Forge:
+        name, settings = choice.partition("@")[0], forging.settings_of(choice)
         premises = self._premises("forges", name, settings)
         made: Forge = plugins.make(plugins.FORGES, settings.kind or name, premises)
         return made

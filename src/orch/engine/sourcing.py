@@ -118,8 +118,10 @@ class Sourcing:
 
     def _failed(self, name: str, error: OrchError) -> Looked:
         now, state = self._now(), self.state(name)
-        pause = pause_after(error, state.tries, now, first_s=15.0, longest_s=LONGEST_PAUSE_S)
-        failed = replace(state, error=error.message, tries=state.tries + 1, due=now + pause)
+        failed = replace(state, error=error.message)
+        if self._actor.kind == "engine":  # a person's shell may lack what the service has
+            pause = pause_after(error, state.tries, now, first_s=15.0, longest_s=LONGEST_PAUSE_S)
+            failed = replace(failed, tries=state.tries + 1, due=now + pause)
         self._books.put_state(failed)
         return Looked(source=name, error=error.message, hint=error.hint)
 

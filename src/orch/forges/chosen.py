@@ -16,8 +16,8 @@ from orch.ports import Forge
 
 
 class ChosenForges:
-    """`orch.ports.Forge` over several. `choose` gives the name of the forge of a repository (by its
-    slug), `names` those that are in use, `make` the forge of a name."""
+    """`orch.ports.Forge` over several. `choose` gives a word for the forge of a repository (by its
+    slug), `names` those that are in use, `make` the forge of such a word."""
 
     def __init__(
         self, choose: Callable[[str], str], names: Callable[[], Iterable[str]],

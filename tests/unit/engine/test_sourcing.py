@@ -345,3 +345,19 @@ def test_a_ticket_that_is_back_is_not_called_gone() -> None:
         f"its ticket thing:{number} is open again",
         "",
     )
+
+
+def test_what_fails_in_a_persons_shell_puts_the_services_looks_off_no_further() -> None:
+    place = Place()
+    place.look()
+    before = place.sourcing.state("thing")
+    theirs = Sourcing(place.store, place.sources, place.clock.now, Actor("person", "ann"))
+    place.sources.broken = ToolFailed("no such credential", code="x")
+    assert theirs.look("thing").error == "no such credential"
+    after = place.sourcing.state("thing")
+    assert (after.due, after.tries, after.error) == (before.due, 0, "no such credential")
+    place.look()
+    assert place.sourcing.state("thing").tries == 1
+    place.sources.broken = None
+    place.look()
+    assert place.sourcing.state("thing").error == ""
