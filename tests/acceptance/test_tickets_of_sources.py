@@ -182,3 +182,12 @@ def test_a_number_that_means_an_issue_here_and_a_ticket_there_is_asked_about(oct
     assert (made in error["message"], "thing:1" in error["message"]) == (True, True)
     assert world.ask("tickets", "show", made)["id"] == made
     assert world.ask("tickets", "show", "thing:1")["id"] == "thing:1"
+
+
+def test_what_is_not_there_leads_to_the_source_and_not_to_a_new_issue(octo: Octo) -> None:
+    world = octo.world
+    assert "no ticket yet; read them: orch tickets sync" in world.orch("tickets", "list").err
+    told = world.refused("tickets", "show", "999", code="unknown_issue", exit_code=3)
+    assert told["hint"].startswith("orch tickets sync")
+    told = world.refused("tickets", "show", "nope:1", code="unknown_source", exit_code=3)
+    assert told["message"] == "there is no source 'nope'"

@@ -41,11 +41,14 @@ class Issues(Repositories):
             return self._rooms.read_issue(path)
         try:
             found = self._rooms.tracker.get(word)
-        except NotFound:
+        except NotFound as error:
             known = self._of_source(word)
-            if known is None:
+            if known is not None:
+                return known
+            if not self._rooms.config(None).sources:
                 raise
-            return known
+            hint = "orch tickets sync, then: orch tickets list"
+            raise NotFound(error.message, code=error.code, hint=hint, **error.data) from error
         other = None if word.upper() == found.id else self._of_source(word)
         if other is not None:
             raise UsageError(
@@ -67,10 +70,15 @@ class Issues(Repositories):
             found = ticket_of(self._rooms.config(None), known)
             title, body = hidden.shown(found.title).text, hidden.shown(found.body).text
             return replace(found, title=title, body=body)
-        source = word.partition(":")[0]
-        if source != word and source in self._rooms.config(None).sources:
+        source, colon, _ = word.partition(":")
+        if colon and source in self._rooms.config(None).sources:
             raise NotFound(
                 f"there is no ticket {word!r} here", code="unknown_issue",
                 hint=f"orch tickets sync {source}",
+            )  # fmt: skip
+        if colon:
+            raise NotFound(
+                f"there is no source {source!r}", code="unknown_source",
+                hint="orch repo sources list",
             )  # fmt: skip
         return None

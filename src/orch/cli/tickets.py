@@ -65,7 +65,8 @@ def tell_list(out: Output, wanted: dict[str, Any], source: str) -> None:
     """The tickets that the filters let through."""
     from orch.api.tracked_tickets import listing
 
-    found, broken = listing(home(), source=source, **wanted)
+    orch = home()
+    found, broken = listing(orch, source=source, **wanted)
     if out.json:
         out.data(found)
     elif out.quiet:
@@ -76,8 +77,8 @@ def tell_list(out: Output, wanted: dict[str, Any], source: str) -> None:
         out.table(["id", "state", "labels", "title"], rows)
     elif any(wanted.values()):
         out.note("no issue is like that: orch tickets list shows all")
-    elif source not in ("", "vault"):
-        out.note(f"no ticket yet; read them: orch tickets sync {source}")
+    elif source not in ("", "vault") or (not source and orch.rooms.config(None).sources):
+        out.note(f"no ticket yet; read them: orch tickets sync {source}".rstrip())
     else:
         out.note('no issue yet; make one: orch issue create "TITLE"')
         out.note("those of GitHub, Jira, ...: orch repo sources add REPO --type KIND")

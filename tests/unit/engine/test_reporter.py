@@ -378,7 +378,10 @@ def test_the_waits_of_reports_are_given_by_the_environment_of_a_test() -> None:
 def test_a_ticket_that_is_gone_is_left_alone() -> None:
     place = Place()
     _, number = place.task()
+    place.store.tickets.put([Known(ticket=place.source.get(number), synced_at=1.0)])
     del place.project.items[number]
     place.settle()
     report = place.store.tickets.reports()[0]
     assert "no ticket" in report.error
+    (known,) = place.store.tickets.tickets("thing")
+    assert (known.gone, known.decided) == (True, "")  # and the next look tells its task so
