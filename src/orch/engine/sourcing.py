@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from orch.config.source_tree import SourceConfig
 from orch.engine.starting import Starting
-from orch.engine.waiting import pause_after
+from orch.engine.waiting import due_of, pause_after
 from orch.model.command import AddTask, CloseTask, NoteTask, QueueTask, RequestStop
 from orch.model.errors import NotFound, OrchError
 from orch.model.event import Actor
@@ -119,7 +119,7 @@ class Sourcing:
     def _failed(self, name: str, error: OrchError) -> Looked:
         now, state = self._now(), self.state(name)
         failed = replace(state, error=error.message)
-        if self._actor.kind == "engine":  # a person's shell may lack what the service has
+        if self._actor.kind == "engine" or due_of(error):  # a person's shell may lack what we have
             pause = pause_after(error, state.tries, now, first_s=15.0, longest_s=LONGEST_PAUSE_S)
             failed = replace(failed, tries=state.tries + 1, due=now + pause)
         self._books.put_state(failed)
