@@ -6,19 +6,19 @@ import base64
 import json
 import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.githubrooms import a_project
 from tests.standins import fetched
 from tests.standins.github.server import GitHubStandIn
+from tests.standins.loopback import Loopback, Raw
+from tests.terminalrooms import until
 
 REPO = "octo/hello"
 SECRET = "it is a secret of ours"
@@ -76,12 +76,10 @@ class Theirs:
         return str(self._asked("PUT", "contents/new.txt", words)["commit"]["sha"])
 
     def hook(self) -> str:
-        return self._receiver.url
+        return f"{self._receiver.url}/webhooks/thing"
 
     def taken(self, number: int) -> list[tuple[dict[str, str], bytes]]:
-        deadline = time.monotonic() + BEGIN_S
-        while len(self._receiver.got) < number and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: len(self._receiver.got) >= number, BEGIN_S)
         return self._receiver.got[:number]
 
     def _asked(self, method: str, path: str, told: Any = None) -> Any:
@@ -94,38 +92,19 @@ class Theirs:
             return json.load(answer)
 
 
-class Receiver:
-    """Takes deliveries in, on loopback."""
+class Receiver(Loopback):
+    """Takes deliveries in."""
 
     def __init__(self) -> None:
+        super().__init__(time.time)
         self.got: list[tuple[dict[str, str], bytes]] = []
-        got = self.got
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                if headers.get("x-github-event") != "ping":
-                    got.append((headers, body))
-                self.send_response(202)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *words: object) -> None:
-                """Nobody reads it."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/webhooks/thing"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Receiver:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def answer(
+        self, method: str, target: str, headers: Mapping[str, str], data: bytes
+    ) -> tuple[Raw, None]:
+        if headers.get("x-github-event") != "ping":
+            self.got.append((dict(headers), data))
+        return Raw(202, {}, b""), None
 
 
 @contextmanager
@@ -157,24 +136,20 @@ def theirs(directory: Path) -> Iterator[Place]:
         )  # fmt: skip
         try:
             url = f"http://127.0.0.1:{port}"
-            _until_it_answers(url, process, directory / "log")
+            until(lambda: process.poll() is not None or _answers(url), BEGIN_S)
+            assert process.poll() is None, (directory / "log").read_text("utf-8", "replace")
             yield Theirs(url, receiver)
         finally:
             process.kill()
             process.wait()
 
 
-def _until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + BEGIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{url}/rate_limit", timeout=5).close()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"the emulator never began: {log.read_text('utf-8', 'replace')[-2000:]}")
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/rate_limit", timeout=5).close()
+    except OSError as error:
+        return isinstance(error, urllib.error.HTTPError)
+    return True
 
 
 PLACES: dict[str, Callable[[Path], Any]] = {"ours": ours, "theirs": theirs}

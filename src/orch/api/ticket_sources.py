@@ -233,12 +233,12 @@ def probed(orch: Orch, name: str) -> tuple[str, str]:
 def stats(orch: Orch) -> list[dict[str, Any]]:
     """For each source: how many tickets stand how, how many have tasks, and why others have none."""
     found = []
-    configured = orch.rooms.config(None).sources
+    configured, with_tasks = orch.rooms.config(None).sources, orch.store.tasks_of_sources()
     for name in sorted({*configured, *(state.name for state in orch.store.tickets.states())}):
         rows = orch.store.tickets.tickets(name)
         if not rows and name not in configured:
             continue  # it was removed
-        tasks = [t for t in orch.store.tasks_of_sources() if t.issue.startswith(f"{name}:")]
+        tasks = [task for task in with_tasks if task.issue.startswith(f"{name}:")]
         reports = [orch.store.tickets.report(task.id) for task in tasks]
         found.append(
             {

@@ -26,7 +26,7 @@ from orch.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from orch.agents.registry import Registry
     from orch.api.preflight import Preflight
-    from orch.compose.forging import Forging
+    from orch.compose.forging import Choice, Forging
     from orch.compose.sources import HomeSources
     from orch.config.tree import WorktreeFiles
     from orch.engine.firing import Firings
@@ -122,10 +122,10 @@ class Home:
             lambda choice: self._forge(choice, forging),
         )
 
-    def _forge(self, choice: str, forging: Forging) -> Forge:
-        name, settings = choice.partition("@")[0], forging.settings_of(choice)
-        premises = self._premises("forges", name, settings)
-        made: Forge = plugins.make(plugins.FORGES, settings.kind or name, premises)
+    def _forge(self, choice: Choice, forging: Forging) -> Forge:
+        settings = forging.settings_of(choice)
+        premises = self._premises("forges", choice.forge, settings)
+        made: Forge = plugins.make(plugins.FORGES, settings.kind or choice.forge, premises)
         return made
 
     @cached_property

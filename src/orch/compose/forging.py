@@ -8,7 +8,7 @@ that out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orch.config.source_tree import ForgeConfig
 from orch.forges.servers import AUTO, forge_of, server_of
@@ -22,6 +22,14 @@ _API = {"GITHUB_API_URL": "github"}
 """Variables that name another server of a kind."""
 
 
+class Choice(NamedTuple):
+    """The forge of a repository, and the source by whose words it is reached where the forge has no
+    table of its own; empty: by what the kind finds by itself."""
+
+    forge: str
+    source: str = ""
+
+
 class Forging:
     """`config` gives what is configured now, `repo` a registered repository."""
 
@@ -33,49 +41,25 @@ class Forging:
         self._repo = repo
         self._environ = environ
 
-    def name_of(self, slug: str) -> str:
+    def choice_of(self, slug: str) -> Choice:
         config, repo = self._config(), self._repo(slug)
-        chosen = config.repos.get(slug, config.defaults).forge
-        if chosen != AUTO:
-            return chosen
-        return forge_of(repo.remote_url, self._servers(config)) if repo is not None else "local"
+        remote = repo.remote_url if repo is not None else ""
+        name = config.repos.get(slug, config.defaults).forge
+        if name == AUTO:
+            name = forge_of(remote, self._servers(config)) if repo is not None else "local"
+        if name in config.forges:
+            return Choice(name)
+        return Choice(name, _source_for(config, name, slug, server_of(remote)))
 
-    def choice_of(self, slug: str) -> str:
-        """The forge of a repository, and the source by whose words it is reached where it has no
-        table of its own: `NAME` or `NAME@SOURCE`."""
-        config, name = self._config(), self.name_of(slug)
-        source = "" if name in config.forges else self._source_for(config, name, slug)
-        return f"{name}@{source}" if source else name
-
-    def settings_of(self, choice: str) -> ForgeConfig:
+    def settings_of(self, choice: Choice) -> ForgeConfig:
         """How the forge of a choice is reached."""
         config = self._config()
-        name, _, through = choice.partition("@")
-        if name in config.forges:
-            return config.forges[name]
-        if through not in config.sources:
+        if choice.forge in config.forges:
+            return config.forges[choice.forge]
+        source = config.sources.get(choice.source)
+        if source is None:
             return ForgeConfig()
-        source = config.sources[through]
         return ForgeConfig(base_url=source.base_url, user=source.user, token=source.token)
-
-    def _source_for(self, config: Config, name: str, slug: str) -> str:
-        """The source of that kind which is for this repository; without one, another at the same
-        server. Empty where none says anything."""
-        repo = self._repo(slug)
-        server = server_of(repo.remote_url) if repo is not None else ""
-        of_kind = {key: one for key, one in config.sources.items() if one.kind == name}
-        own = [key for key, one in of_kind.items() if one.repo == slug]
-        if own:
-            there = [key for key in own if _may_be(of_kind[key].base_url, server)]
-            there.sort(key=lambda key: server_of(of_kind[key].base_url) != server)
-            found = there[:1]
-        else:
-            found = [
-                key for key, one in of_kind.items()
-                if (server_of(one.base_url) == server if one.base_url else one.token.reveal())
-            ]  # fmt: skip
-        said = (key for key in found if of_kind[key].base_url or of_kind[key].token.reveal())
-        return next(said, "")
 
     def _servers(self, config: Config) -> dict[str, str]:
         found = {
@@ -91,6 +75,23 @@ class Forging:
             server_of(table.base_url): name
             for name, table in config.forges.items() if table.base_url
         }  # fmt: skip
+
+
+def _source_for(config: Config, kind: str, slug: str, server: str) -> str:
+    """The source of that kind which is for this repository; without one, another at the same server.
+    Empty where none says anything."""
+    of_kind = {name: one for name, one in config.sources.items() if one.kind == kind}
+    own = [name for name, one in of_kind.items() if one.repo == slug]
+    if own:
+        found = [name for name in own if _may_be(of_kind[name].base_url, server)]
+        found = sorted(found, key=lambda name: server_of(of_kind[name].base_url) != server)[:1]
+    else:
+        found = [
+            name for name, one in of_kind.items()
+            if not one.base_url or server_of(one.base_url) == server
+        ]  # fmt: skip
+    said = (name for name in found if of_kind[name].base_url or of_kind[name].token.reveal())
+    return next(said, "")
 
 
 def _may_be(base_url: str, server: str) -> bool:

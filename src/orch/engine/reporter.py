@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from orch.config.source_tree import SourceConfig
 from orch.engine.dispatcher import FAULTS
 from orch.engine.seams import FOR_PEOPLE, ReportWaits
-from orch.engine.sourcing import Sources
+from orch.engine.sourcing import Sources, mark_gone
 from orch.engine.waiting import pause_after, rest
 from orch.engine.world import World
 from orch.model import leaks, marks, reporting
@@ -187,12 +187,8 @@ class Reporter:
         """A ticket that is gone is not written to any more; all else is tried again."""
         log.warning("ticket %s was not written to: %s", report.ticket, error.message)
         if isinstance(error, NotFound):
-            known = self._world.store.tickets.ticket(report.ticket)
-            if known is not None and not known.gone and error.code == "unknown_issue":
-                gone = replace(
-                    known, gone=True, decided="", synced_at=now
-                )  # followed at the next look
-                self._world.store.tickets.change(gone)
+            if error.code == "unknown_issue":
+                mark_gone(self._world.store.tickets, report.ticket, now)
             return replace(report, done=done, begun_at=0.0, swept=True, error=error.message)
         pause = pause_after(error, report.tries, now, first_s=5.0, longest_s=LONGEST_PAUSE_S)
         begun = report.begun_at if error.code in ("outcome_unknown", "host_unreachable") else 0.0

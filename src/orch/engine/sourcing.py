@@ -29,7 +29,7 @@ from orch.model.errors import NotFound, OrchError
 from orch.model.event import Actor
 from orch.model.run import TERMINAL
 from orch.model.task import CLOSED, Task
-from orch.model.ticket_books import Known, SourceState, stamp_of
+from orch.model.ticket_books import Known, SourceState, TicketBooks, stamp_of
 from orch.model.tracked import Tracked, apart
 from orch.ports import Store, TicketSource
 
@@ -145,9 +145,7 @@ class Sourcing:
             except NotFound as error:
                 if error.code != "unknown_issue":
                     raise
-                known = self._books.ticket(f"{name}:{source_id}")
-                if known is not None and not known.gone:
-                    self._books.change(replace(known, gone=True, decided="", synced_at=now))
+                mark_gone(self._books, f"{name}:{source_id}", now)
         return self._books.put([row for row in found if row.ticket.source == name])
 
     # --- what follows
@@ -264,6 +262,13 @@ class Sourcing:
             elif task.reason != told_waiting(waits):
                 hint = f"orch task retry {task.id}"
                 self._store.send(NoteTask(task.id, told_waiting(waits), hint), self._actor)
+
+
+def mark_gone(books: TicketBooks, id: str, now: float) -> None:
+    """The tracker does not know the ticket any more; what follows from it is the next look's."""
+    known = books.ticket(id)
+    if known is not None and not known.gone:
+        books.change(replace(known, gone=True, decided="", synced_at=now))
 
 
 def _of(ticket: Tracked) -> str:

@@ -6,32 +6,34 @@ each forge in use, and shows of it what is its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 from orch.model.effect import Strategy
 from orch.model.pull import Check, CheckState, PullRequest
 from orch.model.repo import Repo
 from orch.ports import Forge
 
+K = TypeVar("K", bound=Hashable)
 
-class ChosenForges:
-    """`orch.ports.Forge` over several. `choose` gives a word for the forge of a repository (by its
-    slug), `names` those that are in use, `make` the forge of such a word."""
+
+class ChosenForges(Generic[K]):
+    """`orch.ports.Forge` over several. `choose` gives what stands for the forge of a repository (by
+    its slug), `chosen` all of that which is in use, `make` the forge that it stands for."""
 
     def __init__(
-        self, choose: Callable[[str], str], names: Callable[[], Iterable[str]],
-        make: Callable[[str], Forge], name: str = "chosen",
+        self, choose: Callable[[str], K], chosen: Callable[[], Iterable[K]],
+        make: Callable[[K], Forge], name: str = "chosen",
     ) -> None:  # fmt: skip
         self._choose = choose
-        self._names = names
+        self._chosen = chosen
         self._make = make
-        self._made: dict[str, Forge] = {}
+        self._made: dict[K, Forge] = {}
         self.name = name
 
     def of(self, repo: Repo) -> Forge:
         """The forge of this repository; made when it is first needed."""
-        return self._named(self._choose(repo.slug))
+        return self._forge(self._choose(repo.slug))
 
     def open_pr(
         self, repo: Repo, *, head: str, base: str, head_sha: str, title: str, body: str,
@@ -50,9 +52,9 @@ class ChosenForges:
             return self.of(repo).list_prs(repo)
         found = [
             pull
-            for name in self._in_use()
-            for pull in self._named(name).list_prs()
-            if self._choose(pull.repo) == name
+            for choice in self._in_use()
+            for pull in self._forge(choice).list_prs()
+            if self._choose(pull.repo) == choice
         ]
         found.sort(key=lambda pull: (pull.created, pull.repo, pull.number), reverse=True)
         return tuple(found)
@@ -93,15 +95,15 @@ class ChosenForges:
     def problems(self) -> Sequence[str]:
         """What is broken in the records of each forge that keeps its own."""
         told: list[str] = []
-        for name in self._in_use():
-            ask: Any = getattr(self._named(name), "problems", tuple)
+        for choice in self._in_use():
+            ask: Any = getattr(self._forge(choice), "problems", tuple)
             told += ask()
         return tuple(told)
 
-    def _in_use(self) -> list[str]:
-        return sorted(set(self._names()))
+    def _in_use(self) -> list[K]:
+        return sorted(set(self._chosen()), key=str)
 
-    def _named(self, name: str) -> Forge:
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return self._made[name]
+    def _forge(self, choice: K) -> Forge:
+        if choice not in self._made:
+            self._made[choice] = self._make(choice)
+        return self._made[choice]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from contextlib import AbstractContextManager
 
 from orch.git import checkouts, disposal, failures, names, pinned, places, refs, refusals, status
 from orch.git.gateway import Gateway, Place
@@ -191,7 +190,7 @@ def check_out(gateway: Gateway, repo: Repo, worktree: Worktree) -> None:
     _finish(places.find_tree(repo, worktree), worktree)
 
 
-def _adding(repo: Repo) -> AbstractContextManager[None]:
+def _adding(repo: Repo) -> contextlib.AbstractContextManager[None]:
     """One of ours makes a worktree at a time: git reads the entries of all before it makes one, and
     cannot read a half made one."""
     return checkouts.alone(os.path.join(repo.pinned_dir, "adding"))

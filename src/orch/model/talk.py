@@ -103,17 +103,21 @@ def _said(blocks: Sequence[prose.Block]) -> list[prose.Block]:
     """The paragraphs that are neither quoted nor folded away by `<details>`."""
     found, folds = [], 0
     for block in blocks:
-        if block.kind == "html" and not block.within:
-            folds = _folds(block.content, folds)
-        elif block.kind == "prose" and "quote" not in block.within:
-            before, tags = folds, ""
-            if not block.within and "<" in block.content:
-                spans = prose.spans(block.content)
-                tags = "".join(block.content[s.start : s.end] for s in spans if s.kind == "tag")
-                folds = _folds(tags, folds)
-            if not before and not _FOLD.search(tags):
-                found.append(block)
+        tags = "" if block.within else _tags(block)
+        before, folds = folds, _folds(tags, folds)
+        own = block.kind == "prose" and "quote" not in block.within
+        if own and not before and not _FOLD.search(tags):
+            found.append(block)
     return found
+
+
+def _tags(block: prose.Block) -> str:
+    if block.kind == "html":
+        return block.content
+    if block.kind != "prose" or "<" not in block.content:
+        return ""
+    spans = prose.spans(block.content)
+    return "".join(block.content[one.start : one.end] for one in spans if one.kind == "tag")
 
 
 def _folds(tags: str, depth: int) -> int:

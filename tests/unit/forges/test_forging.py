@@ -27,7 +27,8 @@ def choice(sources: dict[str, SourceConfig], slug: str = "thing", **forges: Forg
     forging = Forging(lambda: config, lambda name: repo, {})
     chosen = forging.choice_of(slug)
     settings = forging.settings_of(chosen)
-    return " ".join(filter(None, (chosen, settings.token.reveal(), settings.base_url)))
+    name = "@".join(filter(None, chosen))
+    return " ".join(filter(None, (name, settings.token.reveal(), settings.base_url)))
 
 
 def test_each_repository_has_the_credential_of_its_own_source() -> None:
