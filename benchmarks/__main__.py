@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import journal, listings, programs, service, watching, webhooks
+from benchmarks import endings, journal, listings, programs, service, watching, webhooks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +29,7 @@ def main() -> int:
             _main_job,
             _journal,
             _agents,
+            _endings,
             _books,
             _service,
             _webhooks,
@@ -123,6 +124,10 @@ def _agents(folder: Path) -> list[dict[str, Any]]:
         what = "memory of the engine (wrappers apart) against 80 MiB"
         found.append(row(what, seen.peak_mib, 80.0, "MiB", most=1))
     return found
+
+
+def _endings(folder: Path) -> list[dict[str, Any]]:
+    return endings.rows(folder, row)
 
 
 def _books(folder: Path) -> list[dict[str, Any]]:

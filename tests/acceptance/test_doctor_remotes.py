@@ -73,7 +73,7 @@ def test_who_does_not_answer_is_not_waited_for(octo: Octo) -> None:
             begun = time.monotonic()
             found = {one.name: one for one in looks(orch, patience_s=0.3)
                      if not one.name.startswith("remote")}  # fmt: skip
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 20
         finally:
             orch.close()
     assert set(found) == {"source thing", "forge github"}

@@ -213,7 +213,7 @@ def test_however_a_program_behaves_it_is_over_in_time(
     ending = tell(["sh", "-c", words], b"{}", environ=ENVIRON, cwd=str(tmp_path), timeout_s=0.5)
     assert told in ending.failure
     assert len(ending.output) <= KEPT
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
 
 
 def test_what_a_program_leaves_in_its_group_ends_with_it(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_a_server_that_is_slow_for_ever_is_left_in_time(drip: bytes) -> None:
         over.set()
         server.join()
     assert "no answer within 0.5 s" in told
-    assert took < 3
+    assert took < 20
 
 
 # --- notices

@@ -241,7 +241,7 @@ def test_a_slow_operation_holds_up_nobody(service: Service) -> None:
     assert raw.ask("ps")["result"] == [], "the same connection"
     with service.client() as other:
         assert other.call("ps") == []
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 15
     go.set()
     assert sorted(raw.hear()["result"] for _ in range(8)) == [str(n) for n in range(8)]
     raw.close()

@@ -145,7 +145,7 @@ def test_h14_h15_a_question_finds_nobody_to_wait_for(room: Room, opened: str) ->
     room.start("a1", "sh", "-c", f"read answer < {opened}; read answer; exit 6", stdin="")
     ended = room.record("a1")
     assert ended.exit_code == 6
-    assert ended.ended_at - ended.started_at < 5
+    assert ended.ended_at - ended.started_at < 15
 
 
 # --- ends
@@ -174,11 +174,11 @@ def test_wall_time_is_for_the_whole_tree_and_for_the_deaf(room: Room) -> None:
     ended = room.record("a1")
     assert (ended.timed_out, ended.exit_code, ended.signal) == (True, 137, 9)
     assert room.text("a1") == "x" * 8
-    assert 0.4 <= ended.ended_at - ended.started_at < 5
+    assert 0.4 <= ended.ended_at - ended.started_at < 30
 
 
 def test_a_program_may_use_its_grace_when_the_wall_time_is_over(room: Room) -> None:
-    room.start("a1", "sh", "-c", "trap 'echo saved; exit 3' TERM; sleep 600 & wait", timeout_s=0.3)
+    room.start("a1", "sh", "-c", "trap 'echo saved; exit 3' TERM; sleep 600 & wait", timeout_s=1.5)
     ended = room.record("a1")
     assert (ended.timed_out, ended.exit_code, ended.signal) == (True, 3, 0)
     assert room.text("a1") == "saved\n"
@@ -212,7 +212,7 @@ def test_h112_daemons_end_with_their_attempt_and_do_not_delay_it(room: Room, kin
     room.start("a1", "sh", "-c", f"{argv}; echo done; exit 3")
     ended = room.record("a1")
     assert (ended.exit_code, room.text("a1")) == (3, "done\n")
-    assert ended.ended_at - ended.started_at < 2.5
+    assert ended.ended_at - ended.started_at < 15
     assert terminalrooms.settled(lambda: sleepers(room)) == {}
 
 

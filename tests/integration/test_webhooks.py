@@ -282,7 +282,7 @@ def test_a_fault_of_ours_is_told_in_the_log_and_ends_one_request_only(
 
 @pytest.mark.parametrize("begun", [b"", b"POST /webhooks/hub HT", b"POST / HTTP/1.1\r\nA: b\r\n"])
 def test_a_head_that_does_not_end_is_cut_off(tmp_path: Path, begun: bytes) -> None:
-    with an_intake(tmp_path, head_s=0.3) as server, server.raw() as talk:
+    with an_intake(tmp_path, head_s=1.0) as server, server.raw() as talk:
         talk.sendall(begun)
         assert _ended(talk)
         assert server.send(sent("github"))[0] == 202
@@ -291,28 +291,28 @@ def test_a_head_that_does_not_end_is_cut_off(tmp_path: Path, begun: bytes) -> No
 def test_a_head_that_dribbles_is_cut_off_on_a_kept_connection_too(tmp_path: Path) -> None:
     """Slowloris: a byte now and then is no reason to wait longer."""
     request = sent("github")
-    with an_intake(tmp_path, head_s=0.5) as server, server.raw() as talk:
+    with an_intake(tmp_path, head_s=1.0) as server, server.raw() as talk:
         talk.sendall(_head(len(request.body), *_lines(request)) + request.body)
         assert talk.recv(4096).startswith(b"HTTP/1.1 202")
         began = time.monotonic()
         try:
-            while time.monotonic() - began < 10:
+            while time.monotonic() - began < 30:
                 talk.sendall(b"P" if began == 0 else b"x")
                 time.sleep(0.05)
         except OSError:
             pass  # cut off, as it should be
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
-def test_a_head_without_bound_is_cut_off(server: IntakeServer) -> None:
-    with server.raw() as talk:
+def test_a_head_without_bound_is_cut_off(tmp_path: Path) -> None:
+    with an_intake(tmp_path, head_s=60.0) as server, server.raw() as talk:
         talk.sendall(b"POST /webhooks/hub HTTP/1.1\r\n")
         with contextlib.suppress(ConnectionError):
             for number in range(200):
                 talk.sendall(b"X-%d: " % number + b"y" * 4000 + b"\r\n")
         began = time.monotonic()
         assert _ended(talk)
-        assert time.monotonic() - began < 5  # for its size, and not for its time
+        assert time.monotonic() - began < 30  # for its size, and not for its time
 
 
 def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:

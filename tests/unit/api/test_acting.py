@@ -176,7 +176,7 @@ def test_a_record_longer_than_is_held_is_passed_over() -> None:
     tracemalloc.stop()
     assert found == ["… (a record of more than 1 MiB)\n", "message after"]
     assert most < 8 * acting.RECORD_LIMIT
-    assert took < 5
+    assert took < 60
 
 
 def test_a_record_just_short_enough_is_read() -> None:

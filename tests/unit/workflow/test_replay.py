@@ -240,7 +240,7 @@ def test_h105_a_journaled_outcome_that_cannot_be_read_stops_the_replay() -> None
 
 
 def test_a_thousand_steps_replay_quickly() -> None:
-    """The target is 50 ms of a free processor; ten times that is a bug, not a slow day."""
+    """The target is 50 ms of a free processor (`./dev bench`); a hundred times that is a bug."""
 
     @do
     def long() -> Any:
@@ -255,4 +255,4 @@ def test_a_thousand_steps_replay_quickly() -> None:
     assert len(steps) == 1_000
     began = time.process_time()
     assert replay(Driver(long(), expand), steps).progress.finished
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 5
