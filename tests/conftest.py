@@ -15,13 +15,13 @@ pytest.register_assert_rewrite(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every-call", action="store_true",
-        help="let the crash tests of git end it at every system call, not at every fourth",
+        "--thorough", action="store_true",
+        help="kill at every point instead of at some, and play all seeds instead of half",
     )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--every-call"):
+    if config.getoption("--thorough"):
         stride.step = 1
 
 

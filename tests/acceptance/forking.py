@@ -29,6 +29,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 _HEAD = struct.Struct("!I")
 _STATUS = struct.Struct("!i")
@@ -56,22 +57,16 @@ class Origin:
     ) -> subprocess.CompletedProcess[bytes]:  # fmt: skip
         """Like `subprocess.run([sys.executable, "-m", "orch", *words], …)`: it waits until the
         command has ended and nobody holds its output any more."""
-        self._start()
         argv = [sys.executable, "-m", "orch", *words]
-        told = json.dumps([list(words), str(cwd), dict(env)]).encode("utf-8", "surrogateescape")
         kept: list[list[bytes]] = [[], []]
-        with contextlib.ExitStack() as ends, socket.socket(socket.AF_UNIX) as channel:
+        with contextlib.ExitStack() as ends:
             pipes = [os.pipe() for _ in range(3)]
-            theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
             mine = [os.fdopen(pipes[0][1], "wb"), os.fdopen(pipes[1][0], "rb"),
                     os.fdopen(pipes[2][0], "rb")]  # fmt: skip
             for end in mine:
                 ends.callback(_closed, end)
-            channel.connect(self._path)
-            socket.send_fds(channel, [_HEAD.pack(len(told))], theirs)
-            for end_fd in theirs:
-                os.close(end_fd)
-            channel.sendall(told)
+            theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
+            channel = ends.enter_context(self._asked(words, cwd, env, theirs))
             helpers = [
                 threading.Thread(target=_give, args=(mine[0], given), daemon=True),
                 threading.Thread(target=_keep, args=(mine[1], kept[0]), daemon=True),
@@ -95,6 +90,30 @@ class Origin:
                 raise subprocess.TimeoutExpired(argv, timeout) from error
         return subprocess.CompletedProcess(argv, status, b"".join(kept[0]), b"".join(kept[1]))
 
+    def start(self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Started:
+        """Like `subprocess.Popen([sys.executable, "-m", "orch", *words], …)` with nothing to read,
+        pipes for what it prints, and a session of its own."""
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        out, err = os.pipe(), os.pipe()
+        channel = self._asked(words, cwd, env, [nothing, out[1], err[1]])
+        pid = _STATUS.unpack(_exactly(channel, _STATUS.size))[0]
+        argv = [sys.executable, "-m", "orch", *words]
+        return Started(argv, pid, channel, os.fdopen(out[0]), os.fdopen(err[0]))
+
+    def _asked(
+        self, words: Sequence[str], cwd: Path, env: Mapping[str, str], streams: list[int]
+    ) -> socket.socket:
+        """Where a new command's number and then its exit code come from; `streams` are its own."""
+        self._start()
+        told = json.dumps([list(words), str(cwd), dict(env)]).encode("utf-8", "surrogateescape")
+        channel = socket.socket(socket.AF_UNIX)
+        channel.connect(self._path)
+        socket.send_fds(channel, [_HEAD.pack(len(told))], streams)
+        for number in streams:
+            os.close(number)
+        channel.sendall(told)
+        return channel
+
     def _start(self) -> None:
         with self._lock:
             if self._process is not None:
@@ -111,6 +130,70 @@ class Origin:
                 assert self._process.poll() is None, "the origin of commands ended"
                 assert time.monotonic() < deadline, "the origin of commands did not come up"
                 time.sleep(0.02)
+
+
+class Started:
+    """A command that goes on; what `subprocess.Popen` calls these things."""
+
+    stdin = None
+
+    def __init__(
+        self, args: list[str], pid: int, channel: socket.socket, stdout: TextIO, stderr: TextIO
+    ) -> None:
+        self.args, self.pid, self.stdout, self.stderr = args, pid, stdout, stderr
+        self.returncode: int | None = None
+        self._channel = channel
+        self._kept: tuple[list[str], list[str]] = ([], [])
+        self._readers: list[threading.Thread] = []
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            with selectors.DefaultSelector() as chosen:
+                chosen.register(self._channel, selectors.EVENT_READ)
+                if not chosen.select(timeout):
+                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = _STATUS.unpack(_exactly(self._channel, _STATUS.size))[0]
+            self._channel.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """May be called again after a timeout; nothing that was read is lost."""
+        until = None if timeout is None else time.monotonic() + timeout
+        if not self._readers:
+            self._readers = [
+                threading.Thread(target=_keep, args=(stream, kept), daemon=True)
+                for stream, kept in zip((self.stdout, self.stderr), self._kept, strict=True)
+            ]
+            for reader in self._readers:
+                reader.start()
+        for reader in self._readers:
+            reader.join(_left(until))
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        self.wait(_left(until))
+        for stream in (self.stdout, self.stderr):
+            stream.close()
+        return "".join(self._kept[0]), "".join(self._kept[1])
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - time.monotonic())
 
 
 @functools.cache
@@ -130,7 +213,7 @@ def _give(end: object, given: bytes) -> None:
     _closed(end)
 
 
-def _keep(end: object, kept: list[bytes]) -> None:
+def _keep(end: object, kept: list[Any]) -> None:
     with contextlib.suppress(ValueError):
         kept.append(end.read())  # type: ignore[attr-defined]
 
@@ -186,8 +269,11 @@ def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
         told = _exactly(channel, _HEAD.unpack(head)[0])
         pid = os.fork()
         if pid == 0:
+            os.setsid()
+            channel.sendall(_STATUS.pack(os.getpid()))  # and from now on its group has a name
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, before)
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the caller ignores
             chosen.close()  # nothing that Python keeps may close a number that is another file then
             for theirs in (listening, channel, *running.values()):
                 theirs.detach()
@@ -198,7 +284,6 @@ def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
             return words, cwd, env
         for fd in fds:
             os.close(fd)
-        channel.sendall(_STATUS.pack(pid))
         running[pid] = channel
 
 
@@ -221,7 +306,6 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     words, cwd, env = _serve(sys.argv[1])
-    os.setsid()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.acceptance import world as worlds
 from tests.acceptance.test_tasks import left, serving
-from tests.acceptance.world import World
+from tests.acceptance.world import Process, World
 
 JUDGE = """
 import os, sys
@@ -92,7 +91,7 @@ def in_state(world: World, state: str, number: int = 1, reason: str = "") -> dic
     return found
 
 
-def add(world: World) -> subprocess.Popen[str]:
+def add(world: World) -> Process:
     service = serving(world)
     world.ask("task", "add", "Write it", "--repo", "thing", "--agent", "one")
     return service

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from orch.store.connection import APPLICATION_ID
 from orch.store.statements import migrations
 from tests.acceptance.test_tasks import left, serving
-from tests.acceptance.world import World, furnished
+from tests.acceptance.world import Process, World, furnished
 
 RULES = """
 [service]
@@ -97,7 +96,7 @@ def test_a_service_that_is_held_still_longer_than_its_limits_does_nothing_twice(
     assert left(service) == 0
 
 
-def _held_still(world: World, service: subprocess.Popen[str]) -> None:
+def _held_still(world: World, service: Process) -> None:
     """Stop it at a moment when it is not writing: a stopped writer keeps the books, as it must."""
 
     def free() -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance import world as worlds
-from tests.acceptance.world import World
+from tests.acceptance.world import Process, World
 
 FAILS = ["sh", "-c", "echo broken; exit 3"]
 
@@ -23,7 +22,7 @@ def world(person: Path) -> Any:
     made.close()
 
 
-def serving(world: World) -> subprocess.Popen[str]:
+def serving(world: World) -> Process:
     process = world.start("serve", "--json")
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -42,7 +41,7 @@ def settled(world: World, number: int) -> dict[str, Any]:
     return found
 
 
-def left(process: subprocess.Popen[str]) -> int:
+def left(process: Process) -> int:
     process.send_signal(signal.SIGTERM)
     return process.wait(timeout=20)
 

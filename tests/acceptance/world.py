@@ -25,6 +25,7 @@ from tests.acceptance import forking
 
 PERSON = "[user]\n\tname = Pat Person\n\temail = pat@localhost\n"
 LIMIT_S = 60.0
+Process = subprocess.Popen[str] | forking.Started
 WRITES = ["sh", "-c", 'echo "work of $ORCH_ATTEMPT" > work.txt; echo written']
 
 
@@ -63,7 +64,7 @@ class World:
     repo: Path
     remote: Path
     extra: dict[str, str] = field(default_factory=dict)
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    started: list[Process] = field(default_factory=list)
 
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -117,8 +118,12 @@ class World:
         assert self.snapshot() == before
         return error
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, *words: str, env: Mapping[str, str] | None = None) -> Process:
         """Start a command in a group of its own, with Ctrl-C working whatever the caller ignores."""
+        if forking.fits(self.environ(env)):
+            begun = forking.origin().start(words, cwd=self.root, env=self.environ(env))
+            self.started.append(begun)
+            return begun
         process = subprocess.Popen(
             [sys.executable, "-m", "orch", *words], cwd=self.root, env=self.environ(env),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -236,10 +241,12 @@ class World:
         """Look until `wanted` gives something; what it gave."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
+            began = time.monotonic()
             found = wanted()
             if found:
                 return found
-            time.sleep(0.02)
+            # A look that costs much, as a command does, leaves room for what it waits for.
+            time.sleep(min(0.5, max(0.02, 2 * (time.monotonic() - began))))
         raise AssertionError(f"{what} did not come within {limit_s:g} s")
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stride
 from tests.chaos import trial
 from tests.chaos.scenario import PLAYS, make
 
@@ -16,8 +17,9 @@ pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SLICES = 2
 RANDOM_KILLS = 6
-EVERY = 80
+EVERY_SHARED = 80 if stride.thorough() else 160
 """Of the points that the plays share."""
+EVERY_BASIC = 4 if stride.thorough() else 8
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
-def chosen(names: list[str], known: frozenset[str], every: int = EVERY) -> list[int]:
+def chosen(names: list[str], known: frozenset[str], every: int) -> list[int]:
     """The numbers (from 1) of every so many points and of the first of each name that is not
     `known`."""
     new = {names.index(name) + 1 for name in set(names) - known}
@@ -55,14 +57,15 @@ def test_killed_at_every_point(
     """Every failpoint (before and after each journal write and each act), each with one of the
     three victims in turn, so that over the points of a template each kind of act meets each.
 
-    `basic_pr` is killed at the first point of each name and at every fourth one. Of the others,
+    `basic_pr` is killed at the first point of each name and at some others. Of the other plays,
     which have most in common with it, only the points are taken here that it does not have, and
-    every eightieth; `./dev chaos --points` takes all."""
+    a few; `./dev chaos --points` takes all."""
     stage = trial.Stage(place / "w")
     names = trial.points(stage, template)
     assert len(names) > 20, names
     whole = template == "basic_pr"
-    numbers = chosen(names, frozenset() if whole else common, 4 if whole else EVERY)
+    every = EVERY_BASIC if whole else EVERY_SHARED
+    numbers = chosen(names, frozenset() if whole else common, every)
     bad = []
     for number in numbers[part::parts]:
         victim = trial.VICTIMS[(number // 2) % len(trial.VICTIMS)]

@@ -7,6 +7,7 @@ rule holds; so that a test can hold it against the real tree and against one wit
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import sys
@@ -46,7 +47,13 @@ NOT_OURS |= {".hypothesis", ".ruff_cache", ".mypy_cache", ".pytest_cache", ".imp
 def modules(root: Path) -> Iterator[tuple[str, Path, ast.Module]]:
     """Path from the root, path and syntax tree of every module of the product."""
     for path in sorted((root / "src" / "orch").rglob("*.py")):
-        yield str(path.relative_to(root)), path, ast.parse(path.read_text("utf-8"))
+        yield str(path.relative_to(root)), path, parsed(path.read_text("utf-8"))
+
+
+@functools.lru_cache(maxsize=1000)
+def parsed(text: str) -> ast.Module:
+    """Shared by all rules: nobody changes it."""
+    return ast.parse(text)
 
 
 def texts(root: Path) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,12 @@ CASES: list[tuple[Rule, str, str]] = [
     (rules.registry_hosts, "dev", "INDEX = 'https://py" + "pi.org/simple'\n"),
 ]
 NAMES = sorted({rule.__name__ for rule, _, _ in CASES})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_kept_no_longer_than_needed() -> Iterator[None]:
+    yield
+    rules.parsed.cache_clear()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.linux]
 Furnish = Callable[..., World]
 
 
-SPEAKERS = ("kimi", "opencode", "gemini")[: 3 if stride.step == 1 else 1]
-"""All of them with `./dev test --every-call`."""
+SPEAKERS = ("kimi", "opencode", "gemini")[: 3 if stride.thorough() else 1]
+"""All of them with `./dev test --thorough`."""
 
 
 @pytest.fixture(params=SPEAKERS)

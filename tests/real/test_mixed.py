@@ -6,14 +6,13 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.world import World
+from tests.acceptance.world import Process, World
 from tests.real.machine import Machine
 
 pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.timeout(240)]
@@ -22,7 +21,7 @@ SEEDS = [int(word) for word in os.environ.get("ORCH_SEEDS", "1").split(",")]
 WORK = 'CMD<<sleep 4; basename "$PWD" > "$(basename "$PWD").txt">>'
 
 
-def killed(process: subprocess.Popen[str]) -> None:
+def killed(process: Process) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

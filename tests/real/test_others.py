@@ -17,8 +17,8 @@ from tests.real.machine import Machine
 
 OWN = ("opencode", "gemini", "kimi", "qwen", "copilot")
 """Those with a program of their own."""
-ALL = stride.step == 1
-"""`./dev test --every-call tests/real` takes all of each; what follows is for every run."""
+ALL = stride.thorough()
+"""`./dev test --thorough tests/real` takes all of each; what follows is for every run."""
 FAILING = OWN if ALL else ("gemini", "kimi")
 TALKING = OWN if ALL else ("gemini", "kimi", "copilot")
 IDLE = OWN if ALL else ("kimi",)

@@ -198,7 +198,7 @@ def test_a_task_is_retried_with_its_conversation(machine: Machine, agent: str) -
 @pytest.mark.parametrize(
     ("scenario", "code"),
     [("429", "rate_limit"), ("401", "auth"), ("500", "server_error"), ("credit", "billing")][
-        : 4 if stride.step == 1 else 2
+        : 4 if stride.thorough() else 2
     ],
 )
 def test_a_failure_of_an_interactive_claude_ends_it(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,11 +11,12 @@ from orch.engine.engine import Engine
 from orch.model import budget, task_rules
 from orch.model.run import Run
 from orch.store.memory import MemoryStore
+from tests import stride
 from tests.sim.queue_auditor import complaints
 from tests.sim.queue_universe import QueueUniverse
 from tests.sim.seeds import all_end_well, found_by
 
-SEEDS = int(os.environ.get("ORCH_SIM_QUEUE_SEEDS", "200"))
+SEEDS = stride.of(200, "ORCH_SIM_QUEUE_SEEDS")
 CHUNKS = 10
 
 pytestmark = pytest.mark.sim

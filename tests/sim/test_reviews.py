@@ -3,7 +3,6 @@ of their wishes reaches the agent once."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import Any
 
@@ -11,11 +10,12 @@ import pytest
 
 from orch.engine import reviews
 from orch.model import review_rules
+from tests import stride
 from tests.sim.queue_auditor import complaints
 from tests.sim.review_universe import ReviewUniverse
 from tests.sim.seeds import all_end_well, found_by
 
-SEEDS = int(os.environ.get("ORCH_SIM_REVIEW_SEEDS", "60"))
+SEEDS = stride.of(64, "ORCH_SIM_REVIEW_SEEDS")
 CHUNKS = 4
 
 pytestmark = pytest.mark.sim

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 from typing import Any
 
 import pytest
 
 from orch.engine import programs
 from orch.engine.step_context import StepContext
+from tests import stride
 from tests.sim.auditor import complaints
 from tests.sim.flows import FLOWS, STOPPABLE
 from tests.sim.seeds import all_end_well, found_by
 from tests.sim.universe import Faults, Universe
 
-SEEDS = int(os.environ.get("ORCH_SIM_SEEDS", "2000"))
+SEEDS = stride.of(2000, "ORCH_SIM_SEEDS")
 CHUNKS = 20
 NAMES = sorted(FLOWS)
 
@@ -87,7 +87,7 @@ def test_a_planted_bug_that_crosses_parallel_results_is_found(
 
 @pytest.mark.parametrize("abort", [False, True])
 def test_stopped_and_aborted_runs_leave_nothing_alive(abort: bool) -> None:
-    for seed in range(100):
+    for seed in range(stride.of(100)):
         universe = Universe(seed, NAMES[seed % len(NAMES)])
         runs = [universe.create_run()]
         moment = universe.rng.random() * 8
@@ -103,7 +103,7 @@ def test_stopped_agents_end_for_good_and_their_run_goes_on(
     """Whenever it is asked for, and however often the engine dies over it."""
     monkeypatch.setitem(FLOWS, "stoppable", STOPPABLE)
     seen: set[str] = set()
-    for seed in range(200):
+    for seed in range(stride.of(200)):
         universe = Universe(seed, "stoppable")
         run = universe.create_run()
         names = {"b", *universe.rng.sample(["a", "c", "d"], universe.rng.randrange(4))}
