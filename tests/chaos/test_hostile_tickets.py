@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from orch.testing import evil
-from tests import stride
 from tests.chaos.hostile import Hostile, hostile
 from tests.trackers_world import PROJECT
 
-TICKETS = stride.of(50, "ORCH_TEST_TICKETS")
+TICKETS = int(os.environ.get("ORCH_TEST_TICKETS", "50"))
 """`ORCH_TEST_TICKETS=200` for the whole list."""
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120 + 4 * TICKETS)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.sim.flows import FLOWS, STOPPABLE
 from tests.sim.seeds import all_end_well, found_by
 from tests.sim.universe import Faults, Universe
 
-SEEDS = stride.of(2000, "ORCH_SIM_SEEDS")
+SEEDS = int(os.environ.get("ORCH_SIM_SEEDS", "2000"))
 CHUNKS = 20
 NAMES = sorted(FLOWS)
 
