@@ -207,7 +207,7 @@ def test_h106_stop_leaves_nothing_alive(room: Room, words: tuple[str, ...], io: 
     assert room.record("a1") == record
 
 
-SAVING = '''
+SAVING = """
 import signal, sys, time
 def save(*_):
     time.sleep(0.5)
@@ -216,7 +216,7 @@ def save(*_):
 signal.signal(signal.SIGTERM, save)
 print("up", flush=True)
 time.sleep(600)
-'''
+"""
 
 
 def test_stop_gives_the_grace_it_was_asked_for_and_not_more(room: Room) -> None:
