@@ -27,7 +27,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -252,6 +252,7 @@ def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
     listening.listen(16)
     os.rename(path + ".new", path)
     running: dict[int, socket.socket] = {}
+    ended: dict[socket.socket, int] = {}
     chosen = selectors.DefaultSelector()
     for source in (listening, wake_in, sys.stdin):
         chosen.register(source, selectors.EVENT_READ)
@@ -261,7 +262,13 @@ def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
             os._exit(0)
         if wake_in in ready:
             os.read(wake_in, 4096)
-            _reap(running)
+            for channel, pid in _ended(running):
+                ended[channel] = pid
+                chosen.register(channel, selectors.EVENT_READ)
+        for channel in ended.keys() & ready:  # whoever started it knows, and it may be forgotten
+            chosen.unregister(channel)
+            os.waitpid(ended.pop(channel), 0)
+            channel.close()
         if listening not in ready:
             continue
         channel, _ = listening.accept()
@@ -275,7 +282,7 @@ def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
             signal.signal(signal.SIGCHLD, before)
             signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the caller ignores
             chosen.close()  # nothing that Python keeps may close a number that is another file then
-            for theirs in (listening, channel, *running.values()):
+            for theirs in (listening, channel, *running.values(), *ended):
                 theirs.detach()
             for number, fd in enumerate(fds):
                 os.dup2(fd, number)
@@ -287,18 +294,17 @@ def _serve(path: str) -> tuple[list[str], str, dict[str, str]]:
         running[pid] = channel
 
 
-def _reap(running: dict[int, socket.socket]) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        channel = running.pop(pid)
-        with contextlib.suppress(OSError):
-            channel.sendall(_STATUS.pack(os.waitstatus_to_exitcode(status)))
-        channel.close()
+def _ended(running: dict[int, socket.socket]) -> Iterator[tuple[socket.socket, int]]:
+    """Takes out who has ended, and tells so. Their numbers stay their own, as it is with `Popen`,
+    until that is read."""
+    for pid in list(running):
+        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is not None:
+            code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+            channel = running.pop(pid)
+            with contextlib.suppress(OSError):
+                channel.sendall(_STATUS.pack(code))
+            yield channel, pid
 
 
 def main() -> None:

@@ -85,6 +85,14 @@ def test_a_source_that_cannot_be_one_is_refused_before_it_is_written(octo: Octo)
         *add, "github", "--base-url", "https://ghe.example.org", code="no_project", exit_code=2
     )
     assert error["hint"] == "orch repo sources add thing --type github --project OWNER/NAME"
+    usual = (*add, "github", "--project", "a/b")
+    for said, option, value in (
+        ("--base-url", "--base-url", "nonsense"), ("--label", "--label", "a,b"),
+        ("--config (interval_s)", "--config", '{"interval_s": -1}'),
+    ):  # fmt: skip
+        error = refused(*usual, option, value, code="config_invalid", exit_code=2)
+        assert error["message"].startswith(f"{said}: expected "), error
+        assert error["hint"] == "orch repo sources add --help"
     error = refused(
         *add, "github", "--project", "a/b", "--name", "Bad_Name", code="bad_name", exit_code=2
     )

@@ -81,13 +81,9 @@ class Scenario:
             done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
         )
 
-    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environ: str) -> forking.Started:
         """Start a command in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "orch", *words],
-            cwd=self.root, env=self.environ(**environ), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+        return forking.origin().start(words, cwd=self.root, env=self.environ(**environ))
 
     def git(self, *words: str, where: Path | None = None) -> str:
         done = subprocess.run(

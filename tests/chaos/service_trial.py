@@ -9,7 +9,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 from orch.api.tasks import Tasks
 from orch.compose import open_orch
 from orch.terminals.process import identity, wait
+from tests.acceptance import forking
 from tests.chaos import auditor
 from tests.chaos.scenario import Scenario, make
 
@@ -43,7 +43,7 @@ class Service:
 
     def __init__(self, world: Scenario) -> None:
         self.world = world
-        self.process: subprocess.Popen[str] | None = None
+        self.process: forking.Started | None = None
 
     def start(self) -> None:
         self.process = self.world.start("serve", "--json")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.world import Process
 from tests.standins.github import pulls as pulls
 from tests.standins.github.faults import Chances
 from tests.standins.github.world import Issue
@@ -49,7 +49,7 @@ class Service:
 
     def __init__(self, octo: Octo) -> None:
         self._octo = octo
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Process | None = None
         self.died: list[str] = []
 
     def start(self) -> None:

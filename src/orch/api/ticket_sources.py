@@ -64,6 +64,17 @@ def wanted(orch: Orch, repo: str, kind: str, name: str, given: dict[str, Any], m
     return name or _free_name(orch, slug, kind), table
 
 
+def told_by_option(error: ConfigError, name: str, given: dict[str, Any]) -> UsageError:
+    """What the configuration refuses of a new source, by the option that said it."""
+    prefix = f"sources.{name}."
+    key = str(error.data.get("key", "")).removeprefix(prefix)
+    if not error.message.startswith(f"{prefix}{key}: "):
+        return error
+    option = f"--{key.replace('_', '-')}" if given.get(key) else f"--config ({key})"
+    reason = error.message.removeprefix(f"{prefix}{key}: ")
+    return UsageError(f"{option}: {reason}", code=error.code, hint="orch repo sources add --help")
+
+
 def questions(kind: str) -> Sequence[tuple[str, str, str]]:
     """What a person is asked for a source of that kind: (key, question, what is usual)."""
     plugin = plugins.find(plugins.SOURCES, kind)

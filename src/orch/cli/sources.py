@@ -11,6 +11,7 @@ import click
 
 from orch.cli.options import dry, examples, home, may_ask, output, shared
 from orch.cli.words import Noun
+from orch.model.errors import ConfigError
 
 
 @click.group(cls=Noun)
@@ -62,7 +63,10 @@ def add(
                     question, default=usual, show_default=bool(usual), err=True
                 )
     named, table = ts.wanted(orch, repo, kind, name, given, more)
-    edit = adding(orch.home, ("sources", named), table, os.environ)
+    try:
+        edit = adding(orch.home, ("sources", named), table, os.environ)
+    except ConfigError as error:
+        raise ts.told_by_option(error, named, given) from error
     ts.refuse_unusable(orch, named, edit.config(os.environ).sources[named])
     if dry_run:
         out.data({"name": named, **ts.encoded(table)}) if as_json else out.line(

@@ -18,7 +18,7 @@ from typing import Any
 from orch.config.explain import parsed, struct_of
 from orch.config.keys import Path, dotted
 from orch.config.kinds import Place, Wrong
-from orch.config.layers import Layer, from_file, from_text
+from orch.config.layers import Layer, Origin, from_file, from_text
 from orch.config.loading import FILE, Config, load
 from orch.config.reading import kinds_of
 from orch.config.service_tree import ModelMap
@@ -83,7 +83,7 @@ def setting(home: FilePath, key: str, word: str, environ: Mapping[str, str]) -> 
     for part in path[:-1]:
         inner = inner.setdefault(str(part), {})
     inner[str(path[-1])] = value
-    return _checked(home, was, _edited(home, path, text, change, wanted), environ), value
+    return _checked(home, path, was, _edited(home, path, text, change, wanted), environ), value
 
 
 def adding(
@@ -113,7 +113,7 @@ def adding(
             place = place[part]
         place[path[-1]] = dict(table)
 
-    return _checked(home, was, _edited(home, path, text, change, wanted), environ)
+    return _checked(home, path, was, _edited(home, path, text, change, wanted), environ)
 
 
 def unsetting(home: FilePath, key: str, environ: Mapping[str, str]) -> Edit:
@@ -140,7 +140,7 @@ def unsetting(home: FilePath, key: str, environ: Mapping[str, str]) -> Edit:
             table = table[part]
         del table[path[-1]]
 
-    return _checked(home, was, _edited(home, path, text, change, wanted), environ)
+    return _checked(home, path, was, _edited(home, path, text, change, wanted), environ)
 
 
 def _settable(key: str) -> Path:
@@ -245,14 +245,21 @@ def _new_table(path: Path, part: str, *, top: bool) -> Any:
     return tomlkit.table(is_super_table=top and path[0] in NAMED)
 
 
-def _checked(home: FilePath, was: bytes, text: str, environ: Mapping[str, str]) -> Edit:
-    """The edit, if the configuration with it is sound."""
+def _checked(home: FilePath, path: Path, was: bytes, text: str, environ: Mapping[str, str]) -> Edit:
+    """The edit, if the configuration with it is sound. What is wrong below `path` was about to be
+    written: it has no line in the file that anybody could edit."""
     layer: Layer = from_text(text, home / FILE)
     try:
         load(home, None, {}, environ, own=layer)
     except ConfigError as error:
+        message, hint, data = error.message, error.hint, error.data
+        if f"{data.get('key', '')}.".startswith(f"{dotted(path)}."):
+            message = message.removeprefix(f"{Origin(data['file'], data['line'])}: ")
+            data = {"key": data["key"]}
+            hint = "" if hint == f"edit {home / FILE}" else hint
+            hint = hint or f"orch config explain {dotted(path)}"
         raise ConfigError(
-            f"{error.message}; nothing was changed", code=error.code, hint=error.hint, **error.data
+            f"{message}; nothing was changed", code=error.code, hint=hint, **data
         ) from error
     mark = "\ufeff" if was.startswith(b"\xef\xbb\xbf") else ""
     return Edit(home, was, mark + text)

@@ -143,6 +143,16 @@ def test_what_does_not_fit_is_refused_and_the_file_stays(
     assert file.read_text() == FILE
 
 
+def test_what_was_only_to_be_written_has_no_line_to_edit(home: Path) -> None:
+    file = file_of(home)
+    with pytest.raises(ConfigError) as caught:
+        put(home, "agents.one.env.GITHUB_TOKEN", "x")
+    assert str(file) not in f"{caught.value.message} {caught.value.hint}"
+    with pytest.raises(ConfigError) as caught:
+        put(home, "defaults.agent", "nobody")
+    assert str(file) not in f"{caught.value.message} {caught.value.hint}"
+
+
 def test_a_broken_file_is_refused_before_anything(home: Path) -> None:
     file = file_of(home, FILE + "oops = \n")
     with pytest.raises(ConfigError) as caught:
