@@ -17,7 +17,7 @@ pytest.register_assert_rewrite(
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough", action="store_true",
-        help="kill at every point instead of at some, and play all seeds instead of half",
+        help="kill at more points, and play all seeds instead of half",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How much of what could be tried is tried: `./dev test --thorough PATH` tries all of it."""
+"""How much of what could be tried is tried: `./dev test --thorough PATH` tries more of it."""
 
 from __future__ import annotations
 
