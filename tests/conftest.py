@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 import pytest
@@ -24,13 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--thorough"):
         stride.step = 1
-    gc.disable()  # until all is collected: nothing of it goes before the end
-
-
-def pytest_collection_finish() -> None:
-    """Ten thousand tests are not looked through again at every collection of garbage."""
-    gc.freeze()
-    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

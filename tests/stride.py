@@ -13,7 +13,7 @@ def thorough() -> bool:
 
 
 def of(whole: int, name: str = "") -> int:
-    """How many of `whole` seeds, tickets or messages are played: half of them, or all.
+    """How many of `whole` seeds are played: half of them, or all.
 
     The variable `name` of the environment says another number.
     """

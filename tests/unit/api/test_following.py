@@ -96,7 +96,7 @@ def texts(one: Following, enough: Callable[[list[str]], bool]) -> list[str]:
     deadline = time.monotonic() + PATIENCE_S
     while not enough(said):
         assert time.monotonic() < deadline, said
-        turn = one.turn(1.0)
+        turn = one.turn(0.2)
         said += [c.text if isinstance(c, Wrote) else c.kind for c in turn.changes]
     return said
 
@@ -112,7 +112,11 @@ def test_what_was_written_comes_at_once(room: Room) -> None:
     assert texts(one, count(1)) == ["before anybody could listen\n"]
     for number in range(20):
         room.write("a", b"line %d\n" % number, "stderr")
-        assert texts(one, count(1)) == [f"line {number}\n"]
+        began = time.monotonic()
+        [told] = one.turn(30.0).changes  # whoever only looks when its time is over comes too late
+        assert isinstance(told, Wrote)
+        assert told.text == f"line {number}\n"
+        assert time.monotonic() - began < 15
 
 
 def test_lines_are_told_whole_and_halves_after_a_while(
