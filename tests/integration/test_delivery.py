@@ -40,7 +40,9 @@ MODES = 60
 DEAD = 30
 SLOW = 24
 FICKLE = 48
-PATIENCE = Patience(ready_s=8.0, busy_s=0.6, settle_s=0.2, read_s=3.0, limit_s=20.0, pause_s=0.004)
+# Who reads on is waited for, however busy the machine; who does not is given up soon.
+STEADY = Patience(ready_s=30.0, busy_s=0.6, settle_s=0.2, read_s=30.0, limit_s=60.0, pause_s=0.004)
+SHORT = Patience(ready_s=8.0, busy_s=0.6, settle_s=0.2, read_s=3.0, limit_s=20.0, pause_s=0.004)
 PASTE, END = b"\x1b[200~", b"\x1b[201~"
 ODD = (
     "-", "--", "-n", "-l hello", ";", "hello;", "a \\;", "\\", "#{pane_id}", "#(touch x)", "%1",
@@ -135,9 +137,11 @@ while True:
 SENDER = """
 import sys
 from pathlib import Path
+from orch.terminals.delivery import Patience
 from orch.terminals.tmux import Tmux
-run, path, directory = sys.argv[1:]
-Tmux(Path(run), path=path).send("orch-killed", directory, "hello", key="once")
+run, path, name, directory, read_s = sys.argv[1:]
+terminals = Tmux(Path(run), path=path, patience=Patience(read_s=float(read_s)))
+print(terminals.send(name, directory, "hello", key="once").code)
 """
 
 
@@ -150,6 +154,7 @@ class Desk:
         self.place = place
         self.name = name
         self.style = style
+        self.terminals = place.terminals
         self.log = place.home / f"{name}.log"
         self.offset = 0
         match style:
@@ -179,7 +184,20 @@ class Desk:
 
     def send(self, text: str, key: str = "") -> Delivery:
         key = key or f"k{next(self.keys)}"
-        return self.place.terminals.send(f"orch-{self.name}", self.directory, text, key=key)
+        return self.terminals.send(f"orch-{self.name}", self.directory, text, key=key)
+
+    def wake(self) -> None:
+        """Let a reader that waits for it read on."""
+        for pid in self.place.processes():
+            if self.place.wrapper(self.name) == parent(pid):
+                os.kill(pid, signal.SIGUSR1)
+
+    def sender(self, read_s: float) -> subprocess.Popen[str]:
+        """A process that sends `hello` and prints the answer's code."""
+        words = [str(self.place.home / "run"), self.place.path, f"orch-{self.name}", self.directory]
+        return subprocess.Popen(
+            [sys.executable, "-c", SENDER, *words, str(read_s)], stdout=subprocess.PIPE, text=True
+        )
 
     def expected(self, text: str) -> bytes:
         body = text.encode()
@@ -225,7 +243,7 @@ class Desk:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Room]:
     with room() as made:
-        made.terminals = Tmux(made.home / "run", path=made.path, patience=PATIENCE)
+        made.terminals = Tmux(made.home / "run", path=made.path, patience=STEADY)
         yield made
 
 
@@ -353,12 +371,12 @@ def test_a_fickle_reader_is_never_said_to_have_got_what_it_has_not(place: Room, 
         Desk(place, f"{style.replace(' ', '-')}{n}", style, number)
         for n, number in enumerate(numbers)
     ]
+    for desk in desks:
+        desk.terminals = Tmux(place.home / "run", path=place.path, patience=SHORT)
     answers = together(desks, lambda n: ("0123456789" * 10_000)[: sizes[n]])
     if style == "stops":
         for desk in desks:  # what was taken back does not come when they read on
-            for pid in place.processes():
-                if place.wrapper(desk.name) == parent(pid):
-                    os.kill(pid, signal.SIGUSR1)
+            desk.wake()
     time.sleep(0.2)  # room for what must not come
     for (desk, text, delivery), number in zip(answers, numbers, strict=True):
         got, wanted = desk.got(), desk.expected(text)
@@ -428,14 +446,26 @@ def test_a_key_of_the_text_by_the_programs_own_choice_is_reported(place: Room) -
 def test_after_its_sender_was_killed_a_message_is_unknown_and_not_sent_again(place: Room) -> None:
     desk = Desk(place, "killed", "stops", 3)
     until(lambda: place.probe("killed") == "alive")
-    words = [str(place.home / "run"), place.path, desk.directory]
-    sender = subprocess.Popen([sys.executable, "-c", SENDER, *words])
-    until(lambda: desk.got() == b"hel")
-    sender.kill()
-    sender.wait()
+    with desk.sender(read_s=60) as sender:
+        until(lambda: desk.got() == b"hel")
+        sender.kill()
     again = desk.send("hello", key="once")
     assert (again.delivered, again.code) == (False, "unknown")
     assert desk.got() == b"hel"
+
+
+def test_what_no_program_had_because_the_machine_stood_still_is_not_counted(place: Room) -> None:
+    desk = Desk(place, "still", "stops", 3)
+    with desk.sender(read_s=2) as sender:
+        until(lambda: desk.got() == b"hel")
+        time.sleep(0.5)  # it has seen as much
+        sender.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        sender.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+        desk.wake()
+        assert sender.communicate()[0] == "\n", desk.got()
+    assert desk.got() == b"hello\r"
 
 
 def test_messages_at_once_come_one_after_the_other(place: Room) -> None:

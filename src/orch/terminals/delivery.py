@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from orch.ports import Took
 
 _LOOK_S = 0.01
+_GAP_S = 0.25
 _WRITTEN = 16 * 1024 * 1024
 _BEGUN = Undeliverable(
     UNKNOWN, "Whoever sent it ended before it was seen whether the program read it."
@@ -63,6 +64,20 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT = Patience()
+
+
+class _Clock:
+    """Seconds as one sees them go by who looks: of a time in which nobody did (this process or the
+    whole machine stood still), `_GAP_S` count, for the program may have had none of it either."""
+
+    def __init__(self) -> None:
+        self._seen = 0.0
+        self._looked = time.monotonic()
+
+    def now(self) -> float:
+        before, self._looked = self._looked, time.monotonic()
+        self._seen += min(self._looked - before, _GAP_S)
+        return self._seen
 
 
 class Courier:
@@ -105,15 +120,15 @@ class Courier:
             )
 
     def _deliver(self, body: bytes, key: str) -> Delivery:
-        deadline = time.monotonic() + self._patience.ready_s
-        leader = self._leader(deadline)
+        clock = _Clock()
+        leader = self._leader(clock)
         keyboard = Keyboard(self._server, self._name, leader)
         text = body.decode()
         with _gone_is("not_running"), opened(keyboard.device) as line:
             if not readers.sits_at(leader, line.device):
                 raise Undeliverable("not_running", _GONE)
-            desk = _Desk(keyboard, line, leader, self._patience)
-            ready = desk.ready(deadline)
+            desk = _Desk(keyboard, line, leader, self._patience, clock)
+            ready = desk.ready()
             ready.settings.check(body)
             files.put_message(self._folder, key, _BEGUN)
             before = files.size(self._folder, "stdout")
@@ -126,19 +141,19 @@ class Courier:
 
     def _see_taken(self, text: str, before: int, took: Took) -> Delivery:
         """The program's own word that the message has become a part of the conversation."""
-        deadline = time.monotonic() + self._patience.took_s
+        clock = _Clock()
         while True:
             written, _ = files.part(self._folder, "stdout", before, _WRITTEN)
             if took(written, text):
                 return Delivery(delivered=True, proof="The agent says that it has taken it up.")
-            if time.monotonic() > deadline or files.has_exit(self._folder):
+            if clock.now() > self._patience.took_s or files.has_exit(self._folder):
                 return Undeliverable(
                     UNKNOWN,
                     f"The program has read it, and has not said that it took it. {_PERHAPS}",
                 ).delivery
             time.sleep(_LOOK_S * 5)
 
-    def _leader(self, deadline: float) -> int:
+    def _leader(self, clock: _Clock) -> int:
         """The wrapper, which leads the terminal's session, once it is up."""
         while True:
             owner = files.started(self._folder)
@@ -146,7 +161,7 @@ class Courier:
                 if not process.alive(owner):
                     raise Undeliverable("not_running", _GONE)
                 return owner.pid
-            if time.monotonic() > deadline:
+            if clock.now() > self._patience.ready_s:
                 raise Undeliverable("not_reading", "The program has not been started yet.")
             time.sleep(_LOOK_S)
 
@@ -177,20 +192,23 @@ class _Look(msgspec.Struct, frozen=True):
 class _Desk:
     """One message at one terminal."""
 
-    def __init__(self, keyboard: Keyboard, line: Line, leader: int, patience: Patience) -> None:
+    def __init__(
+        self, keyboard: Keyboard, line: Line, leader: int, patience: Patience, clock: _Clock
+    ) -> None:
         self._keyboard = keyboard
         self._line = line
         self._leader = leader
         self._patience = patience
+        self._clock = clock
 
     # --- before
 
-    def ready(self, deadline: float) -> _Look:
+    def ready(self) -> _Look:
         """Wait until the program is about to read, and has read all that was typed before."""
         last: _Look | None = None
-        same_since = set_since = time.monotonic()
+        same_since = set_since = self._clock.now()
         while True:
-            look, now = self._look(), time.monotonic()
+            look, now = self._look(), self._clock.now()
             if last is None or look != last:
                 same_since = now
             if last is None or (look.group, look.settings) != (last.group, last.settings):
@@ -198,7 +216,7 @@ class _Desk:
             if self._is_ready(look, now - same_since, now - set_since):
                 return self._no_shell(look)
             last = look
-            if now > deadline:
+            if now > self._patience.ready_s:
                 raise Undeliverable(
                     "not_reading",
                     f"The program has not begun to read its terminal within"
@@ -286,7 +304,7 @@ class _Desk:
     def _see_read(self, meter: readers.Meter, wanted: int, typed: int, ready: _Look | None) -> None:
         """Wait until the meter shows `wanted` and nothing more is to come of the `typed` bytes; with
         `ready`, from programs that change nothing meanwhile."""
-        now = time.monotonic()
+        now = self._clock.now()
         limit, stall = now + self._patience.limit_s, now + self._patience.read_s
         turns, last = self._keyboard.turns(typed), (-1, -1)
         while True:
@@ -298,7 +316,7 @@ class _Desk:
                 self._see_unchanged(ready)
             if turns <= 0:
                 return
-            now = time.monotonic()
+            now = self._clock.now()
             if (unread, read or 0) != last:
                 last, stall = (unread, read or 0), now + self._patience.read_s
             if now > min(limit, stall):
