@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.world import World
 
 QUIET = 'kind = "scripted"\nscript = [{ say = "begun" }, { hang = true }]\n'
-LOUD = 'command = ["sh", "-c", "for n in 1 2 3 4 5 6 7 8; do echo $n; sleep 0.5; done; echo > x"]\n'
+LOUD = 'command = ["sh", "-c", "for n in $(seq 14); do echo $n; sleep 0.5; done; echo > x"]\n'
 
 
 @pytest.mark.linux
@@ -23,7 +23,7 @@ def test_an_agent_without_a_sign_of_life_is_ended(world: World) -> None:
 @pytest.mark.linux
 def test_one_that_goes_on_talking_is_left_alone(world: World) -> None:
     """H28: it idles, and says something now and then."""
-    world.configure({"one": LOUD + "idle_s = 2"})
+    world.configure({"one": LOUD + "idle_s = 5"})
     assert world.run("basic_pr", "--issue", "1")["status"] == "done"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +173,13 @@ def kinds(world: World) -> list[str]:
 
 def test_an_agent_that_waits_for_an_answer_is_not_stuck(asking: World) -> None:
     text = (asking.home / "config.toml").read_text()
-    limits = "[timeouts]\nstuck_simple_s = 1\nstuck_medium_s = 1\nstuck_complex_s = 1\n"
+    limits = "[timeouts]\nstuck_simple_s = 2\nstuck_medium_s = 2\nstuck_complex_s = 2\n"
     (asking.home / "config.toml").write_text(f"{text}\n{limits}")
     service = serving(asking)
     asking.ask("task", "add", "Clean up", "--repo", "thing")
     item = waiting(asking)
-    asking.until(lambda: asking.orch("inbox").out.startswith("  3s"), "three seconds to pass")
+    since = time.monotonic()
+    asking.until(lambda: time.monotonic() - since > 5, "twice that time and more")
     assert asking.ask("task", "get", "1")["status"] == "in_progress"
     asking.ask("inbox", "approve", item["id"])
     asking.until(lambda: asking.ask("task", "get", "1")["status"] == "in_review", "its end")
@@ -186,7 +188,7 @@ def test_an_agent_that_waits_for_an_answer_is_not_stuck(asking: World) -> None:
 
 def test_nobody_answered_in_time_is_for_a_person(asking: World) -> None:
     config = asking.home / "config.toml"
-    config.write_text(config.read_text().replace('kind = "scr', 'timeout_s = 1\nkind = "scr'))
+    config.write_text(config.read_text().replace('kind = "scr', 'timeout_s = 3\nkind = "scr'))
     service = serving(asking)
     asking.ask("task", "add", "Clean up", "--repo", "thing")
 

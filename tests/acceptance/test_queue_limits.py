@@ -21,9 +21,9 @@ BUSY = [
 WRITES_SLOWLY = [
     "sh",
     "-c",
-    "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i > work.txt; sleep 0.5; done",
+    "for i in $(seq 14); do echo $i > work.txt; sleep 0.5; done",
 ]
-SILENCE = "[retry]\nbase_s = 0.2\nmax_s = 0.5\n[timeouts]\nstuck_medium_s = 2.0\n"
+SILENCE = "[retry]\nbase_s = 0.2\nmax_s = 0.5\n[timeouts]\nstuck_medium_s = 4.0\n"
 
 
 @pytest.fixture
