@@ -157,6 +157,11 @@ def test_what_is_never_good_enough_waits_for_a_person_with_the_findings(place: A
     record = in_state(world, "cancelled")
     assert "closed without being merged" in record["reason"]
     world.until(lambda: world.ask("ps")[0]["status"] == "done", "the end of the run")
+    world.ask("pr", "reopen", "thing#1")
+    record = world.ask("task", "get", "1")
+    assert (record["status"], record["hint"]) == ("in_review", "orch pr merge thing#1")
+    world.ask("pr", "merge", "thing#1", "--force")
+    assert world.ask("task", "get", "1")["status"] == "done"
     assert left(service) == 0
 
 
@@ -182,7 +187,7 @@ def test_a_merged_pull_request_closes_its_task_though_its_run_is_over(place: Any
     record = in_state(world, "in_review")
     assert record["runs"][0]["status"] == "done"
     assert left(service) == 0
-    world.ask("pr", "merge", "thing#1")
+    world.ask("pr", "merge", "thing#1", "--force")
     assert world.ask("task", "get", "1")["status"] == "done"
 
 

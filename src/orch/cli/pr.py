@@ -225,7 +225,7 @@ def close(pull: str, dry_run: bool, as_json: bool, quiet: bool, no_color: bool) 
 @dry
 @shared
 def reopen(pull: str, dry_run: bool, as_json: bool, quiet: bool, no_color: bool) -> None:
-    """Open a closed pull request again, if its branch is still there."""
+    """Open a closed pull request again, if its branch is still there. Its task waits for it again."""
     out, pulls = output(as_json, quiet, no_color), Pulls(home())
     _settled("reopen", pulls.named(pull), pulls, out, dry_run=dry_run)
 

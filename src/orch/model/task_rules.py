@@ -311,7 +311,11 @@ def _by_pull(
     given = finish.result
     known = state.pull(str(given.get("repo", "")), int(given["number"]))
     was = closing(known.state if known is not None else str(given.get("state", "")))
-    return (was, f"pull request {given['url']} is {_ENDED[was]}", "") if was else moved
+    return (was, _over(str(given["url"]), was), "") if was else moved
+
+
+def _over(url: str, ended: TaskState) -> str:
+    return f"pull request {url} is {_ENDED[ended]}"
 
 
 def _names_pull(result: Any) -> bool:
@@ -332,9 +336,10 @@ def consequences(state: Reader, events: Sequence[ev.EventData]) -> Iterator[ev.E
         elif isinstance(data, ev.TaskPlaced):
             yield from _placed(state, data)
         elif isinstance(data, ev.PullRecorded):
-            for follows in _pull_ended(state, data.pull):
+            for follows in _pull_told(state, data.pull):
                 yield follows
-                yield from _let_go_on(state, follows.id)
+                if follows.state in CLOSED:
+                    yield from _let_go_on(state, follows.id)
 
 
 def _placed(state: Reader, data: ev.TaskPlaced) -> Iterator[ev.EventData]:
@@ -348,22 +353,27 @@ def _placed(state: Reader, data: ev.TaskPlaced) -> Iterator[ev.EventData]:
         yield _waits(parent.id, [*(one.id for one in open_children(state, parent.id)), data.id])
 
 
-def _pull_ended(state: Reader, pull: PullRequest) -> Iterator[ev.TaskMoved]:
+def _pull_told(state: Reader, pull: PullRequest) -> Iterator[ev.TaskMoved]:
     """A merged pull request closes its task in whatever state that is; one that a person closes
-    without merging ends it. A run that is at work hears of it at its next look, and so does one
-    with another pull request that is still open."""
+    without merging ends it, until they open it again. A run that is at work hears of it at its next
+    look, and so does one with another pull request that is still open."""
     ended = closing(pull.state)
     by, beside = state.pulls_beside(pull.repo, pull.number)
     opened_by = state.run(by) if by else None
     task = state.task(opened_by.task) if opened_by is not None else None
-    if ended is None or task is None or task.state == ended:
+    if task is None or task.state == ended:
+        return
+    if ended is None:
+        if task.state == "cancelled" and task.reason == _over(pull.url, "cancelled"):
+            again = f"pull request {pull.url} is open again"
+            yield ev.TaskMoved(task.id, "in_review", again, f"orch pr merge {spelled(pull)}")
         return
     run = state.run(task.run) if task.run else None
     at_work = run is not None and run.status in ("pending", "running")
     if at_work or any(one.state == "open" and one.number != pull.number for one in beside):
         return
     if ended == "done" or task.state in ("in_review", "needs_review"):
-        yield ev.TaskMoved(task.id, ended, f"pull request {pull.url} is {_ENDED[ended]}")
+        yield ev.TaskMoved(task.id, ended, _over(pull.url, ended))
 
 
 def _at_rest(state: Reader, task: Task) -> bool:

@@ -99,6 +99,33 @@ def test_a_pull_request_that_ended_ends_the_task_that_waits_for_it(
     assert state(store) == after, "what its run tidies up changes nothing any more"
 
 
+@pytest.mark.parametrize("over", [False, True], ids=["waits", "over"])
+def test_one_that_is_open_again_brings_its_task_back(over: bool) -> None:
+    store = reviewed()
+    store.send(advance(blocked=PUT_AWAY), ENGINE)
+    store.send(cmd.RecordPull(a_pull(state="closed")), PERSON)
+    if over:
+        store.send(cmd.TakeRun(RUN, ME), ENGINE)
+        store.send(advance(finish=cmd.Finish("done")), ENGINE)
+    store.send(cmd.RecordPull(a_pull()), PERSON)
+    task = store.task(1)
+    assert task is not None
+    assert (task.state, task.hint) == ("in_review", "orch pr merge thing#1")
+    assert task.reason.endswith("is open again")
+    store.send(cmd.RecordPull(a_pull(state="merged")), PERSON)
+    assert state(store) == "done"
+
+
+def test_what_a_person_closed_stays_closed_when_its_pull_request_is_open_again() -> None:
+    store = reviewed()
+    result = {"repo": "thing", "number": 1, "head": "h", "base": "main", "url": "u"}
+    store.send(advance(finish=cmd.Finish("done", result)), ENGINE)
+    store.send(cmd.CloseTask(1, "not wanted"), PERSON)
+    store.send(cmd.RecordPull(a_pull(state="closed")), PERSON)
+    store.send(cmd.RecordPull(a_pull()), PERSON)
+    assert state(store) == "cancelled"
+
+
 @pytest.mark.parametrize(("was", "after"), [("open", "in_review"), ("merged", "done")])
 def test_a_run_at_work_says_itself_what_its_pull_request_means(was: str, after: str) -> None:
     store = reviewed()
