@@ -134,7 +134,8 @@ class Plugin(NamedTuple):
 class Premises(msgspec.Struct, frozen=True, kw_only=True):
     """What a tracker or a forge gets to work with. `directory` is its own place in Orch's home, which
     it makes when it needs it; `environ` is the caller's environment; `settings` is `[forges.NAME]` (a
-    `orch.config.ForgeConfig`) of a forge that has one; `accounts` (`orch.hosts.accounts.Accounts` or
+    `orch.config.ForgeConfig`) of a forge that has one, and `table` where that is written (it may be
+    `sources.NAME`), for errors; `accounts` (`orch.hosts.accounts.Accounts` or
     None) is where what is asked of remote services is entered. Fields may be added."""
 
     name: str
@@ -143,6 +144,7 @@ class Premises(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     git: Git
     settings: Any = None
+    table: str = ""
     accounts: Any = None
 
 

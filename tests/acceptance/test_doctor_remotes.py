@@ -42,6 +42,12 @@ def test_a_token_that_is_not_taken_is_told_with_what_mends_it(octo: Octo) -> Non
         assert one["fix"] == "export GITHUB_TOKEN=…"
 
 
+def test_a_token_that_cannot_be_read_is_told_by_the_table_it_is_written_in(octo: Octo) -> None:
+    octo.world.ask("config", "set", "sources.thing.token", f"file:{octo.world.root / 'nowhere'}")
+    for one in told(octo, code=1).values():
+        assert one["message"].startswith("sources.thing.token: "), one
+
+
 def test_a_project_that_is_not_there_and_rights_that_are_too_few(octo: Octo) -> None:
     octo.world.ask("config", "set", "sources.thing.project", "octo/nothing")
     found = told(octo, code=1)

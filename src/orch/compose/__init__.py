@@ -124,7 +124,7 @@ class Home:
 
     def _forge(self, choice: Choice, forging: Forging) -> Forge:
         settings = forging.settings_of(choice)
-        premises = self._premises("forges", choice.forge, settings)
+        premises = self._premises("forges", choice.forge, settings, choice.table)
         made: Forge = plugins.make(plugins.FORGES, settings.kind or choice.forge, premises)
         return made
 
@@ -154,11 +154,13 @@ class Home:
 
         return key_of(mark_secret(self.path), place, name)
 
-    def _premises(self, room: str, name: str, settings: Any = None) -> plugins.Premises:
+    def _premises(
+        self, room: str, name: str, settings: Any = None, table: str = ""
+    ) -> plugins.Premises:
         directory = self.path / OWN_FOLDERS.get(name, f"{room}/{name}")
         return plugins.Premises(
             name=name, directory=directory, environ=self.environ, clock=self.clock, git=self.git,
-            settings=settings, accounts=self.accounts,
+            settings=settings, table=table, accounts=self.accounts,
         )  # fmt: skip
 
     @cached_property

@@ -29,6 +29,11 @@ class Choice(NamedTuple):
     forge: str
     source: str = ""
 
+    @property
+    def table(self) -> str:
+        """Of the configuration, that says how it is reached."""
+        return f"sources.{self.source}" if self.source else f"forges.{self.forge}"
+
 
 class Forging:
     """`config` gives what is configured now, `repo` a registered repository."""

@@ -45,7 +45,7 @@ def make(premises: Premises) -> GitHubForge:
     settings = premises.settings
     client = shared.client(
         premises.environ, url=settings.base_url if settings else "",
-        token=settings.token if settings else None, purpose=f"forges.{premises.name}.token",
+        token=settings.token if settings else None, purpose=f"{premises.table}.token",
         accounts=premises.accounts,
     )  # fmt: skip
     return GitHubForge(premises, client)

@@ -35,7 +35,7 @@ def service_of(dialect: Dialect, premises: Premises) -> Service:
     return shared.service(
         dialect, premises.environ, url=settings.base_url if settings else "",
         token=settings.token if settings else shared.NO_TOKEN,
-        purpose=f"forges.{premises.name}.token", now=premises.clock.now,
+        purpose=f"{premises.table}.token", now=premises.clock.now,
         accounts=premises.accounts,
     )  # fmt: skip
 
