@@ -77,6 +77,8 @@ def resolve(reference: Secret, environ: Mapping[str, str], *, purpose: str) -> S
     except OrchError as error:
         error.message = f"{purpose}: {error.message}"
         error.args = (error.message,)
+        if "." in purpose and not error.hint:
+            error.hint = f"orch config explain {purpose}"  # where it is written
         raise
     return Secret(value)
 

@@ -27,6 +27,7 @@ def unavailable(reference: str, environ: dict[str, str] | None = None) -> Secret
         value(reference, environ)
     assert caught.value.exit_code == 2
     assert str(caught.value) == caught.value.message
+    assert caught.value.hint, "what helps"
     return caught.value
 
 
