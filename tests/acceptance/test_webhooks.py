@@ -197,6 +197,12 @@ def test_deliveries_are_taken_in_listed_tried_and_played_again(octo: Octo) -> No
     assert [row["id"] for row in told["replayed"]] == ["one"]
     assert told["asked"]["thing"] == 1
     assert hook(octo).again == [7]
+    world.ask("config", "set", "sources.thing.token", "file:/nowhere")
+    told = world.ask("webhook", "replay", "--failed", "--source", "thing", code=8)
+    assert told["asked"]["thing"].startswith("sources.thing.token: cannot read /nowhere")
+    shown = world.orch("webhook", "replay", "--failed", "--source", "thing")
+    assert (shown.code, "try: orch config explain sources.thing.token" in shown.err) == (8, True)
+    world.ask("config", "unset", "sources.thing.token")
     row = world.ask("webhook", "list", "--deliveries", "--source", "thing")[-1]
     assert (row["state"], row["error"]) == ("new", "")
     assert len(world.ask("webhook", "replay", "--since", "1h")["replayed"]) == 4

@@ -344,9 +344,9 @@ def replayable(
     return found
 
 
-def resend(orch: Orch, source: str, since: float) -> dict[str, int | str]:
+def resend(orch: Orch, source: str, since: float) -> dict[str, int | OrchError]:
     """Ask trackers for what never arrived, source by source: how many, or why nobody was asked."""
-    told: dict[str, int | str] = {}
+    told: dict[str, int | OrchError] = {}
     for name, config in sorted(orch.rooms.config(None).sources.items()):
         if source not in ("", name) or config.kind not in KINDS:
             continue
@@ -356,5 +356,5 @@ def resend(orch: Orch, source: str, since: float) -> dict[str, int | str]:
             if found is not None and url:
                 told[name] = found.resend(url, since)
         except OrchError as error:
-            told[name] = plain_text(error.message)
+            told[name] = error
     return told

@@ -14,7 +14,8 @@ import click
 
 from orch.cli.options import dry, examples, home, output, shared
 from orch.cli.words import Noun
-from orch.model.errors import UsageError
+from orch.model.errors import OrchError, Unreachable, UsageError
+from orch.model.plain import plain_text
 
 if TYPE_CHECKING:
     from orch.cli.output import Output
@@ -185,7 +186,7 @@ def test(source: str, here: bool, as_json: bool, quiet: bool, no_color: bool) ->
 def replay(
     delivery: str, source: str, since: str, failed: bool, dry_run: bool, as_json: bool,
     quiet: bool, no_color: bool,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Deal with deliveries once more, as if they had just come. With --failed the tracker is asked
     to send again what never arrived (GitHub: of the last three days)."""
     from orch.api import webhooks
@@ -200,21 +201,29 @@ def replay(
     ago = _age(since) if since else 3 * _AGES["d"] if failed else 0.0
     begin = orch.rooms.clock.now() - ago if ago else 0.0
     rows = webhooks.replayable(orch, delivery, source=source, since=begin, failed=failed)
-    asked: dict[str, Any] = {}
+    asked: dict[str, int | OrchError] = {}
     if not dry_run:
         orch.store.deliveries.again([row.key for row in rows])
         asked = webhooks.resend(orch, source, begin) if failed else {}
+    refused = {name: one for name, one in asked.items() if isinstance(one, OrchError)}
+    code = Unreachable.exit_code if refused else 0
     if as_json:
-        out.data({"replayed": [webhooks.record(row) for row in rows], "asked": asked})
-        return
+        told = asked | {name: plain_text(error.message) for name, error in refused.items()}
+        out.data({"replayed": [webhooks.record(row) for row in rows], "asked": told})
+        return code
     for row in rows:
         out.line(row.id if quiet else f"{'would replay' if dry_run else 'again'}: {row.source}"
                  f" {row.event} {row.id}")  # fmt: skip
     if not rows:
         out.note("nothing was delivered that is so" if since or failed else "no such delivery")
     for name, number in asked.items():
-        out.note(f"{name}: {number} asked for again" if isinstance(number, int) else
-                 f"{name}: not asked: {number}")  # fmt: skip
+        if isinstance(number, int):
+            out.note(f"{name}: {number} asked for again")
+    for name, error in refused.items():
+        out.warn(f"{name}: not asked: {plain_text(error.message)}")
+        if error.hint:
+            out.note(f"  try: {error.hint}")
+    return code
 
 
 def _age(text: str) -> float:
