@@ -274,7 +274,7 @@ import os, sys, time; from pathlib import Path; from orch.terminals.tmux import 
 from orch.model.attempt import Launch
 home = Path(sys.argv[1])
 Tmux(home / "run", path=os.environ["PATH"]).start("orch-a1", str(home / "attempts/a1"), "a1",
-    Launch(argv=("sh", "-c", "sleep 0.7; echo survived"), cwd="/", env={"PATH": os.environ["PATH"]}))
+    Launch(argv=("sh", "-c", "sleep 3; echo survived"), cwd="/", env={"PATH": os.environ["PATH"]}))
 print("ready", flush=True)
 time.sleep(60)
 """
