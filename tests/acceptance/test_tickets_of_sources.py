@@ -76,6 +76,15 @@ def test_a_source_that_cannot_be_read_is_told_once(octo: Octo) -> None:
     assert told["hint"] == "export GITHUB_TOKEN=…"
 
 
+def test_a_list_says_when_a_source_was_read_and_when_it_is_read_again(octo: Octo) -> None:
+    octo.world.ask("tickets", "sync")
+    (one,) = octo.world.ask("repo", "sources", "list")
+    assert one["due_at"] > one["synced_at"]
+    octo.world.ask("tickets", "sync", env={"GITHUB_TOKEN": "ghp_nobody"}, code=8)
+    shown = octo.world.orch("repo", "sources", "list")
+    assert shown.err.endswith(f"Bad credentials.\n  next look: {one['due_at']}\n"), shown
+
+
 def test_a_source_that_cannot_be_one_is_refused_before_it_is_written(octo: Octo) -> None:
     add = ("repo", "sources", "add", "thing", "--type")
     refused = octo.world.refused

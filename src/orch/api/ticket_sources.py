@@ -175,6 +175,7 @@ def record(
         "base_url": config.base_url, "start": config.start, "label": config.label,
         "write": config.write, "tickets": len(rows), "open": sum(row.open for row in rows),
         "synced_at": moment(state.looked_at) if state and state.looked_at else None,
+        "due_at": moment(state.due) if state and state.due else None,
         "error": state.error if state else "", "config": shown,
     }  # fmt: skip
 

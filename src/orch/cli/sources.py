@@ -124,6 +124,8 @@ def list_(repo: str, as_json: bool, quiet: bool, no_color: bool) -> None:
         for one in found:
             if one["error"]:
                 out.warn(f"{one['name']}: {one['error']}")
+                if one["due_at"]:
+                    out.note(f"  next look: {one['due_at']}")
 
 
 @sources.command(epilog=examples("orch repo sources remove thing thing-jira"))
