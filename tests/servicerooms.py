@@ -19,7 +19,7 @@ from orch.service.front import Front
 from orch.wire import frames
 from orch.wire.places import service_socket
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Service:

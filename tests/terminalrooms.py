@@ -171,7 +171,7 @@ def every_process() -> Iterator[tuple[int, bytes, bytes]]:
             yield int(entry), environ, words
 
 
-def until(ready: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(ready: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Look until there is something, and give it."""
     deadline = time.monotonic() + seconds
     while not (found := ready()):

@@ -23,7 +23,7 @@ from orch.service.webhooks import listen
 from orch.store.sqlite import SqliteStore
 from tests import webhook_requests as requests
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def source(kind: str = "github", *secrets: str, **more: Any) -> SourceConfig:

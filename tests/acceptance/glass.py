@@ -64,7 +64,7 @@ class Glass:
     def resize(self, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def until(self, wanted: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
+    def until(self, wanted: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:
         deadline = time.monotonic() + limit_s
         while not wanted():
             assert time.monotonic() < deadline, f"{what} did not come:\n{self.text()}"

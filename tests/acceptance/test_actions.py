@@ -78,7 +78,7 @@ def after(world: World, *words: str) -> str:
     following = world.start(*words)
     begun = following.stdout.readline()
     go(world)
-    out, err = following.communicate(timeout=30)
+    out, err = following.communicate(timeout=60)
     assert following.returncode == 0, err
     return begun + out
 

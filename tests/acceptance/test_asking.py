@@ -44,7 +44,7 @@ def on_a_terminal(world: World, *words: str, typed: str) -> tuple[int, str]:
             os.write(outer, typed.encode())
             typed = ""
     os.close(outer)
-    return process.wait(timeout=10), screen.decode()
+    return process.wait(timeout=60), screen.decode()
 
 
 @pytest.mark.parametrize(

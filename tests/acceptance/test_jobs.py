@@ -184,4 +184,4 @@ def test_the_service_fires_jobs_and_takes_their_tasks_up(world: World) -> None:
         assert world.ask("job", "runs")[-1]["task"] == task["id"]
     finally:
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)

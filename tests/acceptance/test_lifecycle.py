@@ -180,7 +180,7 @@ def test_stop_ends_the_agents_and_resume_goes_on(world: World) -> None:
     stopped = world.ask("stop", "@")
     assert (stopped["status"], stopped["reason"]["kind"]) == ("blocked", "stopped")
     assert world.terminals() == []
-    out, _ = running.communicate(timeout=20)
+    out, _ = running.communicate(timeout=60)
     assert running.returncode == 5
     assert json.loads(out)["status"] == "blocked"
     assert world.ask("resume") == [], "what a person stopped is not taken up by the way"
@@ -202,7 +202,7 @@ def test_abort_is_final(world: World) -> None:
     aborted = world.ask("stop", "@", "--abort", "--yes")
     assert aborted["status"] == "aborted"
     assert world.terminals() == []
-    running.communicate(timeout=20)
+    running.communicate(timeout=60)
     assert running.returncode == 1
     for words in (("resume", "@"), ("stop", "@"), ("stop", "@", "--abort", "--yes"),
                   ("stop", "@", "--dry-run"), ("gate", "approve", "@")):  # fmt: skip
@@ -231,7 +231,7 @@ def test_ctrl_c_detaches_and_resume_adopts_the_same_attempt(world: World) -> Non
     running = world.start("run", "basic_pr", "--issue", "1")
     working(world)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(timeout=60)
     assert running.returncode == 130, out + err
     assert "orch resume" in err
     assert "Traceback" not in err
@@ -251,7 +251,7 @@ def test_ctrl_c_with_json_is_one_json_value(world: World) -> None:
     running = world.start("run", "basic_pr", "--issue", "1", "--json")
     working(world)
     running.send_signal(signal.SIGINT)
-    out, _ = running.communicate(timeout=20)
+    out, _ = running.communicate(timeout=60)
     assert running.returncode == 130
     assert json.loads(out)["reason"]["code"] == "detached"
     go(world)
@@ -281,7 +281,7 @@ def test_kill_9_of_tmux_loses_the_attempt_and_not_the_run(world: World) -> None:
     server = world.until(lambda: server_of(world), "the server")
     go(world)
     os.kill(server, signal.SIGKILL)
-    out, err = running.communicate(timeout=30)
+    out, err = running.communicate(timeout=60)
     assert running.returncode == 0, out + err
     record: dict[str, Any] = json.loads(out)
     assert record["status"] == "done"
@@ -304,7 +304,7 @@ def test_two_commands_at_once_both_finish(world: World) -> None:
     both = [world.start("run", "basic_pr", "--issue", "1", "--json") for _ in range(2)]
     working(world, 2)
     go(world)
-    records = [json.loads(process.communicate(timeout=30)[0]) for process in both]
+    records = [json.loads(process.communicate(timeout=60)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert len({record["id"] for record in records}) == 2
     assert all(record["status"] == "done" for record in records)
@@ -323,7 +323,7 @@ def test_when_one_of_two_is_killed_the_other_goes_on(world: World, killed: int) 
     os.killpg(victim.pid, signal.SIGKILL)
     victim.communicate()
     go(world)
-    out, err = other.communicate(timeout=30)
+    out, err = other.communicate(timeout=60)
     assert other.returncode == 0, out + err
     assert json.loads(out)["status"] == "done"
     world.orch("resume")
@@ -338,10 +338,10 @@ def test_ctrl_c_of_the_one_that_follows_leaves_the_run_alone(world: World) -> No
     both.append(world.start("run", "basic_pr", "--issue", "1", "--json"))
     working(world, 2)
     both[1].send_signal(signal.SIGINT)
-    both[1].communicate(timeout=20)
+    both[1].communicate(timeout=60)
     assert both[1].returncode == 130
     go(world)
-    both[0].communicate(timeout=30)
+    both[0].communicate(timeout=60)
     assert both[0].returncode == 0
     world.orch("resume")
     assert {run["status"] for run in world.ask("ps")} == {"done"}
@@ -358,7 +358,7 @@ def test_a_record_can_be_read_while_the_run_works(world: World) -> None:
     assert world.ask("issue", "create", "Meanwhile")["id"] == "ISSUE-002"
     assert world.ask("worktree", "create", "thing", "fix-meanwhile")["status"] == "active"
     go(world)
-    running.communicate(timeout=20)
+    running.communicate(timeout=60)
     assert running.returncode == 0
 
 

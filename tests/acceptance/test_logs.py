@@ -28,7 +28,7 @@ def test_lines_of_several_bear_their_names(world: World) -> None:
     first = {following.stdout.readline(), following.stdout.readline()}
     assert first == {"impl | hello\n", "check | hello\n"}
     go(world)
-    out, err = following.communicate(timeout=30)
+    out, err = following.communicate(timeout=60)
     assert (following.returncode, out, err) == (0, "", "")
 
 
@@ -41,13 +41,13 @@ def test_later_attempts_are_followed_too(world: World) -> None:
     following = world.start("logs", "-f", "@", "--json")
     one = world.start("logs", "-f", "@:impl")
     go(world)
-    out, _ = following.communicate(timeout=30)
+    out, _ = following.communicate(timeout=60)
     said = [json.loads(line) for line in out.splitlines()]
     assert all(set(item) == {"attempt", "stream", "text"} for item in said)
     assert [item["text"] for item in said] == ["attempt\n"] * 2
     attempts = [attempt["id"] for attempt in world.ask("show", "@")["attempts"]]
     assert [item["attempt"] for item in said] == attempts
-    assert one.communicate(timeout=30)[0] == "attempt\nattempt\n"
+    assert one.communicate(timeout=60)[0] == "attempt\nattempt\n"
 
 
 def test_it_begins_with_the_last_lines(world: World) -> None:
@@ -71,7 +71,7 @@ def test_what_is_no_text_is_shown_and_characters_are_not_cut(world: World) -> No
     following = world.start("logs", "-f", "@")
     working(world)
     go(world)
-    out, _ = following.communicate(timeout=30)
+    out, _ = following.communicate(timeout=60)
     assert out == "aéb\ufffd\n"
 
 
@@ -108,7 +108,7 @@ def test_whoever_is_not_read_any_more_leaves(world: World) -> None:
         reader = world.start(*words)
         reader.stdout.readline()
         reader.stdout.close()
-        assert reader.wait(timeout=20) == 130, words
+        assert reader.wait(timeout=60) == 130, words
     go(world)
 
 
@@ -121,7 +121,7 @@ def test_nobody_drives_is_said_and_a_typo_is_refused(world: World) -> None:
     following = world.start("logs", "-f", "@")
     assert "nobody drives run" in following.stderr.readline()
     os.kill(following.pid, signal.SIGINT)
-    assert following.wait(timeout=20) == 130
+    assert following.wait(timeout=60) == 130
     go(world)
     world.ask("resume", "@")
     world.refused("logs", "-f", "@:typo", code="unknown_agent", exit_code=3)
@@ -138,5 +138,5 @@ def test_output_larger_than_what_is_kept_goes_on(world: World) -> None:
     following = world.start("logs", "-f", "@")
     go(world)
     seen = collections.deque(following.stdout, maxlen=1)
-    assert following.wait(timeout=30) == 0
+    assert following.wait(timeout=60) == 0
     assert list(seen) == ["the end\n"]

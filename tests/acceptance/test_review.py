@@ -85,7 +85,7 @@ def in_state(world: World, state: str, number: int = 1, reason: str = "") -> dic
         return last if last["status"] == state and reason in last["reason"] else None
 
     try:
-        found: dict[str, Any] = world.until(look, f"task {number} to be {state}", 40)
+        found: dict[str, Any] = world.until(look, f"task {number} to be {state}", 90)
     except AssertionError as error:
         raise AssertionError(json.dumps(last, indent=1)) from error
     return found
@@ -214,7 +214,7 @@ def test_checks_of_others_are_waited_for_but_not_for_ever(place: Any) -> None:
     world.ask("pr", "check", "thing#1", "outside", "pending")
     record = in_state(world, "in_review", reason="have not ended")
     service.kill()
-    service.wait(timeout=20)
+    service.wait(timeout=60)
     again = serving(world)
     record = in_state(world, "needs_review")
     assert "have not ended within 6 s" in record["reason"]
@@ -246,7 +246,7 @@ def test_a_review_that_was_killed_with_the_service_goes_on(place: Any) -> None:
     record = in_state(world, "in_review", reason="reviews it")
     assert record["attempts"][-1]["role"] == "review"
     service.kill()
-    service.wait(timeout=20)
+    service.wait(timeout=60)
     again = serving(world)
     in_state(world, "in_review", reason="is open")
     assert len(lines(world, "judge")) == 1

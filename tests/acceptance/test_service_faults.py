@@ -69,7 +69,7 @@ def test_of_twenty_services_started_at_once_one_lives(world: World) -> None:
     _rested(world, made["id"], "in_review")
     assert len(world.ask("task", "get", "1")["attempts"]) == 1
     winner.kill()
-    winner.wait(timeout=20)
+    winner.wait(timeout=60)
     assert left(serving(world)) == 0, "the lock of a killed one is free"
 
 
@@ -131,7 +131,7 @@ def test_books_that_another_program_keeps_locked_lose_nothing(world: World) -> N
     finally:
         other.execute("rollback")
         other.close()
-    _, err = adding.communicate(timeout=20)
+    _, err = adding.communicate(timeout=60)
     assert adding.returncode == 0, err
     for number in (1, 2):
         record = _rested(world, number, "in_review")
@@ -145,7 +145,7 @@ def test_books_of_an_older_schema_are_taken_over_with_their_unfinished_runs(worl
     running = world.start("run", "basic_pr", "--issue", "1", "--agent", "one")
     world.until(world.terminals, "the agent")
     running.kill()
-    running.wait(timeout=20)
+    running.wait(timeout=60)
     _as_schema_2_had_it(world.home / "orch.db")
     service = serving(world)
     runs = {run["workflow"]: run for run in world.ask("ps")}

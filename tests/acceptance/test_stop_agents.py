@@ -52,7 +52,7 @@ def test_another_process_drives(world: World) -> None:
         a["terminal"] for a in world.ask("show", "@")["attempts"] if a["name"] == "check"
     ]
     go(world)
-    driver.communicate(timeout=30)
+    driver.communicate(timeout=60)
     record = world.ask("show", "@")
     assert (record["status"], record["result"][0]) == ("done", STOPPED)
     assert len(ledger(world)) == 2, "no other attempt followed"
@@ -95,7 +95,7 @@ def workflow(issue):
     answer = world.ask("stop", "@", "--agent", "impl")
     assert [one["status"] for one in answer["attempts"]] == ["stopped"]
     go(world, "other")
-    driver.communicate(timeout=30)
+    driver.communicate(timeout=60)
     record = world.ask("show", "@")
     assert (record["status"], record["result"]) == ("done", ["stopped", "stopped"])
     assert world.terminals() == []
@@ -114,7 +114,7 @@ def workflow(issue):
     driver = world.start("run", world.flow(flow), "--issue", "1")
     world.until(world.terminals, "the command")
     world.ask("stop", "@", "--agent", "tests")
-    driver.communicate(timeout=30)
+    driver.communicate(timeout=60)
     assert world.ask("show", "@")["result"] == "stopped"
 
 
@@ -125,7 +125,7 @@ def test_a_stopped_run_remembers_whom_a_person_ended(world: World) -> None:
     working(world, 2)
     world.ask("stop", "@", "--agent", "impl")
     world.ask("stop", "@")
-    driver.communicate(timeout=30)
+    driver.communicate(timeout=60)
     go(world)
     record = world.ask("resume", "@")
     assert record["result"][0] == STOPPED
@@ -140,5 +140,5 @@ def test_what_cannot_be_stopped_is_refused(world: World) -> None:
     world.refused(*stop, "nobody", code="unknown_agent", exit_code=3)
     world.refused(*stop, "one", "--abort", "--yes", code="usage", exit_code=2)
     go(world)
-    driver.communicate(timeout=30)
+    driver.communicate(timeout=60)
     world.refused(*stop, "one", code="no_live_attempt", exit_code=5)

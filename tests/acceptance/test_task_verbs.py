@@ -125,14 +125,14 @@ def test_what_is_at_work_is_listed_joined_streamed_and_killed(world: World) -> N
     record = settled(world, 1)
     assert record["status"] == "needs_review"
     told = [json.loads(line) for line in watcher.stdout]
-    assert watcher.wait(timeout=20) == 0
+    assert watcher.wait(timeout=60) == 0
     assert told[-1]["type"] == "ended"
     assert told[-1]["status"] == "stopped"
     text = "".join(line.get("text", "") for line in told)
     assert "sitting\n" in text
     assert "red" in text
     every.send_signal(signal.SIGINT)
-    seen, _ = every.communicate(timeout=20)
+    seen, _ = every.communicate(timeout=60)
     assert every.returncode == 130
     assert "1/sits | sitting" in seen
     assert "1/sits * stopped" in seen
@@ -160,7 +160,7 @@ def test_new_attempts_join_a_stream_of_everything(world: World) -> None:
     said = [one["text"] for one in told if one["type"] == "output" and one["task"] == 2]
     assert said == ["written\n"]
     every.send_signal(signal.SIGINT)
-    assert every.wait(timeout=20) == 130
+    assert every.wait(timeout=60) == 130
     assert left(service) == 0
 
 

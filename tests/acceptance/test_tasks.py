@@ -43,7 +43,7 @@ def settled(world: World, number: int) -> dict[str, Any]:
 
 def left(process: Process) -> int:
     process.send_signal(signal.SIGTERM)
-    return process.wait(timeout=20)
+    return process.wait(timeout=60)
 
 
 def test_a_task_becomes_a_pull_request_while_nobody_watches(world: World) -> None:

@@ -168,7 +168,7 @@ def test_one_line_a_change_where_there_is_no_terminal(at_work: World) -> None:
     assert lines[0].startswith("run ")
     assert lines[0].endswith("(flow): running\n")
     go(at_work)
-    out, err = watching.communicate(timeout=30)
+    out, err = watching.communicate(timeout=60)
     assert watching.returncode == 0, err
     assert "impl (one) succeeded" in out
     assert "is done" in out
@@ -179,7 +179,7 @@ def test_one_agent_is_watched(at_work: World) -> None:
     watching = at_work.start("watch", "@", "--agent", "impl")
     watching.stdout.readline()
     go(at_work)
-    out, _ = watching.communicate(timeout=30)
+    out, _ = watching.communicate(timeout=60)
     assert "impl (one) succeeded" in out
     assert "check (one)" not in out
     at_work.refused("watch", "@", "--agent", "nobody", code="unknown_agent", exit_code=3)
@@ -196,7 +196,7 @@ def test_json_lines_begin_with_a_snapshot_and_end_with_the_record(at_work: World
     assert first["type"] == "snapshot"
     assert first["run"]["status"] == "running"
     go(at_work)
-    out, err = watching.communicate(timeout=30)
+    out, err = watching.communicate(timeout=60)
     assert (watching.returncode, err) == (0, "")
     rest = told(out)
     assert rest[-1]["type"] == "end"
@@ -223,7 +223,7 @@ def test_output_comes_before_the_end_of_whoever_wrote_it(world: World) -> None:
     watching = world.start("watch", "@", "--json")
     watching.stdout.readline()
     go(world)
-    out, _ = watching.communicate(timeout=30)
+    out, _ = watching.communicate(timeout=60)
     rest = told(out)
     said = [n for n, item in enumerate(rest) if item["type"] == "output"]
     texts = {(rest[n]["stream"], rest[n]["text"]) for n in said}
@@ -264,14 +264,14 @@ def test_nobody_drives_is_said_and_nothing_is_driven(world: World) -> None:
     resumed = world.start("resume")
     assert next_of(watching, "driven")["driven"] is True
     os.kill(plain.pid, signal.SIGINT)
-    _, err = plain.communicate(timeout=30)
+    _, err = plain.communicate(timeout=60)
     assert plain.returncode == 130
     assert "no longer watching" in err
     go(world)
-    out, _ = watching.communicate(timeout=30)
+    out, _ = watching.communicate(timeout=60)
     assert watching.returncode == 0
     assert told(out)[-1]["run"]["status"] == "done"
-    resumed.communicate(timeout=30)
+    resumed.communicate(timeout=60)
 
 
 def test_an_ended_run_is_told_at_once(world: World) -> None:

@@ -68,7 +68,7 @@ def serving(world: World) -> Iterator[int]:
             raise AssertionError("the intake never began")
     finally:
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
 
 
 def deliver(port: int, request: Sent, name: str = "thing") -> tuple[int, Any]:
@@ -222,7 +222,7 @@ def test_a_ping_of_the_tracker_is_waited_for(octo: Octo) -> None:
         world.until(lambda: hook(octo).pings == 2, "the ping")  # one is for having been made
         secret = kept(world).encode()
         assert deliver(port, sent("github", {"zen": "x"}, event="ping", secret=secret))[0] == 202
-        out, err = asking.communicate(timeout=30)
+        out, err = asking.communicate(timeout=60)
     assert asking.returncode == 0, err
     told = json.loads(out)
     assert told["way"].startswith(f"{PROJECT} at ")
@@ -238,7 +238,7 @@ def test_an_intake_that_everybody_can_reach_is_warned_about(tmp_path: Path) -> N
         assert any("whoever reaches this machine can deliver there" in one for one in lines)
     finally:
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
 
 
 def test_an_address_that_is_none_ends_the_service_before_it_begins(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_h74_the_worktree_of_a_live_run_is_not_touched(world: World) -> None:
     assert world.orch("repo", "remove", "thing", "--json").error["code"] == "repo_in_use"
     assert (path / "half.txt").read_text() == "half\n"
     world.ask("stop", item["run"], "--abort")
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     assert (path / "half.txt").read_text() == "half\n", "an aborted run leaves its files"
     world.ask("env", "cleanup")
     assert not path.exists()
@@ -171,7 +171,7 @@ def test_h57_a_stopped_run_keeps_its_worktree_until_it_is_over(world: World) -> 
     path = Path(item["path"])
     world.until((path / "half.txt").exists, "half.txt")
     world.ask("stop", item["run"])
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     assert (path / "half.txt").read_text() == "half\n"
     world.refused("worktree", "delete", item["slug"], "--yes", code="worktree_in_use", exit_code=5)
     assert "is blocked" in world.ask("env", "cleanup")["kept"][0]["reason"]

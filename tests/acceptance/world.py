@@ -237,7 +237,7 @@ class World:
         )  # fmt: skip
         return done.stdout.split()
 
-    def until(self, wanted: Callable[[], Any], what: str, limit_s: float = 20.0) -> Any:
+    def until(self, wanted: Callable[[], Any], what: str, limit_s: float = 60.0) -> Any:
         """Look until `wanted` gives something; what it gave."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:

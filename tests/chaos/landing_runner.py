@@ -67,7 +67,7 @@ class Scene:
 
 def quiet(scene: Scene) -> None:
     """Return when no git that outlived its parent works here any more."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while git_processes([str(scene.repos.root)]):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -75,7 +75,7 @@ class Scenario:
     def orch(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, in a process group of its own."""
         done = forking.origin().run(
-            words, cwd=self.root, env=self.environ(**environ), given=b"", timeout=110
+            words, cwd=self.root, env=self.environ(**environ), given=b"", timeout=240
         )
         return subprocess.CompletedProcess(
             done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -295,7 +295,7 @@ PLAYS: dict[str, Play] = {
 }  # fmt: skip
 
 
-def resume_until_done(world: Scenario, limit_s: float = 60.0) -> list[str]:
+def resume_until_done(world: Scenario, limit_s: float = 180.0) -> list[str]:
     """What a person does after a crash: `orch resume` until nothing is left. Gives what went
     wrong on the way."""
     deadline = time.monotonic() + limit_s

@@ -13,7 +13,7 @@ from tests import stride
 from tests.chaos import trial
 from tests.chaos.scenario import PLAYS, make
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SLICES = 2
 RANDOM_KILLS = 6

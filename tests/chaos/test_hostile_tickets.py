@@ -15,7 +15,7 @@ from tests.trackers_world import PROJECT
 
 TICKETS = int(os.environ.get("ORCH_TEST_TICKETS", "50"))
 """`ORCH_TEST_TICKETS=200` for the whole list."""
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120 + 4 * TICKETS)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300 + 8 * TICKETS)]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos import scenario, service_trial, trial
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]
 
 KILLS = 20
 TASKS = 20
@@ -28,7 +28,7 @@ def test_no_task_is_lost_done_twice_or_left_over(short: Path, seed: int) -> None
     """H21, H23, H26, H89: `./dev chaos --service --kills N` kills more often, among more tasks."""
     folder = short / "w"
     try:
-        wrong = service_trial.play(folder, kills=KILLS, tasks=TASKS, seed=seed, limit_s=90)
+        wrong = service_trial.play(folder, kills=KILLS, tasks=TASKS, seed=seed, limit_s=300)
         assert wrong == []
     finally:
         trial.clean(folder)

@@ -29,7 +29,7 @@ from orch.model.errors import UsageError
 from orch.model.question import Question
 from orch.ports import Terminals
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LONG_S = 500.0
 """A program that somebody has to end."""
 SEEN_S = 3.0

@@ -58,7 +58,7 @@ def test_h39_eight_processes_fire_the_same_slots_and_each_has_one_task(tmp_path:
             assert said == [won] + ["slot_taken"] * (PROCESSES - 1)
     finally:
         for racer in racers:
-            racer.communicate(timeout=30)
+            racer.communicate(timeout=60)
     assert len(store.firings()) == SLOTS
     assert store.task(1) is not None
     assert store.task(2) is None

@@ -116,10 +116,10 @@ def test_h85_deliveries_are_hints_however_they_come(octo: Octo) -> None:
         tasks = octo.world.ask("task", "list", "--global")
         return {task["status"] for task in tasks} <= {"in_review", "done"} and bool(tasks)
 
-    octo.world.until(settled, "the end of all tasks", 120)
+    octo.world.until(settled, "the end of all tasks", 300)
     octo.world.until(lambda: all(
         "status:in_review" in octo.labels(octo.project.issues[n]) for n in people.labelled
-    ), "the labels of all", 60)  # fmt: skip
+    ), "the labels of all", 150)  # fmt: skip
     octo.world.ask("tickets", "sync")
     listed = {one["source_id"]: one for one in octo.world.ask("tickets", "list")}
     for issue in people.issues:
@@ -132,7 +132,7 @@ def test_h85_deliveries_are_hints_however_they_come(octo: Octo) -> None:
     assert octo.github.audit.duplicates("octo/thing") == []
     books = SqliteStore(octo.world.home / "orch.db", now=time.time, install="x")
     try:
-        octo.world.until(lambda: not books.deliveries.waiting("thing"), "all deliveries", 60)
+        octo.world.until(lambda: not books.deliveries.waiting("thing"), "all deliveries", 150)
     finally:
         books.close()
 

@@ -452,7 +452,7 @@ def _refuses(server: IntakeServer) -> bool:
         return True
 
 
-def _until(wanted: Callable[[], bool], limit_s: float = 20.0) -> None:
+def _until(wanted: Callable[[], bool], limit_s: float = 60.0) -> None:
     deadline = time.monotonic() + limit_s
     while not wanted():
         assert time.monotonic() < deadline, "what was waited for did not come"

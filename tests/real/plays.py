@@ -23,7 +23,7 @@ def to_the_base_branch(machine: Machine, agent: str, config: str) -> tuple[World
         record = world.ask("task", "get", "1")
         return record if record["status"] in ("done", "needs_review") else None
 
-    record = world.until(over, "the end of the task", 60)
+    record = world.until(over, "the end of the task", 150)
     assert (record["status"], record["prs"][0]["state"]) == ("done", "merged"), record
     work: dict[str, Any]
     [work] = [one for one in record["attempts"] if one["role"] == "work"]

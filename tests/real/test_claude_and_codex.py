@@ -99,7 +99,7 @@ def test_one_that_is_killed_is_no_success_and_is_tried_again(machine: Machine, a
     service = serving(world)
     world.ask("task", "add", "CMD<<sleep 600>>", "--repo", "thing")
     first = world.until(lambda: world.ask("task", "get", "1")["attempts"], "its attempt")[0]
-    world.until(lambda: machine.server.requests, "the model to be asked", 30)
+    world.until(lambda: machine.server.requests, "the model to be asked", 90)
     wrapper = json.loads(Path(world.home, "attempts", first["id"], "started").read_text())["pid"]
     os.kill(tree.below({wrapper})[0], signal.SIGKILL)
 
@@ -107,7 +107,7 @@ def test_one_that_is_killed_is_no_success_and_is_tried_again(machine: Machine, a
         attempts = world.ask("task", "get", "1")["attempts"]
         return attempts if len(attempts) == 2 else None
 
-    killed, _ = world.until(again, "the next attempt", 60)
+    killed, _ = world.until(again, "the next attempt", 150)
     assert (killed["status"], killed["code"]) == ("failed", "killed"), killed
     world.ask("task", "close", "1")
     assert left(service) == 0

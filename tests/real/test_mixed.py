@@ -15,7 +15,7 @@ import pytest
 from tests.acceptance.world import Process, World
 from tests.real.machine import Machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.timeout(600)]
 KILLS = 10
 SEEDS = [int(word) for word in os.environ.get("ORCH_SEEDS", "1").split(",")]
 WORK = 'CMD<<sleep 4; basename "$PWD" > "$(basename "$PWD").txt">>'
@@ -55,7 +55,7 @@ def test_killed_ten_times_two_agents_end_in_one_pull_request(machine: Machine, s
     machine.server.pause_s = 0.2
     params = json.dumps({"impl_agent": "claude", "test_agent": "codex"})
     process = world.start("run", "multi_agent", "--issue", "2", "-p", params, "--json")
-    world.until(lambda: world.ask("ps"), "the run", 30)
+    world.until(lambda: world.ask("ps"), "the run", 90)
     for number in range(KILLS):
         time.sleep(dice.uniform(0.05, 1.5))  # the moment is what is tried
         agents = wrappers(world) if dice.random() < 0.3 else []
@@ -70,7 +70,7 @@ def test_killed_ten_times_two_agents_end_in_one_pull_request(machine: Machine, s
         return record if record["status"] in ("done", "error", "blocked") else None
 
     record = world.until(over, "the end of the run", 120)
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     assert record["status"] == "done", record
     [pull] = record["prs"]
     names = world.git("ls-tree", "--name-only", pull["head"], where=world.remote).split()

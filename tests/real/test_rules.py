@@ -68,7 +68,7 @@ def test_a_persons_own_trust_in_the_checkout_does_not_reach_worktrees(
     settings.write_text(settings.read_text(encoding="utf-8") + trust, encoding="utf-8")
     process = world.start("run", "basic_pr", "--issue", "1", "--json")
     if permissions == "supervised":
-        [asked] = world.until(lambda: world.ask("inbox"), "its question", 30)
+        [asked] = world.until(lambda: world.ask("inbox"), "its question", 90)
         world.ask("inbox", "approve", asked["id"])
     assert process.wait(timeout=60) == 0
     assert not list(marks.iterdir())

@@ -60,7 +60,7 @@ def test_no_planted_secret_is_found_anywhere(machine: Machine, agent: str) -> No
         record = world.ask("task", "get", "1")
         return record if record["status"] in ("in_review", "needs_review") else None
 
-    record = world.until(over, "the end of the task", 60)
+    record = world.until(over, "the end of the task", 150)
     assert record["status"] == "in_review", record
     shown = [world.orch(*words).out for words in (
         ("events",), ("log",), ("logs", "@"), ("show", "@", "--trace"), ("doctor", "--json"),

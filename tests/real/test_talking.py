@@ -35,7 +35,7 @@ def begun(machine: Machine, world: World, *, flow: str = "basic_pr") -> str:
         attempts = world.ask("show", "@")["attempts"] if runs else []
         return attempts and attempts[-1]["status"] == "running" and machine.server.requests
 
-    world.until(works, "the model to be asked", 30)
+    world.until(works, "the model to be asked", 90)
     return str(attempt_of(world)["worktree"])
 
 
@@ -49,11 +49,11 @@ def conversation(machine: Machine, world: World, agent: str) -> Path:
     def kept() -> bool:
         return any("while ! test" in one.read_text() for one in place.rglob("*.jsonl"))
 
-    world.until(kept, "the conversation to be kept", 30)
+    world.until(kept, "the conversation to be kept", 90)
     return place
 
 
-def over(world: World, limit_s: float = 60) -> dict[str, Any]:
+def over(world: World, limit_s: float = 150) -> dict[str, Any]:
     def look() -> Any:
         record = world.ask("show", "@")
         return record if record["status"] in ("done", "error", "blocked") else None
@@ -115,7 +115,7 @@ def test_a_supervised_agent_asks_before_it_acts(
 ) -> None:
     world = machine.furnished(machine.agent(agent, lines='permissions = "supervised"'))
     world.start("run", "basic_pr", "--issue", "1", "--json")
-    [asked] = world.until(lambda: world.ask("inbox"), "its question", 30)
+    [asked] = world.until(lambda: world.ask("inbox"), "its question", 90)
     assert asked["kind"] == "question"
     assert "hello.txt" in asked["text"]
     assert not Path(attempt_of(world)["worktree"], "hello.txt").exists()
@@ -141,7 +141,7 @@ def test_a_conversation_that_was_cut_off_is_gone_on_with(machine: Machine, agent
     first = attempt_of(world)
     conversation(machine, world, agent)
     os.kill(json.loads(Path(first["directory"], "started").read_text())["pid"], signal.SIGKILL)
-    world.until(lambda: len(world.ask("show", "@")["attempts"]) == 2, "the next attempt", 30)
+    world.until(lambda: len(world.ask("show", "@")["attempts"]) == 2, "the next attempt", 90)
     Path(tree, "go").touch()
     record = over(world)
     assert record["status"] == "done", record
@@ -164,7 +164,7 @@ def test_a_conversation_that_is_gone_is_begun_anew(machine: Machine, agent: str)
     place = conversation(machine, world, agent)
     os.kill(json.loads(Path(first["directory"], "started").read_text())["pid"], signal.SIGKILL)
     place.rename(f"{place}-gone")  # at once: the dying program may still write
-    world.until(lambda: len(world.ask("show", "@")["attempts"]) == 3, "the third attempt", 30)
+    world.until(lambda: len(world.ask("show", "@")["attempts"]) == 3, "the third attempt", 90)
     Path(tree, "go").touch()
     record = over(world)
     assert record["status"] == "done", record
@@ -182,11 +182,11 @@ def test_a_task_is_retried_with_its_conversation(machine: Machine, agent: str) -
     def waits() -> Any:
         return world.ask("task", "get", "1")["status"] == "needs_review"
 
-    world.until(waits, "a person to be needed", 60)
+    world.until(waits, "a person to be needed", 150)
     before = len(machine.told(""))
     world.ask("task", "retry", "1", "--resume")
-    world.until(lambda: len(machine.told("")) > before, "the second attempt", 60)
-    world.until(waits, "the end of the second attempt", 60)
+    world.until(lambda: len(machine.told("")) > before, "the second attempt", 150)
+    world.until(waits, "the end of the second attempt", 150)
     first, second = world.ask("task", "get", "1")["attempts"]
     assert second["usage"]["session_id"] == first["usage"]["session_id"]
     assert "I have looked around" in json.dumps(machine.server.requests[before].body)

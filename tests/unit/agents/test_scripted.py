@@ -232,7 +232,7 @@ def test_it_asks_on_its_terminal_and_keeps_the_answer(request_: AgentRequest, tr
     assert process.stdout is not None
     assert process.stdout.readline() == b"Which?\n"
     os.write(master, b"the second\n")
-    assert process.communicate(timeout=30)[0] == b"answer: the second\n"
+    assert process.communicate(timeout=60)[0] == b"answer: the second\n"
     os.close(master)
     assert (tree / "answer").read_text() == "the second\n"
 
