@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import shutil
 import signal
@@ -193,42 +192,6 @@ def test_a_failed_check_fails_the_tests_although_pytest_passed(tree: Path) -> No
 def test_the_exit_code_of_pytest_is_passed_on(tree: Path) -> None:
     ready(tree, python='case "$*" in *pytest*) exit 5;; esac')
     assert dev(tree, "test").returncode == 5
-
-
-def failing(*tests: str, then: int = 0) -> str:
-    """A pytest whose first run fails `tests`, and whose next one ends with `then`."""
-    book = json.dumps(dict.fromkeys(tests, True))
-    place = ".cache/pytest/v/cache"
-    return f"""case "$*" in
-*worksteal*) mkdir -p {place}; echo '{book}' > {place}/lastfailed; exit 1;;
-*pytest*) echo "again: $*"; exit {then};;
-esac"""
-
-
-@pytest.mark.parametrize("then", [0, 1])
-def test_what_few_tests_failed_is_run_once_more_alone_and_both_are_told(
-    then: int, tree: Path
-) -> None:
-    ready(tree, python=failing("tests/b.py::test[x y]", "tests/a.py::test", then=then))
-    done = dev(tree, "test")
-    assert done.returncode == then
-    assert done.stdout == "again: -m pytest tests/a.py::test tests/b.py::test[x y]\n"
-    assert "FAILED, see above: tests/a.py::test, tests/b.py::test[x y]" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "tests",
-    [
-        ["tests/a.py::one", "tests/chaos/b.py::kill"],
-        ["tests/sim/a.py::seed"],
-        [f"tests/a.py::{n}" for n in range(4)],
-    ],
-    ids=["a-kill", "a-seed", "four"],
-)
-def test_kills_and_seeds_and_many_failures_are_final(tests: list[str], tree: Path) -> None:
-    ready(tree, python=failing(*tests))
-    done = dev(tree, "test")
-    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_a_killed_child_is_reported_like_a_shell_does(tree: Path) -> None:
