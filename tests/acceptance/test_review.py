@@ -187,7 +187,7 @@ def test_a_merged_pull_request_closes_its_task_though_its_run_is_over(place: Any
     record = in_state(world, "in_review")
     assert record["runs"][0]["status"] == "done"
     assert left(service) == 0
-    world.ask("pr", "merge", "thing#1", "--force")
+    world.ask("pr", "merge", "thing#1")
     assert world.ask("task", "get", "1")["status"] == "done"
 
 

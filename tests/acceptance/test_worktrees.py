@@ -17,7 +17,7 @@ COMMITS = [
     "-c",
     'echo work > work.txt; git add -A; git commit -qm "By the agent"; echo x > left.txt',
 ]
-WAITS = ["sh", "-c", "echo half > half.txt; exec sleep 60"]
+WAITS = ["sh", "-c", "echo half > half.txt; exec sleep 600"]
 
 
 def created(world: World, name: str = "fix-crash", *more: str) -> Path:

@@ -103,7 +103,7 @@ def at_work(world: World) -> dict[str, Any]:
         found = answer.json["attempts"] if not answer.code else []
         return next((a for a in found if a["status"] == "running"), None)
 
-    attempt: dict[str, Any] = world.until(one, "the agent", 90)
+    attempt: dict[str, Any] = world.until(one, "the agent", 30)
     return attempt
 
 
@@ -112,7 +112,7 @@ def over(world: World) -> dict[str, Any]:
         record = world.ask("show", "@")
         return record if record["attempts"][0]["status"] in ("succeeded", "failed") else None
 
-    record: dict[str, Any] = world.until(look, "the end of the run", 150)
+    record: dict[str, Any] = world.until(look, "the end of the run", 60)
     return record
 
 
@@ -149,7 +149,7 @@ def test_a_person_decides_what_it_may_run(furnish: Furnish, decision: str, code:
     world.start("run", "basic_pr", "--issue", "1", "--json")
     attempt = at_work(world)
     directory = Path(attempt["directory"])
-    world.until(lambda: list(directory.glob("ask-????????.json")), "a question", 90)
+    world.until(lambda: list(directory.glob("ask-????????.json")), "a question", 30)
     asked = question(directory)
     assert asked["text"].endswith(" wants to run: printf 'hello\\n' > hello.txt")
     assert not Path(attempt["worktree"], "hello.txt").exists()
@@ -166,7 +166,7 @@ def test_a_message_while_its_tool_runs_is_in_the_next_model_request(
     world.ask("issue", "create", "Wait", "--body", "CMD<<touch begun; sleep 60>>")
     world.start("run", "basic_pr", "--issue", "2", "--json")
     attempt = at_work(world)
-    world.until(lambda: Path(attempt["worktree"], "begun").exists(), "the tool", 90)
+    world.until(lambda: Path(attempt["worktree"], "begun").exists(), "the tool", 30)
     before = len(machine.server.requests)
     message = "Use postgres. CMD<<printf postgres > base.txt>>"
     told = world.ask("send", "@", "--", message)

@@ -124,9 +124,9 @@ def test_h15_a_command_that_hangs_is_ended_with_its_children(
     program = tmp_path / "hang.py"
     program.write_text(
         "import subprocess, sys, time, pathlib\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     assert "no answer within" in unavailable(f"cmd:{sys.executable} {program}").message
     child = int((tmp_path / "pid").read_text())
