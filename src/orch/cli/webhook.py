@@ -205,10 +205,12 @@ def replay(
     if not dry_run:
         orch.store.deliveries.again([row.key for row in rows])
         asked = webhooks.resend(orch, source, begin) if failed else {}
-    refused = {name: one for name, one in asked.items() if isinstance(one, OrchError)}
-    code = Unreachable.exit_code if refused else 0
+    code = Unreachable.exit_code if any(isinstance(one, OrchError) for one in asked.values()) else 0
     if as_json:
-        told = asked | {name: plain_text(error.message) for name, error in refused.items()}
+        told = {
+            name: one if isinstance(one, int) else plain_text(one.message)
+            for name, one in asked.items()
+        }
         out.data({"replayed": [webhooks.record(row) for row in rows], "asked": told})
         return code
     for row in rows:
@@ -216,13 +218,13 @@ def replay(
                  f" {row.event} {row.id}")  # fmt: skip
     if not rows:
         out.note("nothing was delivered that is so" if since or failed else "no such delivery")
-    for name, number in asked.items():
-        if isinstance(number, int):
-            out.note(f"{name}: {number} asked for again")
-    for name, error in refused.items():
-        out.warn(f"{name}: not asked: {plain_text(error.message)}")
-        if error.hint:
-            out.note(f"  try: {error.hint}")
+    for name, one in asked.items():
+        if isinstance(one, int):
+            out.note(f"{name}: {one} asked for again")
+            continue
+        out.warn(f"{name}: not asked: {plain_text(one.message)}")
+        if one.hint:
+            out.note(f"  try: {one.hint}")
     return code
 
 
