@@ -78,7 +78,7 @@ SHAPES = {
     "tickets stats": "array of `{source, open, closed, gone, tasks, done, unwritten}`",
     "repo sources add": "a source with `lacks`; with `--dry-run` `{name, ...}` its table",
     "repo sources list": "array of sources: `{name, kind, repo, project, base_url, start, label,"
-    " write, tickets, open, synced_at, error, config}`",
+    " write, tickets, open, synced_at, due_at, error, config}`",
     "repo sources remove": "`{name, tickets, tasks}`",
     "webhook add": "`{source, url, file, rotated, made, place, why, events, where}`; with `--dry-run`"
     " `{source, url, file}`",
